@@ -1,0 +1,119 @@
+"""What every command shares: one clear message and exit code 2 for bad input, and the user's own folder on the path."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from experiments.config import ConfigError
+
+_TRACEBACK_WANTED = "LOSSFRONTIER_TRACEBACK"
+
+
+@contextmanager
+def exit_on_bad_input() -> Iterator[None]:
+    """Turn errors of the user's input into one message on stderr and exit code 2.
+
+    `HYDRA_FULL_ERROR=1` shows the traceback instead.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from experiments.data.data_error import DataError
+
+    try:
+        yield
+    except (ConfigError, DataError, HydraException, OmegaConfBaseException) as error:
+        if os.environ.get(_TRACEBACK_WANTED):
+            traceback.print_exc()
+        print(f"error: {_message(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def option_list(groups: Sequence[str] | None = None) -> str:
+    """List the built-in options, a line per group; Hydra's own listing takes a second longer."""
+    lines = []
+    for group in sorted(files("experiments.conf").iterdir(), key=lambda entry: entry.name):
+        if group.is_dir() and group.name != "hydra" and (groups is None or group.name in groups):
+            options = sorted(option.name for option in group.iterdir() if option.name.endswith(".yaml"))
+            if options:
+                lines.append(f"    {group.name + '=':<14} {', '.join(name.removesuffix('.yaml') for name in options)}")
+    return "\n".join(lines)
+
+
+def run_command(command: Callable[[], None], text: str, groups: Sequence[str] | None = None) -> None:
+    """Run a Hydra command: the user's own folder is importable, and bad input ends in one clear message.
+
+    Args:
+        command: The function under `hydra.main`.
+        text: What `--help` prints above the options: the docstring of the command's module.
+        groups: The configuration groups that the command uses; None for all.
+    """
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        print(f"{text.strip()}\n\nOptions:\n\n{option_list(groups)}\n\nHydra's own flags: --hydra-help")
+        return
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        os.environ[_TRACEBACK_WANTED] = "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print a traceback and exit with 1 otherwise
+    try:
+        with exit_on_bad_input():
+            config_dir = _config_dir(sys.argv[1:])
+            _make_importable(config_dir)
+            if config_dir is not None:
+                _refuse_shadowed_options(config_dir)
+            command()
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from the last checkpoints", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _message(error: BaseException) -> str:
+    lines = [str(error).strip()]
+    cause = error.__cause__
+    if cause is not None and str(cause).strip() and str(cause).strip() not in lines[0]:
+        lines.append(str(cause).strip())
+    return "\n".join(lines)
+
+
+def _config_dir(arguments: list[str]) -> Path | None:
+    for position, argument in enumerate(arguments):
+        if argument in ("--config-dir", "-cd") and position + 1 < len(arguments):
+            return Path(arguments[position + 1])
+        if argument.startswith("--config-dir="):
+            return Path(argument.split("=", 1)[1])
+    return None
+
+
+def _make_importable(config_dir: Path | None) -> None:
+    """Put the current folder and the user's config folder on the path: `_target_: my_loss.MyLoss` must import.
+
+    Also in the environment, so that the processes of a parallel launcher find them.
+    """
+    folders = [os.getcwd()]
+    if config_dir is not None:
+        folders += [str(config_dir.resolve()), str(config_dir.resolve().parent)]
+    fresh = [folder for folder in folders if folder not in sys.path]
+    sys.path.extend(fresh)
+    known = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join([*filter(None, [known]), *fresh])
+
+
+def _refuse_shadowed_options(config_dir: Path) -> None:
+    """Hydra silently prefers a built-in option to a user's of the same name: say so instead.
+
+    Raises:
+        ConfigError: Naming every such file.
+    """
+    built_in = files("experiments.conf")
+    options = (path.relative_to(config_dir).as_posix() for path in config_dir.rglob("*.yaml"))
+    clashes = sorted(option for option in options if built_in.joinpath(option).is_file())
+    if clashes:
+        raise ConfigError(
+            f"--config-dir {config_dir}: {', '.join(clashes)} would be ignored, because the built-in option of the same "
+            "name comes first. Rename the file and choose it by its new name."
+        )

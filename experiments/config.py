@@ -1,0 +1,178 @@
+"""The configuration: its schema, the check for missing keys, and the one place that instantiates parts of it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot run; the message names the key, what was expected and what came."""
+
+
+@dataclass
+class TrainerSchema:
+    """Budget, batches, device and precision of one training; see conf/trainer/default.yaml for the units."""
+
+    max_steps: int = MISSING
+    batch_size: int = MISSING
+    tile: int = MISSING
+    eval_tile: int = MISSING
+    eval_overlap: int = MISSING
+    eval_batch_size: int = MISSING
+    accelerator: str = MISSING
+    precision: str = MISSING
+    channels_last: bool = MISSING
+    prior_bias: bool = MISSING
+    workers: int = MISSING
+    threads: int | None = None
+    log_every: int = MISSING
+    checkpoint_every: int = MISSING
+
+
+@dataclass
+class StudySchema:
+    """Arms x seeds under one name. `axes`, the swept keys that make an arm, are found from the sweep itself."""
+
+    name: str = "single"
+    question: str = ""
+    baseline: str = "loss=bce"
+    axes: list[str] | None = None
+
+
+@dataclass
+class ReportSchema:
+    """Margin, level and headline of the verdict; see conf/report/default.yaml."""
+
+    margin: float = MISSING
+    level: float = MISSING
+    headline: str = MISSING
+    beta: float = MISSING
+
+
+@dataclass
+class RootSchema:
+    """Everything `python -m experiments.train` is configured by; swappable parts are open to any `_target_`."""
+
+    data: Any = MISSING
+    sampling: Any = MISSING
+    augmentation: Any = MISSING
+    model: Any = MISSING
+    loss: Any = MISSING
+    optimizer: Any = MISSING
+    scheduler: Any = MISSING
+    trainer: TrainerSchema = field(default_factory=TrainerSchema)
+    report: ReportSchema = field(default_factory=ReportSchema)
+    study: StudySchema = field(default_factory=StudySchema)
+    seed: int = 0
+    study_dir: str = MISSING
+    overwrite: bool = False
+
+
+@dataclass
+class CompareSchema:
+    """Everything `python -m experiments.compare` is configured by."""
+
+    study_dir: str = MISSING
+    baseline: str | None = None
+    report_dir: str = MISSING
+    report: ReportSchema = field(default_factory=ReportSchema)
+
+
+# Overrides that say where or how often to run, not what is run: never part of an arm's name.
+_NOT_AN_ARM = ("seed", "study", "study_dir", "overwrite", "experiment")
+
+
+def arm_name(overrides: list[str], axes: list[str] | None) -> str:
+    """Name an arm by the overrides that make it.
+
+    In a study these are the overrides of the swept keys (`axes`) and of keys below them; outside a study all but
+    the seed and the folder. Characters that do not belong in a folder name become `_`.
+
+    Args:
+        overrides: The job's overrides, such as `["loss=dice", "seed=0"]`.
+        axes: The swept keys, or None outside a study.
+
+    Returns:
+        The name, such as `loss=dice`; `default` where nothing is overridden.
+    """
+    parts = []
+    for override in overrides:
+        key = override.lstrip("+~").split("=", 1)[0].split("@", 1)[0]
+        if key in _NOT_AN_ARM or key.startswith(("hydra.", "hydra/", "study.", "report.")):
+            continue
+        if axes is None or any(key == axis or key.startswith(f"{axis}.") for axis in axes):
+            parts.append(override.lstrip("+"))
+    name = re.sub(r"[^\w.,=+\-\[\]]+", "_", ",".join(parts)) or "default"
+    if len(name) > 150:  # a folder's name has a limit, and two long names must not meet
+        name = f"{name[:140]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return name
+
+
+def register() -> None:
+    """Make the schemas and the resolver `arm_name` known to Hydra; safe to call again."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=RootSchema)
+    store.store(name="compare_schema", node=CompareSchema)
+    OmegaConf.register_new_resolver("arm_name", arm_name, replace=True)
+
+
+def missing_keys(cfg: DictConfig) -> list[str]:
+    """List the keys that are still `???`, sorted."""
+    return sorted(OmegaConf.missing_keys(cfg))
+
+
+def require_complete(cfg: DictConfig) -> None:
+    """Raise when a mandatory key has no value.
+
+    Raises:
+        ConfigError: Naming every missing key and how to set it.
+    """
+    missing = missing_keys(cfg)
+    if missing:
+        wanted = ", ".join(f"{key}=..." for key in missing)
+        raise ConfigError(f"{', '.join(missing)}: no value given. Add to the command line: {wanted}")
+
+
+def instantiate(cfg: DictConfig, key: str, **arguments: Any) -> Any:
+    """Build the part of the configuration at `key` from its `_target_`.
+
+    Args:
+        cfg: The root configuration.
+        key: A top-level group such as `loss`.
+        arguments: Values known only at run time, such as `in_channels`.
+
+    Returns:
+        Whatever the target makes.
+
+    Raises:
+        ConfigError: Naming the key, the target and the reason.
+    """
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate as hydra_instantiate
+
+    node = cfg[key]
+    if not OmegaConf.is_config(node) or "_target_" not in node:
+        raise ConfigError(f"{key}: expected a group option with a _target_, got {node!r}")
+    try:
+        return hydra_instantiate(node, _convert_="all", **arguments)
+    except InstantiationException as error:
+        cause = error.__cause__ or error
+        reason = str(cause).strip() or type(cause).__name__
+        raise ConfigError(f"{key} ({node._target_}): {reason}") from error
+
+
+def to_plain(cfg: DictConfig) -> dict[str, Any]:
+    """Return the configuration as plain dicts and lists with every interpolation resolved."""
+    plain = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
+    if not isinstance(plain, dict):
+        raise TypeError(f"cfg: expected a mapping, got {type(plain).__name__}")
+    return {str(key): value for key, value in plain.items()}
+
+
+register()

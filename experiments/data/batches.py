@@ -1,0 +1,170 @@
+"""Training batches: a batch is a function of (seed, update), so a run can stop and go on exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision import tv_tensors
+
+from experiments.data.sampling import Sampling, Tile
+from experiments.data.split import Sample, Split
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tiles of one update.
+
+    Args:
+        image: uint8 (N, K, H, W).
+        target: float32 {0, 1} (N, C, H, W).
+        valid: bool (N, 1, H, W), False = ignore; None when every pixel counts.
+    """
+
+    image: Tensor
+    target: Tensor
+    valid: Tensor | None
+
+    def to(self, device: torch.device) -> Batch:
+        """Copy to a device without waiting for it."""
+        valid = None if self.valid is None else self.valid.to(device, non_blocking=True)
+        return Batch(
+            self.image.to(device, non_blocking=True), self.target.to(device, non_blocking=True), valid
+        )
+
+    def pin_memory(self) -> Batch:
+        """Pin the memory, as a DataLoader asks of a custom batch type."""
+        valid = None if self.valid is None else self.valid.pin_memory()
+        return Batch(self.image.pin_memory(), self.target.pin_memory(), valid)
+
+
+class TileBatches(Dataset[Batch]):
+    """Item `u` is the batch of update `u`.
+
+    Args:
+        split: The training split.
+        sampling: Chooses the tiles.
+        augment: A torchvision.transforms.v2 transform; sees image and masks of one tile together.
+        batch_size: Tiles in a batch.
+        side: Side of a tile in pixels.
+        seed: The run's seed.
+        max_steps: Number of updates, so that a sampling may change as training goes on.
+        ignores_pixels: Whether the split has ignored pixels; if not, `valid` is None in every batch.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        sampling: Sampling,
+        augment: Callable[..., Any],
+        *,
+        batch_size: int,
+        side: int,
+        seed: int,
+        max_steps: int,
+        ignores_pixels: bool,
+    ) -> None:
+        self.split = split
+        self.sampling = sampling
+        self.augment = augment
+        self.batch_size = batch_size
+        self.side = side
+        self.seed = seed
+        self.max_steps = max_steps
+        self.ignores_pixels = ignores_pixels
+
+    def __len__(self) -> int:
+        """Return the number of updates."""
+        return self.max_steps
+
+    def __getitem__(self, update: int) -> Batch:
+        """Make the batch of one update."""
+        rng = np.random.default_rng([self.seed, update])
+        tiles = self.sampling.draw(
+            self.split, rng, count=self.batch_size, side=self.side, progress=update / self.max_steps
+        )
+        with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
+            torch.manual_seed(int(rng.integers(2**63)))
+            parts = [self._augmented(cut_tile(self.split.samples[tile.image], tile, self.side)) for tile in tiles]
+        images, targets, valids = zip(*parts, strict=True)
+        return Batch(
+            torch.stack(images).contiguous(memory_format=torch.channels_last),
+            torch.stack(targets).float().contiguous(memory_format=torch.channels_last),
+            torch.stack(valids) if self.ignores_pixels else None,
+        )
+
+    def _augmented(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
+        image = tv_tensors.Image(torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1))))
+        masks = [sample.target]
+        if self.ignores_pixels:
+            valid = np.ones(sample.target.shape[1:], bool) if sample.valid is None else sample.valid
+            masks.append(valid[None])
+        stacked = np.ascontiguousarray(np.concatenate(masks)).astype(np.uint8)
+        image, mask = self.augment(image, tv_tensors.Mask(torch.from_numpy(stacked)))
+        mask = mask.as_subclass(Tensor).bool()
+        count = len(sample.target)
+        return image.as_subclass(Tensor), mask[:count], mask[count:]
+
+
+def cut_tile(sample: Sample, tile: Tile, side: int) -> Sample:
+    """Cut a tile out of a sample; an image smaller than the tile is mirrored at its far edges."""
+    rows = _mirrored(tile.top, side, sample.image.shape[0])
+    columns = _mirrored(tile.left, side, sample.image.shape[1])
+    valid = None if sample.valid is None else sample.valid[rows][:, columns]
+    return Sample(sample.image[rows][:, columns], sample.target[:, rows][:, :, columns], valid)
+
+
+def _mirrored(start: int, side: int, length: int) -> Any:
+    """Index `side` places from `start`: a slice inside the image, else indices that run back and forth."""
+    if start + side <= length:
+        return slice(start, start + side)
+    places = np.arange(start, start + side) % (2 * length)
+    return np.where(places < length, places, 2 * length - 1 - places)
+
+
+def updates_loader(batches: TileBatches, *, first: int, workers: int, pin: bool) -> DataLoader[Batch]:
+    """Load the batches of updates `first` and after, in order.
+
+    Args:
+        batches: The batches.
+        first: The first update.
+        workers: Processes that prepare batches; 0 makes them in this one.
+        pin: Whether to pin memory for the copy to a GPU.
+    """
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(first, len(batches)),
+        num_workers=workers,
+        pin_memory=pin,
+        prefetch_factor=4 if workers else None,
+        # Workers inside a parallel launcher's process crash under the loky start method.
+        multiprocessing_context="fork" if workers else None,
+    )
+
+
+@dataclass(frozen=True)
+class PixelStatistics:
+    """Mean and standard deviation of the training images per channel, on the 0 to 255 scale."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def pixel_statistics(split: Split, most: int = 256) -> PixelStatistics:
+    """Measure mean and standard deviation per channel over up to `most` evenly spread images of a split."""
+    chosen = np.unique(np.linspace(0, len(split.samples) - 1, min(most, len(split.samples))).astype(int))
+    total, squares, count = 0.0, 0.0, 0
+    for index in chosen:
+        pixels = split.samples[int(index)].image.reshape(-1, split.samples[int(index)].image.shape[-1])
+        total = total + pixels.sum(axis=0, dtype=np.float64)
+        squares = squares + np.square(pixels, dtype=np.float64).sum(axis=0)
+        count += len(pixels)
+    mean = np.asarray(total) / count
+    std = np.sqrt(np.maximum(np.asarray(squares) / count - mean**2, 0.0))
+    return PixelStatistics(tuple(mean.tolist()), tuple(np.maximum(std, 1.0).tolist()))

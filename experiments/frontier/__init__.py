@@ -1,0 +1,1 @@
+"""Precision-recall frontiers from score histograms: what moves a frontier, what slides along it."""

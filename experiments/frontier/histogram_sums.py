@@ -1,0 +1,155 @@
+"""Sums of score histograms: rows into histograms, tiles into images, ranks into test sets."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.frontier.score_codes import N_CODES
+from experiments.frontier.score_histogram import JOINT_COUNTS, Row, ScoreHistograms
+
+
+def from_rows(
+    masks: Sequence[str],
+    image_ids: Sequence[str],
+    group_ids: Sequence[str],
+    rows: Sequence[Row],
+    joint: NDArray[np.int64] | None = None,
+    *,
+    points: Sequence[str] = ("natural",),
+) -> ScoreHistograms:
+    """Score histograms from one sparse row per image and mask, row i * C + c for image i and mask c.
+
+    Args:
+        masks: C names.
+        image_ids: N names.
+        group_ids: N names.
+        rows: N*C rows (bins, positives, negatives), bins ascending and unique.
+        joint: int64 (N, Q, 5); zeros when None, which means that they were not counted.
+        points: Q names.
+    """
+    if joint is None:
+        joint = np.zeros((len(image_ids), len(points), len(JOINT_COUNTS)), np.int64)
+    return ScoreHistograms(
+        masks=tuple(masks),
+        image_ids=tuple(image_ids),
+        group_ids=tuple(group_ids),
+        row_start=np.cumsum([0, *(len(row[0]) for row in rows)], dtype=np.int64),
+        bins=np.concatenate([np.zeros(0, np.uint16), *(row[0] for row in rows)]),
+        positives=np.concatenate([np.zeros(0, np.uint32), *(row[1] for row in rows)]),
+        negatives=np.concatenate([np.zeros(0, np.uint32), *(row[2] for row in rows)]),
+        points=tuple(points),
+        joint=joint,
+    )
+
+
+def add_rows(first: Row, second: Row) -> Row:
+    """Sum of two sparse rows: the union of their bins with the counts added."""
+    bins = np.concatenate([first[0], second[0]])
+    positives = np.concatenate([first[1], second[1]])
+    negatives = np.concatenate([first[2], second[2]])
+    rows = np.zeros(len(bins), np.int64)
+    _, bins, positives, negatives = _add_duplicates(rows, bins, positives, negatives)
+    return bins, positives, negatives
+
+
+def sparse_row(positives: NDArray[np.integer], negatives: NDArray[np.integer]) -> Row:
+    """Sparse row of dense counts (65536,) each: the bins that hold at least one pixel."""
+    bins = np.flatnonzero((positives != 0) | (negatives != 0))
+    return bins.astype(np.uint16), positives[bins].astype(np.uint32), negatives[bins].astype(np.uint32)
+
+
+def merge(parts: Sequence[ScoreHistograms]) -> ScoreHistograms:
+    """Sum of histograms: images of all parts, counts of an image that is in several parts added.
+
+    Args:
+        parts: at least one; the same masks and points. Ranks, batches or tiles of one test set.
+
+    Returns:
+        Images in order of first appearance.
+
+    Raises:
+        ValueError: no part, other masks or points, or an image that is in two groups.
+    """
+    if not parts:
+        raise ValueError("parts: expected at least one, got none")
+    head = parts[0]
+    groups: dict[str, str] = {}
+    for part in parts:
+        if (part.masks, part.points) != (head.masks, head.points):
+            raise ValueError(
+                f"parts: expected masks {head.masks} at points {head.points}, "
+                f"got {part.masks} at {part.points}"
+            )
+        for image_id, group_id in zip(part.image_ids, part.group_ids, strict=True):
+            if groups.setdefault(image_id, group_id) != group_id:
+                raise ValueError(
+                    f"parts: image {image_id!r} is in group {groups[image_id]!r} and in group {group_id!r}"
+                )
+    position = {image_id: index for index, image_id in enumerate(groups)}
+    joint = np.zeros((len(groups), *head.joint.shape[1:]), np.int64)
+    row_of = []
+    for part in parts:
+        images = np.array([position[image_id] for image_id in part.image_ids], dtype=np.int64)
+        np.add.at(joint, images, part.joint)
+        rows = (images[:, None] * head.n_masks + np.arange(head.n_masks)).ravel()
+        row_of.append(np.repeat(rows, np.diff(part.row_start)))
+    all_rows, bins, positives, negatives = _add_duplicates(
+        np.concatenate(row_of),
+        np.concatenate([part.bins for part in parts]),
+        np.concatenate([part.positives for part in parts]),
+        np.concatenate([part.negatives for part in parts]),
+    )
+    return ScoreHistograms(
+        masks=head.masks,
+        image_ids=tuple(groups),
+        group_ids=tuple(groups.values()),
+        row_start=np.searchsorted(all_rows, np.arange(len(groups) * head.n_masks + 1)).astype(np.int64),
+        bins=bins,
+        positives=positives,
+        negatives=negatives,
+        points=head.points,
+        joint=joint,
+    )
+
+
+def recode(histograms: ScoreHistograms, table: NDArray[np.integer]) -> ScoreHistograms:
+    """Give the same pixels other scores: bin b becomes `table[b]`; counts of bins that meet are added.
+
+    The joint counts are kept as they are, so use it for what concerns single masks only.
+
+    Args:
+        histograms: any.
+        table: integers (65536,) in [0, 65535], never decreasing.
+    """
+    if table.shape != (N_CODES,) or (np.diff(table.astype(np.int64)) < 0).any():
+        raise ValueError(f"table: expected {N_CODES} codes that never decrease, got shape {table.shape}")
+    moved = table.astype(np.uint16)[histograms.bins]
+    row_of = np.repeat(np.arange(len(histograms.row_start) - 1), np.diff(histograms.row_start))
+    rows, bins, positives, negatives = _add_duplicates(
+        row_of, moved, histograms.positives, histograms.negatives
+    )
+    starts = np.searchsorted(rows, np.arange(len(histograms.row_start))).astype(np.int64)
+    return replace(histograms, row_start=starts, bins=bins, positives=positives, negatives=negatives)
+
+
+def _add_duplicates(
+    rows: NDArray[np.int64],
+    bins: NDArray[np.uint16],
+    positives: NDArray[np.uint32],
+    negatives: NDArray[np.uint32],
+) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint32], NDArray[np.uint32]]:
+    """Entries sorted by (row, bin), with the counts of equal (row, bin) added."""
+    keys = rows * N_CODES + bins
+    if (keys[1:] > keys[:-1]).all():
+        return rows, bins, positives, negatives
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+    return (
+        keys[first] // N_CODES,
+        (keys[first] % N_CODES).astype(np.uint16),
+        np.add.reduceat(positives[order], first, dtype=np.uint32),
+        np.add.reduceat(negatives[order], first, dtype=np.uint32),
+    )

@@ -1,0 +1,216 @@
+"""What a run leaves on disk: its files, written atomically, read back without torch.
+
+A run folder `<study>/<arm>/seed=<k>/` holds
+
+| file | what |
+|---|---|
+| `config.yaml` | the resolved configuration |
+| `metrics.csv` | a row per split x mask x operating point, with the background and all-pixel rows beside them |
+| `history.csv` | a row per logged update: loss, its terms, learning rate, gradient norm |
+| `scores.npz` | score histograms per image and mask of validation and test |
+| `checkpoint.pt` | the weights (while training: the whole state) |
+| `run.json` | status, versions, seed, device, times, fingerprints; says `complete` last |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.frontier.score_histogram import ScoreHistograms
+
+RUN_FILE = "run.json"
+CONFIG_FILE = "config.yaml"
+METRICS_FILE = "metrics.csv"
+HISTORY_FILE = "history.csv"
+SCORES_FILE = "scores.npz"
+CHECKPOINT_FILE = "checkpoint.pt"
+
+SCORED_SPLITS = ("val", "test")
+FINISHED = ("complete", "diverged")
+
+# Keys that say where files lie, how progress is shown or how fast a machine works, not what is computed.
+_NOT_RESULTS = (
+    "study",
+    "study_dir",
+    "overwrite",
+    "report",
+    "data.root",
+    "data.cache_dir",
+    "trainer.workers",
+    "trainer.threads",
+    "trainer.log_every",
+    "trainer.checkpoint_every",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run read from disk; `scores` maps `val` and `test` to histograms, empty unless the run is complete."""
+
+    folder: Path
+    arm: str
+    seed: int
+    status: str
+    info: Mapping[str, Any]
+    config: Mapping[str, Any]
+    scores: Mapping[str, ScoreHistograms]
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """Call `write` on a temporary file beside `path`, then rename it: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text atomically, UTF-8."""
+    write_atomically(path, lambda file: _write_bytes(file, text.encode()))
+
+
+def _write_bytes(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object atomically."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a CSV file atomically; floats keep seven significant digits."""
+    write_text(path, table.to_csv(index=False, float_format="%.7g"))
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write the resolved configuration."""
+    write_text(folder / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+
+
+def write_scores(folder: Path, scores: Mapping[str, ScoreHistograms]) -> None:
+    """Write the histograms of each split into one file, arrays prefixed with the split's name."""
+    arrays = {f"{split}_{name}": array for split, rows in scores.items() for name, array in rows.to_arrays().items()}
+    write_atomically(folder / SCORES_FILE, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+
+
+def read_scores(folder: Path) -> dict[str, ScoreHistograms]:
+    """Read the histograms that `write_scores` wrote.
+
+    Raises:
+        ValueError: Naming the file that cannot be read.
+    """
+    path = folder / SCORES_FILE
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return {
+            split: ScoreHistograms.from_arrays(
+                {name.removeprefix(f"{split}_"): a for name, a in arrays.items() if name.startswith(f"{split}_")}
+            )
+            for split in SCORED_SPLITS
+        }
+    except Exception as error:
+        raise ValueError(f"{path}: expected the score histograms of a run, got {error}") from error
+
+
+def read_info(folder: Path) -> dict[str, Any] | None:
+    """Read `run.json`; None where there is none, a status of `unreadable` where it is broken."""
+    path = folder / RUN_FILE
+    if not path.exists():
+        return None
+    try:
+        info = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        return {"status": "unreadable", "reason": f"{path}: {error}"}
+    return info if isinstance(info, dict) else {"status": "unreadable", "reason": f"{path}: expected a JSON object"}
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the resolved configuration; empty where there is none."""
+    path = folder / CONFIG_FILE
+    if not path.exists():
+        return {}
+    plain = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
+
+
+def load_run(folder: Path) -> Run:
+    """Read one run folder. A complete run whose scores cannot be read comes back as `unreadable`, with its reason."""
+    info = read_info(folder) or {"status": "missing"}
+    status = str(info.get("status", "unreadable"))
+    scores: dict[str, ScoreHistograms] = {}
+    config: dict[str, Any] = {}
+    try:
+        config = read_config(folder)
+        if status == "complete":
+            scores = read_scores(folder)
+    except (ValueError, OmegaConfBaseException) as error:
+        status, info = "unreadable", {**info, "status": "unreadable", "reason": str(error)}
+    arm = str(info.get("arm", folder.parent.name))
+    return Run(folder, arm, seed_of(folder), status, info, config, scores)
+
+
+def seed_of(folder: Path) -> int:
+    """Read the seed from a folder name `seed=<k>`."""
+    return int(folder.name.removeprefix("seed="))
+
+
+def find_run_folders(study_dir: Path) -> list[Path]:
+    """List the folders `<arm>/seed=<k>` below a study, ordered by arm and seed."""
+    folders = [path for path in study_dir.glob("*/seed=*") if path.is_dir() and _is_integer(path.name[5:])]
+    return sorted(folders, key=lambda path: (path.parent.name, seed_of(path)))
+
+
+def _is_integer(text: str) -> bool:
+    return text.lstrip("-").isdigit()
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested mappings to dotted keys; lists stay values."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat
+
+
+def _is_under(key: str, roots: tuple[str, ...]) -> bool:
+    return any(key == root or key.startswith(f"{root}.") for root in roots)
+
+
+def result_config(config: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Keep the flattened keys that a result depends on, less those at or below the keys in `without`."""
+    return {k: v for k, v in flatten(config).items() if not _is_under(k, _NOT_RESULTS + without)}
+
+
+def fingerprint(content: Mapping[str, Any]) -> str:
+    """Return the sha256 of a mapping's canonical JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def differing_keys(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """List the keys in which two flat mappings differ, with both values (`None` for an absent key)."""
+    keys = sorted(set(first) | set(second))
+    return {k: (first.get(k), second.get(k)) for k in keys if first.get(k) != second.get(k)}

@@ -1,0 +1,137 @@
+"""A study around its runs: find the arms, check everything first, show progress, compare at the end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from experiments.command_line import exit_on_bad_input
+from experiments.config import ConfigError, to_plain
+
+if TYPE_CHECKING:
+    from experiments.progress import StudyProgress
+    from experiments.training.preflight import LoadedData
+
+_NOT_AXES = ("seed",)
+
+
+def parallel_jobs(hydra_cfg: DictConfig) -> int:
+    """Return how many runs the launcher has at once on this machine."""
+    jobs = int(OmegaConf.select(hydra_cfg, "launcher.n_jobs", default=1) or 1)
+    return jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs)
+
+
+def print_data(loaded: LoadedData) -> None:
+    """Print the splits, the prevalence of each mask and the foreground share."""
+    from experiments.data.split import summary_table
+
+    print(summary_table(loaded.data), flush=True)
+
+
+def sweep_axes(params: dict[str, Any], overrides: list[str]) -> list[str]:
+    """List the keys that make an arm: those of the study's sweep and those swept on the command line.
+
+    Args:
+        params: `hydra.sweeper.params`.
+        overrides: The overrides of the command line.
+    """
+    swept = [o.key_or_group for o in OverridesParser.create().parse_overrides(overrides) if o.is_sweep_override()]
+    axes = dict.fromkeys([*(key.lstrip("+") for key in params), *swept])
+    return [key for key in axes if key not in _NOT_AXES]
+
+
+def job_overrides(params: dict[str, Any], overrides: list[str]) -> list[list[str]]:
+    """List the overrides of every run of a grid sweep, as Hydra's basic sweeper makes them."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    parsed = OverridesParser.create().parse_overrides([*(f"{k}={v}" for k, v in params.items()), *overrides])
+    return BasicSweeper.split_arguments(parsed, None)[0]
+
+
+class StudyCallback(Callback):
+    """Hydra callback of conf/config.yaml; does nothing for a single run."""
+
+    def __init__(self) -> None:
+        self._progress: StudyProgress | None = None
+        self._folders: list[Path] = []
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check every run of the study before the first one trains."""
+        with exit_on_bad_input():  # Hydra turns a callback's exception into a warning
+            params = dict(config.hydra.sweeper.get("params") or {})
+            overrides = list(config.hydra.overrides.task)
+            axes = sweep_axes(params, overrides)
+            # Every job is composed anew from these overrides: the only way to tell all of them.
+            with open_dict(config):
+                config.study.axes = axes
+                config.hydra.overrides.hydra.append(f"study.axes=[{','.join(axes)}]")
+            if config.hydra.sweeper._target_.endswith("BasicSweeper"):
+                self._check_jobs(config, job_overrides(params, overrides))
+
+    def _check_jobs(self, config: DictConfig, jobs: list[list[str]]) -> None:
+        from experiments import run_store as store
+        from experiments.progress import StudyProgress
+        from experiments.training.device import set_threads
+        from experiments.training.preflight import check
+        from experiments.training.run import is_finished
+
+        set_threads(config.trainer.threads, 1)
+        loader = GlobalHydra.instance().config_loader()
+        problems: dict[str, None] = {}
+        to_do: list[Path] = []
+        checked: set[str] = set()
+        loaded = None
+        for overrides in jobs:
+            job = loader.load_sweep_config(config, overrides)
+            folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir
+            self._folders.append(folder)
+            with open_dict(job):
+                del job["hydra"]
+            try:
+                if folder.parent.name not in checked:
+                    loaded = check(job)
+                    checked.add(folder.parent.name)
+                if loaded is not None and not is_finished(folder, to_plain(job), loaded):
+                    to_do.append(folder)
+            except ConfigError as error:
+                problems[f"{error}"] = None
+                checked.add(folder.parent.name)
+        if problems:
+            raise ConfigError("\n".join(problems))
+        if loaded is None:
+            raise ConfigError("study: expected at least one run, got none")
+        print_data(loaded)
+        done = len(self._folders) - len(to_do)
+        already = f", {done} of them done before" if done else ""
+        print(f"{config.study.name}: {len(checked)} arms, {len(self._folders)} runs{already}", flush=True)
+        if to_do:
+            known = {folder: store.read_info(folder) for folder in to_do}
+
+            def is_ended(folder: Path) -> bool:
+                info = store.read_info(folder)
+                return info != known[folder] and (info or {}).get("status") not in (None, "running", "unreadable")
+
+            self._progress = StudyProgress(to_do, config.trainer.max_steps, is_ended)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Compare the runs of the study; exit with 1 when a run has failed."""
+        if self._progress is not None:
+            self._progress.close()
+        from experiments import run_store as store
+        from experiments.compare import compare_study
+
+        with exit_on_bad_input():
+            study_dir = Path(config.study_dir)
+            compare_study(study_dir, study_dir / "report", config.report, baseline=config.study.baseline)
+        failed = [f for f in self._folders if (store.read_info(f) or {}).get("status") not in store.FINISHED]
+        if failed:
+            print(f"error: {len(failed)} runs failed; their run.json says why:", file=sys.stderr)
+            print("\n".join(f"  {folder}" for folder in failed), file=sys.stderr)
+            raise SystemExit(1)

@@ -1,0 +1,73 @@
+"""Train one run, or with `study=...` many, and say which loss moved the precision-recall frontier.
+
+Choose a part with GROUP=OPTION, change a key with KEY=VALUE, sweep over a key with KEY=A,B,C:
+
+    python -m experiments.train                                   one run of plain BCE on synthetic well logs
+    python -m experiments.train study=losses                      the main study, then its comparison
+    python -m experiments.train study=losses loss=dice,tversky seed=0,1,2,3,4
+    python -m experiments.train study=losses data=image_folder data.root=DIR      your own images
+    python -m experiments.train loss=custom loss._target_=torch.nn.BCEWithLogitsLoss
+    python -m experiments.train --cfg job                         the whole configuration, nothing is run
+    python -m experiments.compare study_dir=outputs/losses        compare runs on disk
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+import experiments.config  # noqa: F401  (schemas and resolver, also in the processes of a launcher)
+from experiments.command_line import run_command
+
+
+@hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="config")
+def train(cfg: DictConfig) -> str:
+    """Train and score one run; return its status."""
+    # Imported here: --help and --cfg should not wait for torch.
+    from experiments.config import to_plain
+    from experiments.progress import clear_progress, make_bar, progress_writer
+    from experiments.run_store import FINISHED
+    from experiments.study import parallel_jobs, print_data
+    from experiments.training.device import set_threads
+    from experiments.training.preflight import check
+    from experiments.training.run import execute, is_finished
+
+    hydra_cfg = HydraConfig.get()
+    folder = Path(hydra_cfg.runtime.output_dir)
+    alone = hydra_cfg.mode == RunMode.RUN
+    set_threads(cfg.trainer.threads, 1 if alone else parallel_jobs(hydra_cfg))
+    loaded = check(cfg)
+    if is_finished(folder, to_plain(cfg), loaded):
+        if alone:
+            print(f"{folder}: already done with this configuration; overwrite=true runs it again")
+        return "skipped"
+    if not alone:
+        status = execute(cfg, folder, folder.parent.name, loaded, progress_writer(folder))
+        clear_progress(folder)
+        return status
+
+    print_data(loaded)
+    with make_bar(cfg.trainer.max_steps, folder.parent.name) as bar:
+        status = execute(cfg, folder, folder.parent.name, loaded, lambda update: bar.update(update - bar.n))
+    from experiments.report.run_summary import print_run
+
+    print_run(folder)
+    if status not in FINISHED:
+        raise SystemExit(1)
+    return status
+
+
+def main() -> None:
+    """Run the command; see `python -m experiments.train --help`."""
+    run_command(train, __doc__ or "")
+
+
+if __name__ == "__main__":
+    # Through the package, so that a launcher's processes can import the task by its name.
+    from experiments.train import main as packaged_main
+
+    packaged_main()

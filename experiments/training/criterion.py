@@ -1,0 +1,75 @@
+"""Calling any criterion the same way: float32, autocast off, `valid` only to those that take it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from experiments.config import ConfigError
+from losses import accepts_valid
+
+
+def call_criterion(criterion: nn.Module, logits: Tensor, target: Tensor, valid: Tensor | None) -> Tensor:
+    """Compute the loss in float32 with autocast off.
+
+    Args:
+        criterion: Takes `(logits, target)`, or `(logits, target, valid)`.
+        logits: (N, C, H, W), any float type.
+        target: (N, C, H, W), {0, 1}, float32.
+        valid: bool, broadcastable to the target, False = ignore; None when every pixel counts.
+
+    Returns:
+        The scalar loss.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        if valid is None:
+            return criterion(logits.float(), target)
+        return criterion(logits.float(), target, valid=valid)
+
+
+def set_prevalence(criterion: nn.Module, prevalence: Sequence[float]) -> None:
+    """Tell every part of a criterion that asks for it the positive share of each mask in the training split."""
+    for part in criterion.modules():
+        if hasattr(part, "set_prevalence"):
+            part.set_prevalence(prevalence)
+
+
+def check_criterion(criterion: object, prevalence: Sequence[float], ignores_pixels: bool) -> None:
+    """Try a criterion on a small random batch, so that what cannot work fails before training.
+
+    Args:
+        criterion: What `loss=` made.
+        prevalence: Positive share per mask, training split; its length is the number of masks.
+        ignores_pixels: Whether the training split has ignored pixels.
+
+    Raises:
+        ConfigError: Saying what is wrong with the criterion.
+    """
+    if not isinstance(criterion, nn.Module):
+        raise ConfigError(f"loss: expected a torch.nn.Module, got {type(criterion).__name__}")
+    name = type(criterion).__name__
+    if ignores_pixels and not accepts_valid(criterion):
+        raise ConfigError(
+            f"loss ({name}): the training data have ignored pixels, and {name}.forward takes no argument named "
+            "`valid`. Wrap it in a class whose forward takes (logits, target, valid=None), or remove the valid/ folders."
+        )
+    generator = torch.Generator().manual_seed(0)
+    shape = (2, len(prevalence), 32, 32)
+    logits = torch.randn(shape, generator=generator).requires_grad_()
+    target = (torch.rand(shape, generator=generator) < 0.1).float()
+    valid = torch.rand((2, 1, 32, 32), generator=generator) < 0.9 if ignores_pixels else None
+    try:
+        set_prevalence(criterion, prevalence)
+        value = call_criterion(criterion, logits, target, valid)
+    except Exception as error:
+        raise ConfigError(
+            f"loss ({name}) failed on a batch of logits and targets of shape {shape}: "
+            f"{str(error) or type(error).__name__}"
+        ) from error
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise ConfigError(f"loss ({name}): expected one scalar (reduction='mean'), got {got}")
+    if not value.requires_grad or not bool(torch.isfinite(value)):
+        raise ConfigError(f"loss ({name}): expected a finite value with a gradient, got {value}")

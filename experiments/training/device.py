@@ -1,0 +1,63 @@
+"""Where and in which precision a run computes, by Hugging Face accelerate."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from omegaconf import DictConfig
+
+from experiments.config import ConfigError
+
+_PRECISIONS = {"32": "no", "bf16": "bf16", "fp16": "fp16"}
+
+
+def make_accelerator(trainer: DictConfig) -> Accelerator:
+    """Choose device and precision.
+
+    Raises:
+        ConfigError: For a device that is not there or an unknown precision.
+    """
+    precision = str(trainer.precision)
+    if precision not in _PRECISIONS:
+        raise ConfigError(f"trainer.precision: expected one of {', '.join(_PRECISIONS)}, got {precision}")
+    wanted = trainer.accelerator
+    present = {
+        "auto": True,
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if wanted not in present:
+        raise ConfigError(f"trainer.accelerator: expected one of {', '.join(present)}, got {wanted}")
+    if not present[wanted]:
+        raise ConfigError(f"trainer.accelerator={wanted}: torch {torch.__version__} finds no such device here")
+    if precision == "fp16" and (wanted == "cpu" or not (present["cuda"] or present["mps"])):
+        raise ConfigError("trainer.precision=fp16: expected a GPU, got the CPU; use 32 or bf16")
+    # accelerate keeps one state a process; the runs of a study may differ in precision.
+    AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=wanted == "cpu", mixed_precision=_PRECISIONS[precision])
+
+
+def set_threads(threads: int | None, jobs: int) -> int:
+    """Limit the CPU threads of this process; None divides the cores by the number of runs at once."""
+    count = threads or max(1, (os.cpu_count() or 1) // max(jobs, 1))
+    torch.set_num_threads(count)
+    return count
+
+
+def device_name(device: torch.device) -> str:
+    """Name a device as its maker does."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def peak_memory_mb(device: torch.device) -> float:
+    """Return the peak memory so far in MB: of the GPU on CUDA, else of the process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes / (1e6 if sys.platform == "darwin" else 1e3)

@@ -1,0 +1,83 @@
+"""The training loop: reads from top to bottom, one update at a time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from experiments.data.batches import Batch
+from experiments.training.checkpoint import TrainingState
+from experiments.training.criterion import call_criterion
+
+
+def fit(
+    state: TrainingState,
+    batches: Iterable[Batch],
+    criterion: nn.Module,
+    accelerator: Accelerator,
+    *,
+    max_steps: int,
+    log_every: int,
+    checkpoint_every: int,
+    on_update: Callable[[int], None],
+    save: Callable[[], None],
+) -> bool:
+    """Train until `max_steps` updates are done.
+
+    Losses are read from the device only once in `log_every` updates, so that a GPU never waits for the host.
+
+    Args:
+        state: Model, optimizer and scheduler; changed in place.
+        batches: The batches from update `state.update` on, in order.
+        criterion: The loss; a combined one leaves its terms in `term_values`.
+        accelerator: Device, precision and backward pass.
+        max_steps: Number of updates in all.
+        log_every: Updates between rows of the history.
+        checkpoint_every: Updates between calls of `save`.
+        on_update: Called with the number of updates done, after each one.
+        save: Called to write a checkpoint.
+
+    Returns:
+        False when the loss became NaN or infinite and training stopped there.
+    """
+    model = state.model.train()
+    pending: list[dict[str, Tensor]] = []
+    started = time.perf_counter()
+    seconds_before = state.fit_seconds
+    for batch in batches:
+        batch = batch.to(accelerator.device)
+        with accelerator.autocast():
+            logits = model(batch.image)
+        loss = call_criterion(criterion, logits, batch.target, batch.valid)
+        accelerator.backward(loss)
+        state.optimizer.step()
+        state.scheduler.step()
+        state.optimizer.zero_grad(set_to_none=True)
+        state.update += 1
+
+        pending.append({"loss": loss.detach(), **getattr(criterion, "term_values", {})})
+        if state.update % log_every == 0 or state.update == max_steps:
+            state.fit_seconds = seconds_before + time.perf_counter() - started
+            row = history_row(state, pending)
+            state.history.append(row)
+            pending = []
+            if not math.isfinite(row["loss"]):
+                return False
+        if state.update % checkpoint_every == 0 and state.update < max_steps:
+            save()
+        on_update(state.update)
+    return True
+
+
+def history_row(state: TrainingState, pending: list[dict[str, Tensor]]) -> dict[str, float]:
+    """Average the losses and terms since the last row; one copy from the device."""
+    names = list(pending[0])
+    means = torch.stack([torch.stack([values[name] for values in pending]).mean() for name in names]).tolist()
+    row = dict(zip([name if name == "loss" else f"term/{name}" for name in names], means, strict=True))
+    lr = float(state.scheduler.get_last_lr()[0])
+    return {"update": state.update, **row, "lr": lr, "seconds": round(state.fit_seconds, 3)}

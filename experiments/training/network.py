@@ -1,0 +1,90 @@
+"""The shared segmentation network: built from the configuration, the same initial weights for every arm of a seed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from experiments.config import ConfigError, instantiate
+from experiments.data.batches import PixelStatistics
+
+
+class Segmenter(nn.Module):
+    """A network with its input scaling: uint8 images (N, K, H, W) in, logits (N, C, H, W) out.
+
+    Args:
+        network: Any module that maps float images to logits of the same height and width.
+        statistics: Mean and standard deviation of the training images.
+    """
+
+    def __init__(self, network: nn.Module, statistics: PixelStatistics) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(statistics.mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(statistics.std)[:, None, None])
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the logits of a batch of images."""
+        return self.network((image.float() - self.mean) / self.std)
+
+
+def build_segmenter(
+    cfg: DictConfig, *, channels: int, prevalence: Sequence[float], statistics: PixelStatistics
+) -> Segmenter:
+    """Build the network of `cfg.model` with weights drawn from `cfg.seed`.
+
+    Args:
+        cfg: The root configuration.
+        channels: Channels of the images.
+        prevalence: Positive share per mask in the training split.
+        statistics: Mean and standard deviation of the training images.
+
+    Raises:
+        ConfigError: When the network cannot be built, or has no last layer for the prior bias.
+    """
+    torch.manual_seed(cfg.seed)
+    network = instantiate(cfg, "model", in_channels=channels, classes=len(prevalence))
+    if not isinstance(network, nn.Module):
+        raise ConfigError(f"model ({cfg.model._target_}): expected a torch.nn.Module, got {type(network).__name__}")
+    if cfg.trainer.prior_bias:
+        set_prior_bias(network, prevalence)
+    if cfg.trainer.channels_last:
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Segmenter(network, statistics)
+
+
+def set_prior_bias(network: nn.Module, prevalence: Sequence[float]) -> None:
+    """Start the last layer's bias at the logit of each mask's prevalence: ln(p / (1 - p)).
+
+    Reference: Lin et al. 2017, Focal Loss for Dense Object Detection, section 4.1 (there for a fixed prior).
+
+    Raises:
+        ConfigError: When no convolution with a bias per mask is found.
+    """
+    candidates = [
+        layer
+        for layer in network.modules()
+        if isinstance(layer, nn.Conv2d) and layer.bias is not None and layer.out_channels == len(prevalence)
+    ]
+    if not candidates:
+        raise ConfigError(
+            f"trainer.prior_bias: {type(network).__name__} has no convolution with a bias and {len(prevalence)} output "
+            "channels to set; use trainer.prior_bias=false"
+        )
+    bias = candidates[-1].bias
+    with torch.no_grad():
+        bias.copy_(torch.tensor([math.log(p / (1 - p)) for p in prevalence]))  # type: ignore[union-attr]
+
+
+def weights_fingerprint(module: nn.Module) -> str:
+    """Return the sha256 over all parameters and buffers, to show that two runs started alike."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

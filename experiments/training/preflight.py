@@ -1,0 +1,137 @@
+"""Everything that can be known to be wrong before the first update, checked before the first update."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from experiments.config import ConfigError, instantiate, require_complete
+from experiments.data.batches import PixelStatistics, pixel_statistics
+from experiments.data.split import SegmentationData
+from experiments.training.criterion import check_criterion
+from experiments.training.device import make_accelerator
+from experiments.training.evaluate import window_spans
+from experiments.training.network import build_segmenter
+
+
+@dataclass(frozen=True)
+class LoadedData:
+    """The data of a study and what training needs to know of them."""
+
+    data: SegmentationData
+    prevalence: tuple[float, ...]
+    statistics: PixelStatistics
+    ignores_pixels: bool
+
+
+def load_data(cfg: DictConfig) -> LoadedData:
+    """Load `cfg.data`; runs of one process that name the same data share them."""
+    return _load_data(json.dumps(OmegaConf.to_container(cfg.data, resolve=True), sort_keys=True))
+
+
+@lru_cache(maxsize=2)
+def _load_data(config: str) -> LoadedData:
+    data = instantiate(OmegaConf.create({"data": json.loads(config)}), "data")
+    if not isinstance(data, SegmentationData):
+        raise ConfigError(f"data: expected SegmentationData, got {type(data).__name__}")
+    train = data.train
+    return LoadedData(
+        data,
+        tuple(float(p) for p in data.prevalence("train")),
+        pixel_statistics(train),
+        ignores_pixels=train.ignores_pixels,
+    )
+
+
+def check(cfg: DictConfig) -> LoadedData:
+    """Check one run's configuration against its data.
+
+    Returns:
+        The data, loaded.
+
+    Raises:
+        ConfigError: Naming the key, what was expected and what came.
+        DataError: Naming the files.
+    """
+    require_complete(cfg)
+    _check_numbers(cfg.trainer)
+    make_accelerator(cfg.trainer)
+    loaded = load_data(cfg)
+    check_criterion(instantiate(cfg, "loss"), loaded.prevalence, loaded.ignores_pixels)
+    _check_model(
+        json.dumps(OmegaConf.to_container(cfg, resolve=True)["model"], sort_keys=True),  # type: ignore[call-overload,index]
+        cfg.trainer.prior_bias,
+        cfg.trainer.tile,
+        loaded,
+    )
+    sampling = instantiate(cfg, "sampling")
+    if not callable(getattr(sampling, "draw", None)):
+        raise ConfigError(f"sampling: expected an object with a method draw, got {type(sampling).__name__}")
+    instantiate(cfg, "augmentation")
+    make_optimizer(cfg, nn.Linear(1, 1))
+    return loaded
+
+
+def make_optimizer(cfg: DictConfig, model: nn.Module) -> tuple[torch.optim.Optimizer, Any]:
+    """Build optimizer and scheduler for a model.
+
+    Raises:
+        ConfigError: Naming the key whose arguments do not fit.
+    """
+    try:
+        optimizer = instantiate(cfg, "optimizer")(model.parameters())
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"optimizer ({cfg.optimizer._target_}): {error}") from error
+    try:
+        return optimizer, instantiate(cfg, "scheduler")(optimizer)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"scheduler ({cfg.scheduler._target_}): {error}") from error
+
+
+def _check_numbers(trainer: DictConfig) -> None:
+    wrong = [
+        f"trainer.{key}: expected a positive number, got {trainer[key]}"
+        for key in ("max_steps", "batch_size", "tile", "eval_tile", "eval_batch_size", "log_every", "checkpoint_every")
+        if trainer[key] < 1
+    ]
+    if trainer.tile % 32:
+        nearest = max(32, 32 * round(trainer.tile / 32))
+        wrong.append(f"trainer.tile: expected a multiple of 32, got {trainer.tile}; {nearest} is near")
+    if trainer.eval_tile % 32:
+        nearest = max(32, 32 * round(trainer.eval_tile / 32))
+        wrong.append(f"trainer.eval_tile: expected a multiple of 32, got {trainer.eval_tile}; {nearest} is near")
+    try:
+        window_spans(2 * trainer.eval_tile, trainer.eval_tile, trainer.eval_overlap)
+    except ValueError as error:
+        wrong.append(f"trainer.eval_overlap: {error}")
+    if wrong:
+        raise ConfigError("\n".join(wrong))
+
+
+@lru_cache(maxsize=8)
+def _check_model(model: str, prior_bias: bool, tile: int, loaded: LoadedData) -> None:
+    """Build the network once and send one tile through it: wrong names and shapes show here."""
+    cfg = OmegaConf.create(
+        {
+            "seed": 0,
+            "model": json.loads(model),
+            "trainer": {"prior_bias": prior_bias, "channels_last": False},
+        }
+    )
+    channels, masks = loaded.data.channels, len(loaded.prevalence)
+    segmenter = build_segmenter(
+        cfg, channels=channels, prevalence=loaded.prevalence, statistics=loaded.statistics
+    ).eval()
+    try:
+        with torch.inference_mode():
+            logits = segmenter(torch.zeros(1, channels, tile, tile, dtype=torch.uint8))
+    except Exception as error:
+        raise ConfigError(f"model: a tile of {tile} x {tile} pixels failed: {error}") from error
+    if tuple(logits.shape) != (1, masks, tile, tile):
+        raise ConfigError(f"model: expected logits of shape {(1, masks, tile, tile)}, got {tuple(logits.shape)}")

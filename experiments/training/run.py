@@ -1,0 +1,188 @@
+"""One run: fit, score, write. Reads from top to bottom."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from omegaconf import DictConfig
+
+from experiments import run_store as store
+from experiments.config import ConfigError, instantiate, to_plain
+from experiments.data.batches import TileBatches, updates_loader
+from experiments.frontier.operating_point import metrics_table, tuned_thresholds
+from experiments.training.checkpoint import TrainingState, restore_state, save_state, save_weights
+from experiments.training.criterion import set_prevalence
+from experiments.training.device import device_name, make_accelerator, peak_memory_mb
+from experiments.training.evaluate import score_split
+from experiments.training.fit import fit
+from experiments.training.network import build_segmenter, weights_fingerprint
+from experiments.training.preflight import LoadedData, make_optimizer
+
+log = logging.getLogger(__name__)
+
+_PACKAGES = ("torch", "segmentation-models-pytorch", "hydra-core", "numpy", "lossfrontier")
+
+
+def run_fingerprint(plain: dict[str, Any], loaded: LoadedData) -> str:
+    """Fingerprint what a run's result depends on: its configuration, arm and seed included, and its data."""
+    return store.fingerprint({**store.result_config(plain), "data fingerprint": loaded.data.fingerprints()})
+
+
+def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool:
+    """Say whether a folder already holds this very run, finished.
+
+    Raises:
+        ConfigError: When it holds a run of another configuration or other data, naming the keys.
+    """
+    info = store.read_info(folder)
+    if info is None or plain["overwrite"]:
+        return False
+    if info.get("fingerprint") != run_fingerprint(plain, loaded):
+        before, now = store.result_config(store.read_config(folder)), store.result_config(plain)
+        changed = [f"{k}: {old!r} there, {new!r} now" for k, (old, new) in store.differing_keys(before, now).items()]
+        reason = "; ".join(changed) or "the same configuration on other images or labels"
+        raise ConfigError(
+            f"{folder} already holds a run that differs from this one ({reason}). "
+            "Give study_dir=ANOTHER_FOLDER, or overwrite=true to replace it."
+        )
+    return info["status"] in store.FINISHED
+
+
+def execute(
+    cfg: DictConfig, folder: Path, arm: str, loaded: LoadedData, on_update: Callable[[int], None]
+) -> str:
+    """Train and score one run and leave its files in `folder`.
+
+    A run that raises is recorded as `failed` with its reason, so that the other runs of a study go on.
+
+    Returns:
+        The status: complete, diverged or failed.
+    """
+    plain = to_plain(cfg)
+    info: dict[str, Any] = {
+        "status": "running",
+        "study": cfg.study.name,
+        "arm": arm,
+        "axes": list(cfg.study.axes or []),
+        "baseline": cfg.study.baseline,
+        "seed": cfg.seed,
+        "fingerprint": run_fingerprint(plain, loaded),
+        "data_fingerprint": loaded.data.fingerprints(),
+        "shared_fingerprint": store.fingerprint(
+            store.result_config(plain, ("seed", *(cfg.study.axes or [])))
+        ),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    if plain["overwrite"]:
+        (folder / store.CHECKPOINT_FILE).unlink(missing_ok=True)
+    store.write_config(folder, plain)
+    store.write_json(folder / store.RUN_FILE, info)
+    try:
+        info.update(_fit_and_score(cfg, folder, loaded, on_update, info["fingerprint"]))
+    except Exception as error:
+        log.exception("run failed")
+        reason = f"{type(error).__name__}: {error}"
+        info.update(status="failed", reason=reason, traceback=traceback.format_exc())
+    store.write_json(folder / store.RUN_FILE, info)
+    return str(info["status"])
+
+
+def _fit_and_score(
+    cfg: DictConfig, folder: Path, loaded: LoadedData, on_update: Callable[[int], None], fingerprint: str
+) -> dict[str, Any]:
+    started = time.perf_counter()
+    data, trainer = loaded.data, cfg.trainer
+    accelerator = make_accelerator(trainer)
+
+    model = build_segmenter(
+        cfg, channels=data.channels, prevalence=loaded.prevalence, statistics=loaded.statistics
+    )
+    initial_weights = weights_fingerprint(model)
+    criterion = instantiate(cfg, "loss")
+    set_prevalence(criterion, loaded.prevalence)
+    criterion.to(accelerator.device)
+    optimizer, scheduler = make_optimizer(cfg, model.to(accelerator.device))
+    model, optimizer = accelerator.prepare(model, optimizer)
+    state = TrainingState(accelerator.unwrap_model(model), optimizer, scheduler)
+
+    torch.manual_seed(cfg.seed)  # dropout; the criterion may have drawn numbers
+    checkpoint = folder / store.CHECKPOINT_FILE
+    if restore_state(checkpoint, state, fingerprint):
+        log.info("going on from update %d", state.update)
+    batches = TileBatches(
+        data.train,
+        instantiate(cfg, "sampling"),
+        instantiate(cfg, "augmentation"),
+        batch_size=trainer.batch_size,
+        side=trainer.tile,
+        seed=cfg.seed,
+        max_steps=trainer.max_steps,
+        ignores_pixels=loaded.ignores_pixels,
+    )
+    loader = updates_loader(
+        batches, first=state.update, workers=trainer.workers, pin=accelerator.device.type == "cuda"
+    )
+    finite = fit(
+        state,
+        loader,
+        criterion,
+        accelerator,
+        max_steps=trainer.max_steps,
+        log_every=trainer.log_every,
+        checkpoint_every=trainer.checkpoint_every,
+        on_update=on_update,
+        save=lambda: save_state(checkpoint, state, fingerprint),
+    )
+    store.write_table(folder / store.HISTORY_FILE, pd.DataFrame(state.history))
+    found: dict[str, Any] = {
+        "updates": state.update,
+        "initial_weights": initial_weights,
+        "parameters": sum(p.numel() for p in state.model.parameters()),
+        "prevalence": dict(zip(data.masks, loaded.prevalence, strict=True)),
+        "device": device_name(accelerator.device),
+        "threads": torch.get_num_threads(),
+        "fit_seconds": round(state.fit_seconds, 3),
+        "images_per_second": round(state.update * trainer.batch_size / max(state.fit_seconds, 1e-9), 2),
+    }
+    if not finite:
+        reason = f"the loss was not finite by update {state.update}"
+        return {**found, "status": "diverged", "reason": reason}
+
+    scoring = time.perf_counter()
+    windows = {
+        "side": trainer.eval_tile,
+        "overlap": trainer.eval_overlap,
+        "batch_size": trainer.eval_batch_size,
+    }
+    val = score_split(model, data.val, data.masks, accelerator, **windows)
+    thresholds = tuned_thresholds(val)
+    test = score_split(model, data.test, data.masks, accelerator, thresholds=thresholds, **windows)
+    save_weights(checkpoint, state.model, fingerprint, state.update)
+    store.write_scores(folder, {"val": val, "test": test})
+    store.write_table(folder / store.METRICS_FILE, metrics_table(val, test))
+    found.update(
+        evaluate_seconds=round(time.perf_counter() - scoring, 3),
+        wall_seconds=round(time.perf_counter() - started, 3),
+        peak_memory_mb=round(peak_memory_mb(accelerator.device), 1),
+        images={"train": len(data.train.samples), "val": val.n_images, "test": test.n_images},
+    )
+    constant = [mask for index, mask in enumerate(data.masks) if _is_constant(test, index)]
+    if len(constant) == len(data.masks):
+        return {**found, "status": "diverged", "reason": "the output is the same for every test pixel"}
+    return {**found, "status": "complete", "constant_masks": constant}
+
+
+def _is_constant(scores: Any, mask: int) -> bool:
+    bins = scores.mask_entries(mask)[0]
+    return len(bins) == 0 or bool((bins == bins[0]).all())

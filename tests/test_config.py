@@ -1,0 +1,49 @@
+"""Arm names, missing keys, and errors that name what is wrong."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from experiments.config import ConfigError, arm_name, instantiate, missing_keys, require_complete
+
+
+@pytest.mark.parametrize(
+    ("overrides", "axes", "name"),
+    [
+        (["loss=dice", "seed=0"], ["loss"], "loss=dice"),
+        (["loss=weighted_bce", "loss.pos_weight=8", "seed=1"], ["loss.pos_weight"], "loss.pos_weight=8"),
+        (["loss=dice", "+loss.mode=a", "seed=0"], ["loss"], "loss=dice,loss.mode=a"),
+        (["loss=dice", "trainer.max_steps=5", "data.root=/a/b", "study=losses"], ["loss"], "loss=dice"),
+        (["study=losses", "seed=3"], ["loss"], "default"),
+        (["data.root=/a b/c", "loss=dice"], None, "data.root=_a_b_c,loss=dice"),
+        (["hydra.launcher.n_jobs=2", "report.margin=0.1", "hydra/launcher=joblib"], None, "default"),
+        (["lossy=1"], ["loss"], "default"),
+    ],
+)
+def test_arm_name(overrides, axes, name):
+    assert arm_name(overrides, axes) == name
+
+
+def test_long_arm_names_stay_short_and_apart():
+    first = arm_name([f"loss.key{i}=value" for i in range(40)], None)
+    second = arm_name([f"loss.key{i}=value" for i in range(39)] + ["loss.last=1"], None)
+    assert len(first) <= 150
+    assert len(second) <= 150
+    assert first != second
+
+
+def test_missing_keys_are_all_named():
+    cfg = OmegaConf.create({"loss": {"_target_": "???"}, "data": {"root": "???"}, "seed": 0})
+    assert missing_keys(cfg) == ["data.root", "loss._target_"]
+    with pytest.raises(ConfigError, match=r"data.root, loss._target_: no value given"):
+        require_complete(cfg)
+
+
+def test_instantiate_names_key_target_and_reason():
+    cfg = OmegaConf.create({"loss": {"_target_": "losses.WeightedBCELoss", "pos_weight": -1}})
+    with pytest.raises(ConfigError, match=r"loss \(losses.WeightedBCELoss\).*pos_weight.*-1"):
+        instantiate(cfg, "loss")
+    cfg = OmegaConf.create({"loss": {"_target_": "losses.NoSuchLoss"}})
+    with pytest.raises(ConfigError, match="NoSuchLoss"):
+        instantiate(cfg, "loss")
+    with pytest.raises(ConfigError, match="expected a group option with a _target_"):
+        instantiate(OmegaConf.create({"loss": 3}), "loss")
