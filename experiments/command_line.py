@@ -42,7 +42,9 @@ def option_list(groups: Sequence[str] | None = None) -> str:
         if group.is_dir() and group.name != "hydra" and (groups is None or group.name in groups):
             options = sorted(option.name for option in group.iterdir() if option.name.endswith(".yaml"))
             if options:
-                lines.append(f"    {group.name + '=':<14} {', '.join(name.removesuffix('.yaml') for name in options)}")
+                lines.append(
+                    f"    {group.name + '=':<14} {', '.join(name.removesuffix('.yaml') for name in options)}"
+                )
     return "\n".join(lines)
 
 
@@ -114,6 +116,6 @@ def _refuse_shadowed_options(config_dir: Path) -> None:
     clashes = sorted(option for option in options if built_in.joinpath(option).is_file())
     if clashes:
         raise ConfigError(
-            f"--config-dir {config_dir}: {', '.join(clashes)} would be ignored, because the built-in option of the same "
-            "name comes first. Rename the file and choose it by its new name."
+            f"--config-dir {config_dir}: {', '.join(clashes)} would be ignored, because the built-in option of the "
+            "same name comes first. Rename the file and choose it by its new name."
         )

@@ -86,7 +86,8 @@ class StudyProgress:
         running = {folder: updates_done(folder) for folder in self._folders if folder not in ended}
         names = [f"{folder.parent.name} {folder.name}" for folder, done in running.items() if done]
         self._bar.set_description_str(
-            f"{len(ended)}/{len(self._folders)} runs" + "".join(f" | {name}" for name in names[:2]), refresh=False
+            f"{len(ended)}/{len(self._folders)} runs" + "".join(f" | {name}" for name in names[:2]),
+            refresh=False,
         )
         done = len(ended) * self._updates + sum(running.values())
         self._bar.update(done - self._bar.n)

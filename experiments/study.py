@@ -42,7 +42,9 @@ def sweep_axes(params: dict[str, Any], overrides: list[str]) -> list[str]:
         params: `hydra.sweeper.params`.
         overrides: The overrides of the command line.
     """
-    swept = [o.key_or_group for o in OverridesParser.create().parse_overrides(overrides) if o.is_sweep_override()]
+    swept = [
+        o.key_or_group for o in OverridesParser.create().parse_overrides(overrides) if o.is_sweep_override()
+    ]
     axes = dict.fromkeys([*(key.lstrip("+") for key in params), *swept])
     return [key for key in axes if key not in _NOT_AXES]
 
@@ -116,7 +118,11 @@ class StudyCallback(Callback):
 
             def is_ended(folder: Path) -> bool:
                 info = store.read_info(folder)
-                return info != known[folder] and (info or {}).get("status") not in (None, "running", "unreadable")
+                return info != known[folder] and (info or {}).get("status") not in (
+                    None,
+                    "running",
+                    "unreadable",
+                )
 
             self._progress = StudyProgress(to_do, config.trainer.max_steps, is_ended)
 

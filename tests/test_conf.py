@@ -55,7 +55,9 @@ def test_launch_command_is_the_first_comment_of_every_option():
             assert comments[0].startswith("# python -m experiments."), path
 
 
-@pytest.mark.parametrize("override", ["loss.pos_weigth=3", "trainer.max_stepz=3", "losss=dice", "trainer.max_steps=many"])
+@pytest.mark.parametrize(
+    "override", ["loss.pos_weigth=3", "trainer.max_stepz=3", "losss=dice", "trainer.max_steps=many"]
+)
 def test_unknown_keys_and_wrong_types_fail_at_compose(override):
     with pytest.raises(ConfigCompositionException):
         composed(override)

@@ -25,7 +25,12 @@ FORBIDDEN = {
     ),
     "experiments/report": ("torch", "losses", "accelerate", "experiments.training", "experiments.data"),
     "experiments/data": ("experiments.training", "experiments.report", "experiments.frontier", "losses"),
-    "experiments/training": ("experiments.report", "experiments.study", "experiments.train", "experiments.compare"),
+    "experiments/training": (
+        "experiments.report",
+        "experiments.study",
+        "experiments.train",
+        "experiments.compare",
+    ),
 }
 
 
@@ -52,7 +57,9 @@ def test_a_layer_imports_nothing_above_it(layer):
 
 
 def test_only_score_counts_imports_torch_in_frontier():
-    users = [p.name for p in (ROOT / "experiments/frontier").glob("*.py") if "torch" in set(imported_names(p))]
+    users = [
+        p.name for p in (ROOT / "experiments/frontier").glob("*.py") if "torch" in set(imported_names(p))
+    ]
     assert users == ["score_counts.py"]
 
 

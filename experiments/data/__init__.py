@@ -1,0 +1,1 @@
+"""Images, masks and splits, and the batches made of them."""

@@ -90,7 +90,9 @@ class TileBatches(Dataset[Batch]):
         )
         with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
             torch.manual_seed(int(rng.integers(2**63)))
-            parts = [self._augmented(cut_tile(self.split.samples[tile.image], tile, self.side)) for tile in tiles]
+            parts = [
+                self._augmented(cut_tile(self.split.samples[tile.image], tile, self.side)) for tile in tiles
+            ]
         images, targets, valids = zip(*parts, strict=True)
         return Batch(
             torch.stack(images).contiguous(memory_format=torch.channels_last),

@@ -79,8 +79,7 @@ def merge(parts: Sequence[ScoreHistograms]) -> ScoreHistograms:
     for part in parts:
         if (part.masks, part.points) != (head.masks, head.points):
             raise ValueError(
-                f"parts: expected masks {head.masks} at points {head.points}, "
-                f"got {part.masks} at {part.points}"
+                f"parts: expected masks {head.masks} at points {head.points}, got {part.masks} at {part.points}"
             )
         for image_id, group_id in zip(part.image_ids, part.group_ids, strict=True):
             if groups.setdefault(image_id, group_id) != group_id:
@@ -127,9 +126,7 @@ def recode(histograms: ScoreHistograms, table: NDArray[np.integer]) -> ScoreHist
         raise ValueError(f"table: expected {N_CODES} codes that never decrease, got shape {table.shape}")
     moved = table.astype(np.uint16)[histograms.bins]
     row_of = np.repeat(np.arange(len(histograms.row_start) - 1), np.diff(histograms.row_start))
-    rows, bins, positives, negatives = _add_duplicates(
-        row_of, moved, histograms.positives, histograms.negatives
-    )
+    rows, bins, positives, negatives = _add_duplicates(row_of, moved, histograms.positives, histograms.negatives)
     starts = np.searchsorted(rows, np.arange(len(histograms.row_start))).astype(np.int64)
     return replace(histograms, row_start=starts, bins=bins, positives=positives, negatives=negatives)
 

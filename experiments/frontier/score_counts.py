@@ -1,6 +1,7 @@
 """Counting scores while a model streams over images: logits and targets in, score histograms out."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from experiments.frontier.histogram_sums import add_rows, from_rows
 from experiments.frontier.score_codes import HIGHEST_CODE, LOWEST_CODE, N_CODES, NATURAL_CODE, logit_to_code
-from experiments.frontier.score_histogram import JOINT_COUNTS, Row, ScoreHistograms
+from experiments.frontier.score_histogram import Row, ScoreHistograms
 
 Array = torch.Tensor | NDArray[Any]
 
@@ -28,16 +29,12 @@ class ScoreHistogramBuilder:
             from the validation histograms and give them to the builder of the test split.
     """
 
-    def __init__(
-        self, masks: Sequence[str], *, thresholds: Mapping[str, Sequence[float]] | None = None
-    ) -> None:
+    def __init__(self, masks: Sequence[str], *, thresholds: Mapping[str, Sequence[float]] | None = None) -> None:
         self.masks = tuple(masks)
         codes = {"natural": np.full(len(self.masks), NATURAL_CODE)}
         for name, logits in (thresholds or {}).items():
             if len(logits) != len(self.masks):
-                raise ValueError(
-                    f"thresholds: expected {len(self.masks)} logits for {name!r}, got {len(logits)}"
-                )
+                raise ValueError(f"thresholds: expected {len(self.masks)} logits for {name!r}, got {len(logits)}")
             codes[name] = logit_to_code(logits).astype(np.int64)
         self.points = tuple(codes)
         # Offset by 2**15: the tensors hold ordered codes as int16, with the natural threshold at 0.
@@ -46,9 +43,7 @@ class ScoreHistogramBuilder:
         self._rows: dict[str, list[Row]] = {}
         self._joint: dict[str, NDArray[np.int64]] = {}
 
-    def add(
-        self, image_id: str, group_id: str, logits: Array, target: Array, valid: Array | None = None
-    ) -> None:
+    def add(self, image_id: str, group_id: str, logits: Array, target: Array, valid: Array | None = None) -> None:
         """Count one image, or one tile of it: counts of repeated calls with one `image_id` add up.
 
         Args:
@@ -63,7 +58,9 @@ class ScoreHistogramBuilder:
             ValueError: shapes that do not fit, a NaN logit, a target other than 0 or 1 at a valid pixel, or
                 an image that was added with another group.
         """
-        batched = None if valid is None else _tensor(valid)[None]
+        batched = None if valid is None else _tensor(valid)
+        if batched is not None and batched.ndim > 2:
+            batched = batched[None]
         self.add_batch([image_id], [group_id], _tensor(logits)[None], _tensor(target)[None], batched)
 
     def add_batch(
@@ -81,28 +78,28 @@ class ScoreHistogramBuilder:
             group_ids: N names.
             logits: floating point (N, C, H, W).
             target: {0, 1}, the same shape.
-            valid: bool, broadcastable to (N, C, H, W), or None.
+            valid: bool, (H, W) or four axes that broadcast to (N, C, H, W), or None. Three axes are refused,
+                because they could mean images or masks.
         """
         scores, labels, counted = self._checked(logits, target, valid)
         if not len(image_ids) == len(group_ids) == len(scores):
             raise ValueError(
                 f"image_ids, group_ids: expected {len(scores)} each, got {len(image_ids)} and {len(group_ids)}"
             )
+        groups = dict(self._groups)
         for image_id, group_id in zip(image_ids, group_ids, strict=True):
-            if self._groups.setdefault(image_id, group_id) != group_id:
-                raise ValueError(
-                    f"group_id: expected {self._groups[image_id]!r} for image {image_id!r}, got {group_id!r}"
-                )
+            if groups.setdefault(image_id, group_id) != group_id:
+                raise ValueError(f"group_id: expected {groups[image_id]!r} for image {image_id!r}, got {group_id!r}")
         codes = _ordered_codes(scores)
         joint = _joint_counts(codes, labels, counted, self._thresholds.to(codes.device))
         rows = _count_rows(codes.flatten(0, 1), labels.flatten(0, 1), _flat(counted))
         n_masks = len(self.masks)
+        names = [f"image {image_id!r}, mask {mask!r}" for image_id in image_ids for mask in self.masks]
+        rows = [_finite(row, name) for row, name in zip(rows, names, strict=True)]
+        # Nothing is stored before everything was checked, so that a refused batch leaves no trace.
+        self._groups = groups
         for index, image_id in enumerate(image_ids):
             mine = rows[index * n_masks : (index + 1) * n_masks]
-            mine = [
-                _finite(row, f"image {image_id!r}, mask {m!r}")
-                for row, m in zip(mine, self.masks, strict=True)
-            ]
             if image_id in self._rows:
                 mine = [add_rows(old, new) for old, new in zip(self._rows[image_id], mine, strict=True)]
                 joint[index] += self._joint[image_id]
@@ -137,12 +134,13 @@ class ScoreHistogramBuilder:
             mask = _tensor(valid)
             if mask.dtype != torch.bool:
                 raise TypeError(f"valid: expected bool, got {mask.dtype}")
-            try:
-                counted = mask.to(scores.device).broadcast_to(scores.shape)
-            except RuntimeError as error:
+            fits = all(have in (1, want) for have, want in zip(mask.shape[::-1], scores.shape[::-1], strict=False))
+            if mask.ndim not in (2, 4) or not fits:
                 raise ValueError(
-                    f"valid: expected a shape that broadcasts to {tuple(scores.shape)}, got {tuple(mask.shape)}"
-                ) from error
+                    f"valid: expected (H, W) or four axes that broadcast to {tuple(scores.shape)}, "
+                    f"got {tuple(mask.shape)}"
+                )
+            counted = mask.to(scores.device).broadcast_to(scores.shape)
         if labels.dtype != torch.bool:
             wrong = (labels != 0) & (labels != 1)
             wrong = wrong if counted is None else wrong & counted
@@ -235,7 +233,7 @@ def _count_block(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tenso
             hits[a:b].astype(np.uint32),
             (counts[a:b] - hits[a:b]).astype(np.uint32),
         )
-        for a, b in zip(ends[:-1], ends[1:], strict=True)
+        for a, b in pairwise(ends)
     ]
 
 

@@ -60,17 +60,14 @@ class ScoreHistograms:
         starts = self.row_start
         if starts.shape != (n_images * n_masks + 1,) or starts[0] != 0 or starts[-1] != n_entries:
             raise ValueError(
-                f"row_start: expected {n_images * n_masks + 1} offsets from 0 to {n_entries}, "
-                f"got shape {starts.shape}"
+                f"row_start: expected {n_images * n_masks + 1} offsets from 0 to {n_entries}, got shape {starts.shape}"
             )
         if (np.diff(starts) < 0).any():
             raise ValueError("row_start: expected offsets that never decrease")
         for name, dtype in (("bins", np.uint16), ("positives", np.uint32), ("negatives", np.uint32)):
             array = getattr(self, name)
             if array.dtype != dtype or array.shape != (n_entries,):
-                raise ValueError(
-                    f"{name}: expected {np.dtype(dtype)} ({n_entries},), got {array.dtype} {array.shape}"
-                )
+                raise ValueError(f"{name}: expected {np.dtype(dtype)} ({n_entries},), got {array.dtype} {array.shape}")
         shape = (n_images, len(self.points), len(JOINT_COUNTS))
         if self.joint.shape != shape:
             raise ValueError(f"joint: expected shape {shape}, got {self.joint.shape}")
@@ -94,9 +91,12 @@ class ScoreHistograms:
     def pooled(self, mask: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Sum one mask over all images: (positives, negatives), int64 (65536,) each."""
         bins, positives, negatives, _ = self.mask_entries(mask)
-        index = bins.astype(np.intp)
-        dense = [np.bincount(index, weights=counts, minlength=N_CODES) for counts in (positives, negatives)]
+        held = np.flatnonzero(positives)
         # Sums of integers below 2**53 are exact in float64.
+        dense = (
+            np.bincount(bins[held], weights=positives[held], minlength=N_CODES),
+            np.bincount(bins, weights=negatives, minlength=N_CODES),
+        )
         return dense[0].astype(np.int64), dense[1].astype(np.int64)
 
     def mask_entries(
@@ -112,12 +112,12 @@ class ScoreHistograms:
         lengths = self.row_start[rows + 1] - self.row_start[rows]
         if self.n_masks == 1 and images is None:
             return self.bins, self.positives, self.negatives, lengths
-        # Where each entry lies: its place in its row plus the row's start.
-        ends = np.cumsum(lengths)
-        place = np.arange(ends[-1] if len(ends) else 0) + np.repeat(
-            self.row_start[rows] - (ends - lengths), lengths
-        )
-        return self.bins[place], self.positives[place], self.negatives[place], lengths
+        edges = zip(self.row_start[rows].tolist(), self.row_start[rows + 1].tolist(), strict=True)
+        parts = [slice(start, end) for start, end in edges] or [slice(0, 0)]
+        bins = np.concatenate([self.bins[part] for part in parts])
+        positives = np.concatenate([self.positives[part] for part in parts])
+        negatives = np.concatenate([self.negatives[part] for part in parts])
+        return bins, positives, negatives, lengths
 
     def pixel_counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positive and negative pixels per image and mask: int64 (N, C) each."""
@@ -159,9 +159,7 @@ class ScoreHistograms:
         missing = [prefix + name for name in (*_NAME_FIELDS, *_ARRAY_FIELDS) if prefix + name not in arrays]
         if missing:
             raise ValueError(f"arrays: expected what to_arrays gives, missing {missing}")
-        fields: dict[str, Any] = {
-            name: tuple(str(item) for item in arrays[prefix + name]) for name in _NAME_FIELDS
-        }
+        fields: dict[str, Any] = {name: tuple(str(item) for item in arrays[prefix + name]) for name in _NAME_FIELDS}
         fields |= {name: arrays[prefix + name] for name in _ARRAY_FIELDS}
         histograms = cls(**fields)
         ascending = np.ones(len(histograms.bins), bool)

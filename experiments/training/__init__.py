@@ -1,0 +1,1 @@
+"""The loop, the network, evaluation, checkpoint and resume."""

@@ -53,7 +53,8 @@ def check_criterion(criterion: object, prevalence: Sequence[float], ignores_pixe
     if ignores_pixels and not accepts_valid(criterion):
         raise ConfigError(
             f"loss ({name}): the training data have ignored pixels, and {name}.forward takes no argument named "
-            "`valid`. Wrap it in a class whose forward takes (logits, target, valid=None), or remove the valid/ folders."
+            "`valid`. Wrap it in a class whose forward takes (logits, target, valid=None), or remove the valid/ "
+            "folders."
         )
     generator = torch.Generator().manual_seed(0)
     shape = (2, len(prevalence), 32, 32)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ def window_spans(length: int, side: int, overlap: int) -> list[Span]:
     if length <= side:
         return [Span(0, length, 0, length)]
     starts = [*range(0, length - side, side - 2 * overlap), length - side]
-    inner = [(first + second + side) // 2 for first, second in zip(starts, starts[1:], strict=False)]
+    inner = [(first + second + side) // 2 for first, second in pairwise(starts)]
     edges = [0, *inner, length]
     return [
         Span(start, start + side, core_start, core_stop)
@@ -94,6 +95,7 @@ def score_split(
     side: int,
     overlap: int,
     batch_size: int,
+    thresholds: Mapping[str, Sequence[float]] | None = None,
 ) -> ScoreHistograms:
     """Histogram the logits of every pixel of a split, per image and mask.
 
@@ -105,9 +107,11 @@ def score_split(
         side: Side of a window in pixels; smaller images are scored whole.
         overlap: Context around a window's core in pixels.
         batch_size: Windows at once, of one size.
+        thresholds: Operating points besides the natural one at which pixels of no mask are counted too: a name
+            and C logits.
     """
     model.eval()
-    builder = ScoreHistogramBuilder(masks)
+    builder = ScoreHistogramBuilder(masks, thresholds=thresholds)
     waiting: dict[tuple[int, ...], list[Window]] = defaultdict(list)
 
     def score(windows: list[Window]) -> None:

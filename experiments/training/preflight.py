@@ -20,7 +20,7 @@ from experiments.training.evaluate import window_spans
 from experiments.training.network import build_segmenter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedData:
     """The data of a study and what training needs to know of them."""
 
@@ -97,7 +97,15 @@ def make_optimizer(cfg: DictConfig, model: nn.Module) -> tuple[torch.optim.Optim
 def _check_numbers(trainer: DictConfig) -> None:
     wrong = [
         f"trainer.{key}: expected a positive number, got {trainer[key]}"
-        for key in ("max_steps", "batch_size", "tile", "eval_tile", "eval_batch_size", "log_every", "checkpoint_every")
+        for key in (
+            "max_steps",
+            "batch_size",
+            "tile",
+            "eval_tile",
+            "eval_batch_size",
+            "log_every",
+            "checkpoint_every",
+        )
         if trainer[key] < 1
     ]
     if trainer.tile % 32:
@@ -105,7 +113,9 @@ def _check_numbers(trainer: DictConfig) -> None:
         wrong.append(f"trainer.tile: expected a multiple of 32, got {trainer.tile}; {nearest} is near")
     if trainer.eval_tile % 32:
         nearest = max(32, 32 * round(trainer.eval_tile / 32))
-        wrong.append(f"trainer.eval_tile: expected a multiple of 32, got {trainer.eval_tile}; {nearest} is near")
+        wrong.append(
+            f"trainer.eval_tile: expected a multiple of 32, got {trainer.eval_tile}; {nearest} is near"
+        )
     try:
         window_spans(2 * trainer.eval_tile, trainer.eval_tile, trainer.eval_overlap)
     except ValueError as error:
@@ -134,4 +144,6 @@ def _check_model(model: str, prior_bias: bool, tile: int, loaded: LoadedData) ->
     except Exception as error:
         raise ConfigError(f"model: a tile of {tile} x {tile} pixels failed: {error}") from error
     if tuple(logits.shape) != (1, masks, tile, tile):
-        raise ConfigError(f"model: expected logits of shape {(1, masks, tile, tile)}, got {tuple(logits.shape)}")
+        raise ConfigError(
+            f"model: expected logits of shape {(1, masks, tile, tile)}, got {tuple(logits.shape)}"
+        )

@@ -19,12 +19,13 @@ from omegaconf import DictConfig
 from experiments import run_store as store
 from experiments.config import ConfigError, instantiate, to_plain
 from experiments.data.batches import TileBatches, updates_loader
-from experiments.frontier.operating_point import metrics_table, tuned_thresholds
+from experiments.frontier.operating_point import tuned_thresholds
 from experiments.training.checkpoint import TrainingState, restore_state, save_state, save_weights
 from experiments.training.criterion import set_prevalence
 from experiments.training.device import device_name, make_accelerator, peak_memory_mb
 from experiments.training.evaluate import score_split
 from experiments.training.fit import fit
+from experiments.training.metrics import metrics_table
 from experiments.training.network import build_segmenter, weights_fingerprint
 from experiments.training.preflight import LoadedData, make_optimizer
 
@@ -49,7 +50,9 @@ def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool
         return False
     if info.get("fingerprint") != run_fingerprint(plain, loaded):
         before, now = store.result_config(store.read_config(folder)), store.result_config(plain)
-        changed = [f"{k}: {old!r} there, {new!r} now" for k, (old, new) in store.differing_keys(before, now).items()]
+        changed = [
+            f"{k}: {old!r} there, {new!r} now" for k, (old, new) in store.differing_keys(before, now).items()
+        ]
         reason = "; ".join(changed) or "the same configuration on other images or labels"
         raise ConfigError(
             f"{folder} already holds a run that differs from this one ({reason}). "
@@ -155,8 +158,9 @@ def _fit_and_score(
         "fit_seconds": round(state.fit_seconds, 3),
         "images_per_second": round(state.update * trainer.batch_size / max(state.fit_seconds, 1e-9), 2),
     }
+    finite = finite and all(bool(torch.isfinite(value).all()) for value in state.model.parameters())
     if not finite:
-        reason = f"the loss was not finite by update {state.update}"
+        reason = f"the loss or the weights were not finite by update {state.update}"
         return {**found, "status": "diverged", "reason": reason}
 
     scoring = time.perf_counter()
@@ -166,11 +170,12 @@ def _fit_and_score(
         "batch_size": trainer.eval_batch_size,
     }
     val = score_split(model, data.val, data.masks, accelerator, **windows)
-    thresholds = tuned_thresholds(val)
+    thresholds = {"tuned": tuned_thresholds(val).tolist()}
     test = score_split(model, data.test, data.masks, accelerator, thresholds=thresholds, **windows)
     save_weights(checkpoint, state.model, fingerprint, state.update)
-    store.write_scores(folder, {"val": val, "test": test})
-    store.write_table(folder / store.METRICS_FILE, metrics_table(val, test))
+    scores = {"val": val, "test": test}
+    store.write_scores(folder, scores)
+    store.write_table(folder / store.METRICS_FILE, metrics_table(scores))
     found.update(
         evaluate_seconds=round(time.perf_counter() - scoring, 3),
         wall_seconds=round(time.perf_counter() - started, 3),

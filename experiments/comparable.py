@@ -1,0 +1,145 @@
+"""Which runs of a study can be compared: the complete ones, on the same test images and labels; holes stay holes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments import run_store as store
+from experiments.config import ConfigError
+
+
+@dataclass(frozen=True)
+class StudyRuns:
+    """The runs of a study that were found comparable.
+
+    Args:
+        baseline: Name of the baseline arm.
+        axes: The keys that make an arm.
+        complete: Complete runs by arm and seed; the baseline first, the others by name.
+        holes: A row per run that is not complete or not there: arm, seed, status, reason.
+        differences: A row per arm and configuration key, outside the axes, in which the arm differs from the baseline:
+            arm, key, baseline value, arm value. A fair comparison has none.
+    """
+
+    baseline: str
+    axes: tuple[str, ...]
+    complete: Mapping[str, Mapping[int, store.Run]]
+    holes: pd.DataFrame
+    differences: pd.DataFrame
+
+
+def load_study(study_dir: Path, baseline: str | None = None) -> StudyRuns:
+    """Read every run below a study's folder and check that they can be compared.
+
+    Args:
+        study_dir: Holds `<arm>/seed=<k>/`.
+        baseline: Name of the baseline arm, with or without the part that all arms share (`loss=`); None takes what
+            the runs declare.
+
+    Raises:
+        ConfigError: When there are no runs, no complete baseline, or runs on other test images or labels.
+    """
+    if not study_dir.is_dir():
+        raise ConfigError(f"study_dir: expected a folder of runs, got {study_dir}, which is not there")
+    runs = [store.load_run(folder) for folder in store.find_run_folders(study_dir)]
+    if not runs:
+        raise ConfigError(f"study_dir: expected runs at {study_dir}/<arm>/seed=<k>/, found none")
+    arms = sorted({run.arm for run in runs})
+    name = _find_baseline(arms, baseline or _declared(runs), study_dir)
+    complete = {
+        arm: {run.seed: run for run in runs if run.arm == arm and run.status == "complete"}
+        for arm in [name, *(arm for arm in arms if arm != name)]
+    }
+    if not complete[name]:
+        reasons = "; ".join(f"{run.folder.name}: {_reason(run)}" for run in runs if run.arm == name)
+        raise ConfigError(f"baseline {name}: expected at least one complete run, got none ({reasons})")
+    _refuse_other_tests(complete, name)
+    axes = tuple(dict.fromkeys(axis for run in runs for axis in run.info.get("axes", [])))
+    return StudyRuns(name, axes, complete, _holes(runs, arms), _differences(complete, name, axes))
+
+
+def short_names(arms: Sequence[str]) -> dict[str, str]:
+    """Drop the key that all arms share: `loss=dice` becomes `dice` where every arm is `loss=...`."""
+    first = {arm.split("=", 1)[0] for arm in arms}
+    if len(first) != 1 or any("=" not in arm for arm in arms):
+        return {arm: arm for arm in arms}
+    key = f"{first.pop()}="
+    return {arm: arm.removeprefix(key) for arm in arms}
+
+
+def _declared(runs: Sequence[store.Run]) -> str:
+    declared = dict.fromkeys(str(run.info["baseline"]) for run in runs if run.info.get("baseline"))
+    if len(declared) != 1:
+        raise ConfigError(f"baseline: expected one that all runs declare, got {list(declared)}; give baseline=ARM")
+    return next(iter(declared))
+
+
+def _find_baseline(arms: Sequence[str], wanted: str, study_dir: Path) -> str:
+    short = short_names(arms)
+    matches = [arm for arm in arms if wanted in (arm, short[arm])]
+    if len(matches) != 1:
+        raise ConfigError(f"baseline: expected one of the arms in {study_dir}: {', '.join(arms)}; got {wanted}")
+    return matches[0]
+
+
+def _reason(run: store.Run) -> str:
+    return f"{run.status}{': ' if run.info.get('reason') else ''}{run.info.get('reason', '')}"
+
+
+def _refuse_other_tests(complete: Mapping[str, Mapping[int, store.Run]], baseline: str) -> None:
+    reference = next(iter(complete[baseline].values()))
+    expected = reference.info["data_fingerprint"]["test"]
+    others = [
+        f"{run.folder} ({run.info['data_fingerprint']['test'][:12]})"
+        for seeds in complete.values()
+        for run in seeds.values()
+        if run.info["data_fingerprint"]["test"] != expected
+    ]
+    if others:
+        raise ConfigError(
+            f"runs on other test images or labels than {reference.folder} ({expected[:12]}) cannot be compared with "
+            f"it: {', '.join(others)}. Keep them in a study of their own (study_dir=...)."
+        )
+
+
+def _holes(runs: Sequence[store.Run], arms: Sequence[str]) -> pd.DataFrame:
+    seeds = sorted({run.seed for run in runs})
+    found = {(run.arm, run.seed): run for run in runs}
+    rows = []
+    for arm in arms:
+        for seed in seeds:
+            run = found.get((arm, seed))
+            if run is None:
+                rows.append({"arm": arm, "seed": seed, "status": "missing", "reason": "no run folder"})
+            elif run.status != "complete":
+                rows.append({"arm": arm, "seed": seed, "status": run.status, "reason": run.info.get("reason", "")})
+    return pd.DataFrame(rows, columns=["arm", "seed", "status", "reason"])
+
+
+def _differences(
+    complete: Mapping[str, Mapping[int, store.Run]], baseline: str, axes: tuple[str, ...]
+) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for arm, seeds in complete.items():
+        for seed in sorted(set(seeds) & set(complete[baseline])):
+            first, second = (_facts(complete[name][seed], axes) for name in (baseline, arm))
+            for key, (old, new) in store.differing_keys(first, second).items():
+                rows.append({"arm": arm, "key": key, "baseline_value": str(old), "arm_value": str(new)})
+    columns = ["arm", "key", "baseline_value", "arm_value"]
+    return pd.DataFrame(rows, columns=columns).drop_duplicates(ignore_index=True)
+
+
+def _facts(run: store.Run, axes: tuple[str, ...]) -> dict[str, Any]:
+    """Collect what a fair comparison keeps the same: the configuration, the training data, the start, the budget."""
+    facts = store.result_config(run.config, axes)
+    data = run.info.get("data_fingerprint", {})
+    facts["training images and labels"] = data.get("train")
+    facts["validation images and labels"] = data.get("val")
+    facts["initial weights"] = run.info.get("initial_weights")
+    facts["updates"] = run.info.get("updates")
+    return facts

@@ -1,0 +1,166 @@
+"""Operating points: the natural one (logit 0) and the one that validation tuned, frozen, then measured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from experiments.frontier.image_counts import ImageCounts
+from experiments.frontier.pr_curve import PrCurve, f_beta, pr_curve
+from experiments.frontier.score_codes import NATURAL_CODE, code_to_logit
+from experiments.frontier.score_histogram import JOINT_COUNTS, ScoreHistograms
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Pooled confusion counts of one mask at one threshold, and what follows from them.
+
+    Args:
+        name: "natural", "tuned", ...
+        threshold: a pixel is predicted positive where its logit is at least this; NaN when undefined.
+        tp: true positives.
+        fp: false positives.
+        fn: false negatives.
+        tn: true negatives.
+    """
+
+    name: str
+    threshold: float
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+
+    @property
+    def precision(self) -> float:
+        """TP / (TP + FP); NaN where nothing is predicted positive."""
+        return _ratio(self.tp, self.tp + self.fp)
+
+    @property
+    def recall(self) -> float:
+        """TP / (TP + FN); NaN where nothing is positive."""
+        return _ratio(self.tp, self.tp + self.fn)
+
+    @property
+    def accuracy(self) -> float:
+        """(TP + TN) / all; NaN where there is no pixel."""
+        return _ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
+
+    @property
+    def probability(self) -> float:
+        """Threshold as a probability, 1 / (1 + exp(-threshold))."""
+        return float(0.5 * (1.0 + np.tanh(0.5 * self.threshold)))
+
+    def f_beta(self, beta: float = 1.0) -> float:
+        """F-beta; 0 where positives exist and none is predicted, NaN where there is nothing of either."""
+        return float(f_beta(self.tp, self.fp, self.fn, beta=beta))
+
+
+def tuned_code(validation: PrCurve, *, beta: float = 1.0) -> int | None:
+    """Code of the threshold that maximises F-beta on validation; of equal ones the highest.
+
+    The highest predicts the fewest positives: a tie is settled for precision. None without a positive, where
+    no threshold is better than another.
+
+    Args:
+        validation: curve of the validation split, pooled over its images.
+        beta: recall counts beta times as much as precision.
+    """
+    if not validation.n_positive:
+        return None
+    scores = f_beta(validation.tp, validation.fp, validation.n_positive - validation.tp, beta=beta)
+    return int(validation.codes[int(np.argmax(scores))])
+
+
+def tuned_codes(validation: ScoreHistograms, *, beta: float = 1.0) -> tuple[int | None, ...]:
+    """`tuned_code` of every mask."""
+    curves = (pr_curve(*validation.pooled(mask)) for mask in range(validation.n_masks))
+    return tuple(tuned_code(curve, beta=beta) for curve in curves)
+
+
+def tuned_thresholds(validation: ScoreHistograms, *, beta: float = 1.0) -> NDArray[np.float64]:
+    """`tuned_codes` as logits, (C,), for the builder of the test split; +inf where there is none.
+
+    A threshold of +inf is clamped to the largest float16, which practically nothing reaches.
+    """
+    codes = tuned_codes(validation, beta=beta)
+    return np.array([np.inf if code is None else float(code_to_logit(code)) for code in codes])
+
+
+def operating_point(histograms: ScoreHistograms, mask: int, code: int | None, *, name: str) -> OperatingPoint:
+    """Pooled counts of one mask where the score code is at least `code`; None predicts nothing."""
+    positives, negatives = histograms.pooled(mask)
+    tp, fp = (0, 0) if code is None else (int(counts[code:].sum()) for counts in (positives, negatives))
+    threshold = float("nan") if code is None else float(code_to_logit(code))
+    n_positive, n_negative = int(positives.sum()), int(negatives.sum())
+    return OperatingPoint(name, threshold, tp, fp, n_positive - tp, n_negative - fp)
+
+
+def natural_point(histograms: ScoreHistograms, mask: int) -> OperatingPoint:
+    """Operating point at logit 0, probability 0.5."""
+    return operating_point(histograms, mask, NATURAL_CODE, name="natural")
+
+
+def background_point(histograms: ScoreHistograms, name: str = "natural") -> OperatingPoint:
+    """Background as a class of its own: the pixels where no mask is positive, pooled over images.
+
+    Args:
+        histograms: with joint counts.
+        name: a point the joint counts were taken at; ValueError for any other.
+    """
+    counts = dict(zip(JOINT_COUNTS, histograms.point(name).sum(axis=0).tolist(), strict=True))
+    columns = [counts["background_" + key] for key in ("tp", "fp", "fn", "tn")]
+    return OperatingPoint(name, float("nan"), *columns)
+
+
+def frame_accuracy(histograms: ScoreHistograms, name: str = "natural") -> float:
+    """Mean over images of the share of pixels where every mask is right; images without pixels left out.
+
+    The blended score of the note: under 97 % background it is high for a model that finds nothing.
+    """
+    counts = histograms.point(name)
+    pixels = counts[:, :4].sum(axis=1)
+    shares = counts[pixels > 0, 4] / pixels[pixels > 0]
+    return float(shares.mean()) if len(shares) else float("nan")
+
+
+@dataclass(frozen=True)
+class ImageMeans:
+    """Means over images of each image's own precision, recall and F, one value per mask.
+
+    They answer another question than the pooled counts: every image weighs the same.
+
+    Args:
+        precision: (C,), mean over images that predict something.
+        recall: (C,), mean over images that hold a positive.
+        f_beta: (C,), mean over images that have either.
+        undefined: (C, 3), images left out of each of the three.
+    """
+
+    precision: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    f_beta: NDArray[np.float64]
+    undefined: NDArray[np.int64]
+
+
+def image_means(counts: ImageCounts, codes: ArrayLike, *, beta: float = 1.0) -> ImageMeans:
+    """Means over images at one threshold code per mask."""
+    tp, fp = counts.above(codes)
+    n_positive = counts.totals[0]
+    precision = np.divide(tp, tp + fp, out=np.full(tp.shape, np.nan), where=tp + fp > 0)
+    recall = np.divide(tp, n_positive, out=np.full(tp.shape, np.nan), where=n_positive > 0)
+    score = f_beta(tp, fp, n_positive - tp, beta=beta)
+    undefined = np.isnan(np.stack([precision, recall, score], axis=-1)).sum(axis=0)
+    return ImageMeans(mean_defined(precision), mean_defined(recall), mean_defined(score), undefined)
+
+
+def mean_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over axis 0 of the values that are not NaN; NaN where none is left."""
+    defined = ~np.isnan(values)
+    count = defined.sum(axis=0)
+    sums = np.where(defined, values, 0.0).sum(axis=0)
+    return np.divide(sums, count, out=np.full(sums.shape, np.nan), where=count > 0)
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")

@@ -1,0 +1,160 @@
+"""What every loss of this package does with its inputs: check them, and read them block by block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+Block = tuple[slice, slice, slice]
+
+# Pixels that are worked on at once. Small enough for a block's temporaries to stay in the cache of a CPU and to be
+# a small part of the memory that the logits take; large enough for the fixed cost of an operation not to matter.
+_BLOCK_CPU = 2**18
+_BLOCK_ACCELERATOR = 2**24
+
+
+def check_inputs(logits: Tensor, target: Tensor, valid: Tensor | None) -> Tensor | None:
+    """Check the arguments of a loss and return ``valid`` expanded to the shape of the logits (a view).
+
+    Labels other than 0 and 1 are refused on a CPU. On an accelerator they are not looked at, because reading the
+    answer would make the host wait for the device: there the range is the business of whoever loads the data.
+
+    Args:
+        logits: floating point, shape (N, C, H, W).
+        target: bool, integer or floating point, same shape, labels 0 and 1.
+        valid: bool, broadcastable to the logits: (N, 1, H, W), (H, W), ...; None when every pixel counts.
+
+    Raises:
+        TypeError: an argument is not a tensor or has another dtype.
+        ValueError: an argument has another shape, device or label than expected.
+    """
+    for name, value in (("logits", logits), ("target", target), ("valid", valid)):
+        if not isinstance(value, Tensor) and not (name == "valid" and value is None):
+            raise TypeError(f"{name} must be a tensor, got {type(value).__name__}")
+    if not logits.is_floating_point():
+        raise TypeError(f"logits must be floating point, got {logits.dtype}")
+    if logits.ndim != 4 or logits.numel() == 0:
+        raise ValueError(f"logits must have shape (N, C, H, W), none of them 0, got {tuple(logits.shape)}")
+    if target.is_complex():
+        raise TypeError(f"target must be bool, integer or floating point, got {target.dtype}")
+    if target.shape != logits.shape:
+        raise ValueError(f"target must have the shape of the logits {tuple(logits.shape)}, got {tuple(target.shape)}")
+    if target.device != logits.device:
+        raise ValueError(f"target must be on the device of the logits ({logits.device}), got {target.device}")
+    if valid is not None:
+        valid = _expand_valid(valid, logits)
+    if target.dtype != torch.bool and target.device.type == "cpu":
+        _check_labels(target, valid)
+    return valid
+
+
+def _expand_valid(valid: Tensor, logits: Tensor) -> Tensor:
+    if valid.dtype != torch.bool:
+        raise TypeError(f"valid must be bool (False = ignore the pixel), got {valid.dtype}")
+    if valid.device != logits.device:
+        raise ValueError(f"valid must be on the device of the logits ({logits.device}), got {valid.device}")
+    images, masks = logits.shape[:2]
+    if valid.ndim == 3 and valid.shape[0] == images == masks > 1:
+        raise ValueError(
+            f"valid of shape {tuple(valid.shape)} could be one map per image or one per mask, as N = C = {masks}; "
+            "give it four axes: (N, 1, H, W) or (1, C, H, W)"
+        )
+    try:
+        return valid.expand(logits.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"valid must be broadcastable to the logits {tuple(logits.shape)}, e.g. (N, 1, H, W) or (H, W), "
+            f"got {tuple(valid.shape)}"
+        ) from None
+
+
+def _check_labels(target: Tensor, valid: Tensor | None) -> None:
+    binary = target.bool().view(torch.uint8).to(target.dtype)
+    if torch.equal(target, binary):
+        return
+    wrong = target != binary
+    if valid is not None:
+        wrong &= valid
+    if wrong.any():
+        raise ValueError(
+            f"target must hold labels 0 and 1 only, got {target[wrong][0].item()} "
+            f"and {int(wrong.sum()) - 1} more such pixels"
+        )
+
+
+def check_number(
+    name: str, value: float, *, above: float | None = None, at_least: float | None = None, below: float = math.inf
+) -> float:
+    """Return a hyperparameter as a float, or say by name what was expected of it and what came.
+
+    Raises:
+        TypeError: not a number.
+        ValueError: not finite, or out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    bounds = [f"above {above:g}"] if above is not None else []
+    bounds += [f"at least {at_least:g}"] if at_least is not None else []
+    bounds += [f"below {below:g}"] if below != math.inf else []
+    inside = (above is None or value > above) and (at_least is None or value >= at_least) and value < below
+    if not (math.isfinite(value) and inside):
+        raise ValueError(f"{name} must be finite and {' and '.join(bounds)}, got {value!r}")
+    return float(value)
+
+
+def working_dtype(logits: Tensor) -> torch.dtype:
+    """Return the dtype that a loss computes in: float64 for float64 logits, float32 for all others."""
+    return torch.float64 if logits.dtype == torch.float64 else torch.float32
+
+
+def full_precision(logits: Tensor) -> torch.autocast:
+    """Return a context in which autocast leaves the arithmetic of a loss alone."""
+    return torch.autocast(logits.device.type, enabled=False)
+
+
+def blocks(logits: Tensor, *, one_mask: bool = False) -> Iterator[Block]:
+    """Yield slices over (N, C, H) that cut the pixels into blocks of bounded size.
+
+    Args:
+        logits: shape (N, C, H, W).
+        one_mask: whether a block may hold pixels of one mask only.
+    """
+    images, masks, height, width = logits.shape
+    limit = _BLOCK_CPU if logits.device.type == "cpu" else _BLOCK_ACCELERATOR
+    masks_at_once = 1 if one_mask else masks
+    rows_at_once = min(height, max(1, limit // (masks_at_once * width)))
+    images_at_once = max(1, limit // (masks_at_once * height * width))
+    for c in range(0, masks, masks_at_once):
+        for n in range(0, images, images_at_once):
+            for h in range(0, height, rows_at_once):
+                yield slice(n, n + images_at_once), slice(c, c + masks_at_once), slice(h, h + rows_at_once)
+
+
+def read_labels(target: Tensor, valid: Tensor | None, block: Block, dtype: torch.dtype) -> Tensor:
+    """Return the labels of a block as 0.0 and 1.0, with 0.0 at ignored pixels whatever lay there."""
+    labels = target[block]
+    if labels.dtype == torch.bool:
+        labels = labels.view(torch.uint8)  # same bytes, and uint8 is four times faster to convert than bool
+    labels = labels.to(dtype).contiguous()
+    return labels if valid is None else labels.masked_fill(~valid[block], 0.0)
+
+
+def read_wrong_logits(logits: Tensor, labels: Tensor, valid: Tensor | None, block: Block) -> Tensor:
+    """Return z = x where the label is 0 and z = −x where it is 1: the logit of the *wrong* answer, in a new tensor.
+
+    Every loss here is a function of z alone up to a weight per label: softplus(z) is the cross-entropy and
+    sigmoid(z) the probability given to the wrong answer, neither with a cancellation. An ignored pixel gets −inf,
+    at which the losses and their gradients are exactly 0.
+    """
+    x = logits[block].to(labels.dtype).contiguous()
+    z = torch.addcmul(x, x, labels, value=-2.0)
+    return z if valid is None else z.masked_fill_(~valid[block], -math.inf)
+
+
+def by_label(labels: Tensor, *, negative: Tensor | float, positive: Tensor | float) -> Tensor:
+    """Return ``negative`` where the label is 0 and ``positive`` where it is 1 (arithmetic beats a bool ``where``)."""
+    return (labels * (positive - negative)).add_(negative)

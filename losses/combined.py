@@ -1,0 +1,130 @@
+"""A weighted sum of named losses, and the one place that knows how to call a criterion from elsewhere."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from losses._pixels import check_inputs, check_number, full_precision, working_dtype
+from losses.overlap import DiceLoss, FocalTverskyLoss, TverskyLoss
+from losses.pixelwise import FocalLoss, WeightedBCELoss
+
+Criterion = Callable[..., Tensor]
+
+
+def accepts_valid(criterion: Criterion) -> bool:
+    """Return whether a criterion takes an argument named ``valid``, as every loss of this package does.
+
+    ``**kwargs`` does not count: it says nothing about what happens to the ignored pixels.
+    """
+    call = criterion.forward if isinstance(criterion, nn.Module) else criterion
+    try:
+        parameters = inspect.signature(call).parameters
+    except (TypeError, ValueError):  # some callables written in C have no signature
+        return False
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return "valid" in parameters and parameters["valid"].kind in named
+
+
+def apply_criterion(
+    criterion: Criterion, logits: Tensor, target: Tensor, valid: Tensor | None = None, *, name: str | None = None
+) -> Tensor:
+    """Call any criterion that takes ``(logits, target)``, from this package or from elsewhere.
+
+    A criterion from elsewhere gets what torch's own expect: logits in float32 (float64 stays float64), labels of
+    the same dtype, autocast off. ``valid`` goes to a criterion that accepts it. To look whether a criterion that
+    does not accept it can do without takes one wait for the device.
+
+    Args:
+        criterion: a module or function ``(logits, target) -> scalar``, with or without ``valid``.
+        logits: floating point, shape (N, C, H, W).
+        target: labels 0 and 1, bool, integer or floating point, same shape.
+        valid: bool, broadcastable to the logits; None = all valid.
+        name: what an error calls the criterion; None = the name of its class or function.
+
+    Returns:
+        Scalar.
+
+    Raises:
+        TypeError, ValueError: ``logits``, ``target`` or ``valid`` is not as described.
+        ValueError: ``valid`` ignores a pixel and the criterion cannot; or the criterion returns no scalar.
+    """
+    if isinstance(criterion, WeightedBCELoss | FocalLoss | DiceLoss | TverskyLoss | FocalTverskyLoss | CombinedLoss):
+        return criterion(logits, target, valid)
+    name = name or getattr(criterion, "__name__", type(criterion).__name__)
+    expanded = check_inputs(logits, target, valid)
+    arguments: dict[str, Any] = {}
+    if accepts_valid(criterion):
+        arguments["valid"] = valid
+    elif expanded is not None and not expanded.all():
+        raise ValueError(
+            f"{name} takes no argument named valid, but valid ignores "
+            f"{int((~expanded).sum())} of {expanded.numel()} pixels, which it would count"
+        )
+    dtype = working_dtype(logits)
+    with full_precision(logits):
+        loss = criterion(logits.to(dtype), target.to(dtype), **arguments)
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise ValueError(f"{name} must return a scalar tensor, got {got}; set its reduction to a mean or a sum")
+    return loss.reshape(())
+
+
+class CombinedLoss(nn.Module):
+    """A weighted sum of named losses.
+
+    loss = Σ_k  weight_k · term_k(logits, target, valid)
+
+    A term is any criterion that takes ``(logits, target)`` and returns a scalar; see :func:`apply_criterion`.
+
+    Attributes:
+        term_values: name -> value of the term in the last forward pass, detached and without its weight, on the
+            device of the logits; for the log.
+
+    Args:
+        terms: name -> criterion; at least one.
+        weights: name -> weight, at least 0, with the names of ``terms``; None = 1 for each.
+
+    Raises:
+        TypeError, ValueError: an argument is not as described; the message names it.
+    """
+
+    def __init__(self, *, terms: Mapping[str, Criterion], weights: Mapping[str, float] | None = None) -> None:
+        super().__init__()
+        if not isinstance(terms, Mapping) or not terms:
+            raise ValueError(f"terms must map at least one name to a loss, got {terms!r}")
+        for name, term in terms.items():
+            if not callable(term):
+                raise TypeError(f"terms[{name!r}] must be a loss that can be called, got {term!r}")
+        if weights is None:
+            weights = dict.fromkeys(terms, 1.0)
+        if set(weights) != set(terms):
+            raise ValueError(
+                f"weights must have the names of terms: terms are {sorted(terms)}, weights are {sorted(weights)}"
+            )
+        self.weights = {name: check_number(f"weights[{name!r}]", weights[name], at_least=0.0) for name in terms}
+        self.terms: dict[str, Criterion] = dict(terms)
+        # A plain dict allows any name and any callable; the list is what makes torch see the modules among them.
+        self.term_modules = nn.ModuleList(term for term in self.terms.values() if isinstance(term, nn.Module))
+        self.term_values: dict[str, Tensor] = {}
+
+    def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return the weighted sum, a scalar, and leave each term in ``term_values``.
+
+        Raises:
+            ValueError: ``valid`` ignores a pixel and a term, which the message names, cannot take it.
+        """
+        values = {
+            name: apply_criterion(term, logits, target, valid, name=f"term {name!r}")
+            for name, term in self.terms.items()
+        }
+        self.term_values = {name: value.detach() for name, value in values.items()}
+        return torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
+
+    def extra_repr(self) -> str:
+        """Return the names and weights."""
+        return ", ".join(f"{name}: {weight:g}" for name, weight in self.weights.items())

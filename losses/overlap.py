@@ -1,0 +1,262 @@
+"""Losses on the overlap of prediction and truth: the Tversky index, and Dice, Tversky and focal Tversky from it.
+
+An empty mask (no positive label) has the Tversky index smooth / (smooth + fp_weight · FP): the loss is 0 only when
+nothing is predicted, and its slope by FP is fp_weight · smooth / (smooth + fp_weight · FP)², so false positives are
+pushed down, the more gently the more of them there are. A full mask (every label positive) has the index
+(P − FN + smooth) / (P − FN + fn_weight · FN + smooth) for P pixels: the loss lies above 0 as long as a pixel is
+missed, and every logit is pushed up.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from losses._pixels import check_inputs, check_number, full_precision
+from losses._sums import SoftCounts
+
+
+def tversky_loss(
+    logits: Tensor,
+    target: Tensor,
+    valid: Tensor | None = None,
+    *,
+    fp_weight: float = 0.3,
+    fn_weight: float = 0.7,
+    smooth: float = 1.0,
+    per_image: bool = False,
+) -> Tensor:
+    """One minus the Tversky index, a mean over masks.
+
+    loss = mean over masks of 1 − TI,   TI = (TP + smooth) / (TP + fp_weight · FP + fn_weight · FN + smooth)
+
+    from soft counts over valid pixels: with p = sigmoid(logit) and label t, TP = Σ p·t, FP = Σ p·(1 − t) and
+    FN = Σ (1 − p)·t. The paper has no ``smooth``; here it gives an empty mask a value and a gradient (see the
+    module). With no valid pixel at all value and gradient are 0; a mask (or with ``per_image`` an image of a mask)
+    without one is left out of the mean.
+
+    Args:
+        logits: floating point, shape (N, C, H, W), any range; computed in float32 (float64 stays float64).
+        target: labels 0 and 1, bool, integer or floating point, same shape.
+        valid: bool, broadcastable to the logits; False = as if the pixel were cut away. None = all valid.
+        fp_weight: at least 0; what a false positive costs (the paper's alpha; alpha of Abraham & Khan is the other).
+        fn_weight: at least 0, and not both 0; what a false negative costs (the paper's beta).
+        smooth: above 0, in pixels; added to numerator and denominator.
+        per_image: False pools the counts of a mask over the batch; True scores each image by itself, then averages.
+
+    Returns:
+        Scalar in [0, 1], in the working precision. It can be differentiated once.
+
+    Raises:
+        TypeError, ValueError: an argument is not as described; the message names it.
+
+    Reference:
+        Salehi, Erdogmus, Gholipour 2017, Tversky loss function for image segmentation using 3D fully convolutional
+        deep networks, eq. 4; alpha 0.3 and beta 0.7 are its best setting.
+    """
+    return focal_tversky_loss(
+        logits,
+        target,
+        valid,
+        fp_weight=fp_weight,
+        fn_weight=fn_weight,
+        gamma=1.0,
+        smooth=smooth,
+        per_image=per_image,
+    )
+
+
+def dice_loss(
+    logits: Tensor, target: Tensor, valid: Tensor | None = None, *, smooth: float = 1.0, per_image: bool = False
+) -> Tensor:
+    """One minus the soft Dice coefficient, a mean over masks: the Tversky loss with both weights at one half.
+
+    loss = mean over masks of 1 − (2·TP + 2·smooth) / (2·TP + FP + FN + 2·smooth)
+
+    The denominator sums probabilities, not their squares as Milletari et al. do. ``smooth`` counts pixels as in
+    :func:`tversky_loss`, so it is half of what implementations add to 2·TP. Arguments, returned value and errors
+    are those of :func:`tversky_loss`.
+
+    Reference:
+        Sudre, Li, Vercauteren, Ourselin, Cardoso 2017, Generalised Dice overlap as a deep learning loss function,
+        eq. 2 without class weights.
+    """
+    return tversky_loss(logits, target, valid, fp_weight=0.5, fn_weight=0.5, smooth=smooth, per_image=per_image)
+
+
+def focal_tversky_loss(
+    logits: Tensor,
+    target: Tensor,
+    valid: Tensor | None = None,
+    *,
+    fp_weight: float = 0.3,
+    fn_weight: float = 0.7,
+    gamma: float = 4.0 / 3.0,
+    smooth: float = 1.0,
+    per_image: bool = False,
+) -> Tensor:
+    """Raise the Tversky loss of each mask to the power 1/gamma, then take the mean over masks.
+
+    loss = mean over masks of (1 − TI)^(1/gamma)
+
+    The exponent is 1/gamma, as in the paper: gamma above 1 raises the slope where the overlap is already good.
+    The power is taken per mask (per image and mask with ``per_image``), before the mean; the paper sums over
+    classes. Where 1 − TI is exactly 0 the loss is 0 and its gradient is 0, not infinite.
+
+    Args:
+        logits: as for :func:`tversky_loss`.
+        target: as for :func:`tversky_loss`.
+        valid: as for :func:`tversky_loss`.
+        fp_weight: as for :func:`tversky_loss` (the paper's 1 − alpha).
+        fn_weight: as for :func:`tversky_loss` (the paper's alpha, 0.7).
+        gamma: above 0, the paper tries 1 to 3; 1 is the Tversky loss.
+        smooth: as for :func:`tversky_loss`.
+        per_image: as for :func:`tversky_loss`.
+
+    Returns:
+        Scalar in [0, 1], in the working precision. It can be differentiated once.
+
+    Raises:
+        TypeError, ValueError: an argument is not as described; the message names it.
+
+    Reference:
+        Abraham, Khan 2019, A novel focal Tversky loss function with improved attention U-Net for lesion
+        segmentation, eq. 4.
+    """
+    valid = check_inputs(logits, target, valid)
+    fp_weight, fn_weight, smooth = _check_weights(fp_weight, fn_weight, smooth)
+    gamma = check_number("gamma", gamma, above=0.0)
+    with full_precision(logits):
+        shortfall = _tversky_shortfall(logits, target, valid, fp_weight, fn_weight, smooth, per_image)
+        # u^(1/gamma) as u · u^(1/gamma − 1): the second factor stays finite, so that the slope at u = 0, which the
+        # saturated predictions multiply by 0, is not NaN.
+        tiny = torch.finfo(shortfall.dtype).tiny
+        losses = shortfall * shortfall.clamp_min(tiny) ** (1.0 / gamma - 1.0) if gamma != 1.0 else shortfall
+        return _mean_over_seen(losses, valid)
+
+
+class TverskyLoss(nn.Module):
+    """:func:`tversky_loss` with its hyperparameters, which are checked when it is made."""
+
+    def __init__(
+        self,
+        *,
+        fp_weight: float = 0.3,
+        fn_weight: float = 0.7,
+        smooth: float = 1.0,
+        per_image: bool = False,
+    ) -> None:
+        super().__init__()
+        self.fp_weight, self.fn_weight, self.smooth = _check_weights(fp_weight, fn_weight, smooth)
+        self.per_image = per_image
+
+    def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return the loss, a scalar; see :func:`tversky_loss`."""
+        return tversky_loss(
+            logits,
+            target,
+            valid,
+            fp_weight=self.fp_weight,
+            fn_weight=self.fn_weight,
+            smooth=self.smooth,
+            per_image=self.per_image,
+        )
+
+    def extra_repr(self) -> str:
+        """Return the hyperparameters."""
+        return (
+            f"fp_weight={self.fp_weight:g}, fn_weight={self.fn_weight:g}, "
+            f"smooth={self.smooth:g}, per_image={self.per_image}"
+        )
+
+
+class DiceLoss(nn.Module):
+    """:func:`dice_loss` with its hyperparameters, which are checked when it is made."""
+
+    def __init__(self, *, smooth: float = 1.0, per_image: bool = False) -> None:
+        super().__init__()
+        self.smooth = check_number("smooth", smooth, above=0.0)
+        self.per_image = per_image
+
+    def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return the loss, a scalar; see :func:`dice_loss`."""
+        return dice_loss(logits, target, valid, smooth=self.smooth, per_image=self.per_image)
+
+    def extra_repr(self) -> str:
+        """Return the hyperparameters."""
+        return f"smooth={self.smooth:g}, per_image={self.per_image}"
+
+
+class FocalTverskyLoss(nn.Module):
+    """:func:`focal_tversky_loss` with its hyperparameters, which are checked when it is made."""
+
+    def __init__(
+        self,
+        *,
+        fp_weight: float = 0.3,
+        fn_weight: float = 0.7,
+        gamma: float = 4.0 / 3.0,
+        smooth: float = 1.0,
+        per_image: bool = False,
+    ) -> None:
+        super().__init__()
+        self.fp_weight, self.fn_weight, self.smooth = _check_weights(fp_weight, fn_weight, smooth)
+        self.gamma = check_number("gamma", gamma, above=0.0)
+        self.per_image = per_image
+
+    def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+        """Return the loss, a scalar; see :func:`focal_tversky_loss`."""
+        return focal_tversky_loss(
+            logits,
+            target,
+            valid,
+            fp_weight=self.fp_weight,
+            fn_weight=self.fn_weight,
+            gamma=self.gamma,
+            smooth=self.smooth,
+            per_image=self.per_image,
+        )
+
+    def extra_repr(self) -> str:
+        """Return the hyperparameters."""
+        return (
+            f"fp_weight={self.fp_weight:g}, fn_weight={self.fn_weight:g}, gamma={self.gamma:g}, "
+            f"smooth={self.smooth:g}, per_image={self.per_image}"
+        )
+
+
+def _check_weights(fp_weight: float, fn_weight: float, smooth: float) -> tuple[float, float, float]:
+    fp_weight = check_number("fp_weight", fp_weight, at_least=0.0)
+    fn_weight = check_number("fn_weight", fn_weight, at_least=0.0)
+    if fp_weight == fn_weight == 0.0:
+        raise ValueError("fp_weight and fn_weight must not both be 0: the loss would be 0 for any prediction")
+    return fp_weight, fn_weight, check_number("smooth", smooth, above=0.0)
+
+
+def _tversky_shortfall(
+    logits: Tensor,
+    target: Tensor,
+    valid: Tensor | None,
+    fp_weight: float,
+    fn_weight: float,
+    smooth: float,
+    per_image: bool,
+) -> Tensor:
+    """Return 1 − TI per mask, shape (C,), or per image and mask, shape (N, C), without subtracting from 1."""
+    false_positives, false_negatives, positives = SoftCounts.apply(logits, target, valid)
+    if not per_image:
+        false_positives, false_negatives, positives = (
+            count.sum(0) for count in (false_positives, false_negatives, positives)
+        )
+    cost = fp_weight * false_positives + fn_weight * false_negatives
+    return cost / (positives - false_negatives + cost + smooth)
+
+
+def _mean_over_seen(losses: Tensor, valid: Tensor | None) -> Tensor:
+    """Return the mean of the losses of those masks, (C,), or images and masks, (N, C), that have a valid pixel."""
+    if valid is None:
+        return losses.mean()
+    seen = valid.any(-1).any(-1)
+    if losses.ndim == 1:
+        seen = seen.any(0)
+    return (losses * seen).sum() / seen.sum().clamp_min(1)
