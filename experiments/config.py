@@ -164,7 +164,7 @@ def instantiate(cfg: DictConfig, key: str, **arguments: Any) -> Any:
     except InstantiationException as error:
         cause = error.__cause__ or error
         reason = str(cause).strip() or type(cause).__name__
-        raise ConfigError(f"{key} ({node._target_}): {reason}") from error
+        raise ConfigError(f"{key} ({node._target_}): {reason}") from cause
 
 
 def to_plain(cfg: DictConfig) -> dict[str, Any]:

@@ -13,6 +13,7 @@ Choose a part with GROUP=OPTION, change a key with KEY=VALUE, sweep over a key w
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import hydra
@@ -21,7 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import experiments.config  # noqa: F401  (schemas and resolver, also in the processes of a launcher)
-from experiments.command_line import run_command
+from experiments.command_line import exit_on_bad_input, run_command
 
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="config")
@@ -40,8 +41,11 @@ def train(cfg: DictConfig) -> str:
     folder = Path(hydra_cfg.runtime.output_dir)
     alone = hydra_cfg.mode == RunMode.RUN
     set_threads(cfg.trainer.threads, 1 if alone else parallel_jobs(hydra_cfg))
-    loaded = check(cfg)
-    if is_finished(folder, to_plain(cfg), loaded):
+    # Before a study its callback has checked every run; alone, a run says so itself, without Hydra's preamble.
+    with exit_on_bad_input() if alone else nullcontext():
+        loaded = check(cfg)
+        finished = is_finished(folder, to_plain(cfg), loaded)
+    if finished:
         if alone:
             print(f"{folder}: already done with this configuration; overwrite=true runs it again")
         return "skipped"

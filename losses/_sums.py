@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from losses._pixels import (
     Block,
@@ -42,36 +43,34 @@ class PixelSum(torch.autograd.Function):
         weights: list[tuple[float, float]],
     ) -> Tensor:
         dtype = working_dtype(logits)
-        kept = logits.new_empty(logits.shape, dtype=dtype) if ctx.needs_input_grad[0] else None
         sums = []
         for block, (positive, negative) in _blocks_with_weights(logits, weights):
             labels = read_labels(target, valid, block, dtype)
             z = read_wrong_logits(logits, labels, valid, block)
-            loss, q = _softplus_and_sigmoid(z, out=None if kept is None else kept[block])
+            loss = _softplus(z)
             if gamma > 0:
-                loss *= q.pow(gamma)
+                loss *= z.sigmoid_().pow_(gamma)
             if (positive, negative) != (1.0, 1.0):
                 loss *= by_label(labels, negative=negative, positive=positive)
             sums.append(loss.sum())
-        if kept is not None:
-            ctx.save_for_backward(kept, target, valid)
-            ctx.gamma, ctx.weights, ctx.logits_dtype = gamma, weights, logits.dtype
+        ctx.save_for_backward(logits, target, valid)
+        ctx.gamma, ctx.weights = gamma, weights
         return torch.stack(sums).sum()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_total: Tensor) -> tuple[Tensor, None, None, None, None]:
-        kept, target, valid = ctx.saved_tensors
+        logits, target, valid = ctx.saved_tensors
         gamma = ctx.gamma
-        grad = kept.new_empty(kept.shape, dtype=ctx.logits_dtype)
-        with full_precision(kept):
-            for block, (positive, negative) in _blocks_with_weights(kept, ctx.weights):
-                labels = read_labels(target, valid, block, kept.dtype)
-                slope = q = kept[block]
+        grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
+        with full_precision(logits):
+            for block, (positive, negative) in _blocks_with_weights(logits, ctx.weights):
+                labels = read_labels(target, valid, block, grad_total.dtype)
+                slope = q = read_wrong_logits(logits, labels, valid, block).sigmoid_()
                 if gamma > 0:
                     # softplus(z) = −ln(1 − q); at q = 1 the factor 1 − q is 0, and the clamp only avoids 0 · inf.
                     minus_softplus = torch.log1p(-q).clamp_min_(-100.0)
-                    slope = torch.sub(q, minus_softplus.mul_(1.0 - q), alpha=gamma).mul_(q.pow(gamma))
+                    slope = torch.sub(q, minus_softplus.mul_(1.0 - q), alpha=gamma).mul_(q.pow_(gamma))
                 weight = by_label(labels, negative=negative * grad_total, positive=-positive * grad_total)
                 torch.mul(slope, weight, out=grad[block])
         return grad, None, None, None, None
@@ -86,17 +85,9 @@ def _blocks_with_weights(
         yield block, weights[block[1].start]
 
 
-def _softplus_and_sigmoid(z: Tensor, *, out: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return ln(1 + e^z) and e^z / (1 + e^z), the latter in ``out``, from one exponential, overwriting z.
-
-    Above the limit softplus(z) = z and sigmoid(z) = 1 to the last bit, and e^z must not overflow: so the exponent
-    stops there and softplus goes on as a straight line.
-    """
-    limit = 20.0 if z.dtype == torch.float32 else 40.0
-    beyond = (z - limit).clamp_min_(0.0)
-    e = z.clamp_max_(limit).exp_()
-    q = torch.div(e, e + 1.0, out=out)
-    return e.log1p_().add_(beyond), q
+def _softplus(z: Tensor) -> Tensor:
+    """Return ln(1 + e^z), which above the threshold is z to the last bit (torch's own threshold suits float32)."""
+    return functional.softplus(z, threshold=20.0 if z.dtype == torch.float32 else 40.0)
 
 
 class SoftCounts(torch.autograd.Function):

@@ -101,12 +101,12 @@ class TileBatches(Dataset[Batch]):
         )
 
     def _augmented(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
-        image = tv_tensors.Image(torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1))))
+        image = tv_tensors.Image(torch.from_numpy(sample.image.transpose(2, 0, 1).copy()))
         masks = [sample.target]
         if self.ignores_pixels:
             valid = np.ones(sample.target.shape[1:], bool) if sample.valid is None else sample.valid
             masks.append(valid[None])
-        stacked = np.ascontiguousarray(np.concatenate(masks)).astype(np.uint8)
+        stacked = np.concatenate(masks).astype(np.uint8)
         image, mask = self.augment(image, tv_tensors.Mask(torch.from_numpy(stacked)))
         mask = mask.as_subclass(Tensor).bool()
         count = len(sample.target)

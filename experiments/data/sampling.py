@@ -25,9 +25,7 @@ class Tile:
 class Sampling(Protocol):
     """What `sampling=` has to offer."""
 
-    def draw(
-        self, split: Split, rng: np.random.Generator, *, count: int, side: int, progress: float
-    ) -> list[Tile]:
+    def draw(self, split: Split, rng: np.random.Generator, *, count: int, side: int, progress: float) -> list[Tile]:
         """Draw the tiles of one batch.
 
         Args:
@@ -43,9 +41,7 @@ class Sampling(Protocol):
 class UniformTiles:
     """Every place of every training image is equally likely: images by their area, positions uniformly."""
 
-    def draw(
-        self, split: Split, rng: np.random.Generator, *, count: int, side: int, progress: float
-    ) -> list[Tile]:
+    def draw(self, split: Split, rng: np.random.Generator, *, count: int, side: int, progress: float) -> list[Tile]:
         """Draw `count` tiles; see `Sampling`."""
         area = np.prod(split.sizes, axis=1, dtype=np.float64)
         images = rng.choice(len(split.samples), size=count, p=area / area.sum())

@@ -1,52 +1,192 @@
-"""Images with their masks, in splits."""
+"""What training and evaluation know of any data: splits, their counts, prevalence and fingerprints."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from experiments.data.sample import Sample, SampleFacts, sample_facts
 
-@dataclass(frozen=True)
-class Sample:
-    image: np.ndarray
-    target: np.ndarray
-    valid: np.ndarray | None = None
+__all__ = ["Sample", "SegmentationData", "Split", "make_split", "summary_table"]
 
 
 @dataclass(frozen=True)
 class Split:
+    """Images of one role: training, validation or test.
+
+    Args:
+        name: "train", "val" or "test".
+        samples: The images in order, possibly decoded on demand.
+        image_ids: One name per image, unique within the split.
+        group_ids: One name per image; images that share it are not independent (tiles of one well).
+        sizes: int64 (N, 2), height and width of each image in pixels.
+        positives: int64 (N, C), valid positive pixels per image and mask.
+        pixels: int64 (N, C), valid pixels per image and mask.
+        foreground: int64 (N,), valid pixels positive in at least one mask.
+        fingerprint: Hexadecimal SHA-256 of ids, groups, pixels, labels and valid pixels, in order.
+
+    Raises:
+        ValueError: Lengths differ or an image id occurs twice.
+    """
+
     name: str
     samples: Sequence[Sample]
     image_ids: tuple[str, ...]
     group_ids: tuple[str, ...]
-    positives: np.ndarray
-    pixels: np.ndarray
+    sizes: NDArray[np.int64]
+    positives: NDArray[np.int64]
+    pixels: NDArray[np.int64]
+    foreground: NDArray[np.int64]
     fingerprint: str
-    sizes: np.ndarray
+
+    def __post_init__(self) -> None:
+        n = len(self.samples)
+        for field in ("image_ids", "group_ids", "sizes", "positives", "pixels", "foreground"):
+            if len(getattr(self, field)) != n:
+                raise ValueError(f"{field}: expected {n} entries, one per image, got {len(getattr(self, field))}")
+        if len(set(self.image_ids)) != n:
+            twice = sorted({name for name in self.image_ids if self.image_ids.count(name) > 1})
+            raise ValueError(f"image_ids: expected unique names, got more than once: {', '.join(twice[:20])}")
+
+    def __len__(self) -> int:
+        return len(self.samples)
 
     @property
-    def ignores_pixels(self):
-        return any(s.valid is not None for s in self.samples)
+    def ignores_pixels(self) -> bool:
+        """Whether any pixel of any image is ignored."""
+        return bool((self.pixels < self.sizes.prod(axis=1)[:, None]).any())
 
 
 @dataclass(frozen=True)
 class SegmentationData:
+    """A training, a validation and a test split with the same masks.
+
+    Args:
+        name: Where the data come from, for titles.
+        masks: Names of the C masks, in channel order.
+        channels: K of every image, 1 (grey) or 3 (RGB).
+        train: What the losses see.
+        val: What thresholds are tuned on.
+        test: What is reported.
+        eta: For each test image float32 (C, H, W), the true probability that a pixel is annotated as positive;
+            None where it is not known.
+    """
+
     name: str
     masks: tuple[str, ...]
     channels: int
     train: Split
     val: Split
     test: Split
+    eta: Sequence[NDArray[np.float32]] | None = None
 
-    def prevalence(self, split):
-        s = getattr(self, split)
-        return s.positives.sum(0) / s.pixels.sum(0)
+    @property
+    def splits(self) -> tuple[Split, Split, Split]:
+        """Training, validation and test split."""
+        return self.train, self.val, self.test
 
-    def fingerprints(self):
-        return {n: getattr(self, n).fingerprint for n in ("train", "val", "test")}
+    def fingerprints(self) -> dict[str, str]:
+        """Fingerprint of each split by its name."""
+        return {split.name: split.fingerprint for split in self.splits}
+
+    def prevalence(self, split: str | Split = "train") -> NDArray[np.float64]:
+        """Share of the valid pixels that are positive, per mask, pooled over the images of one split.
+
+        Args:
+            split: "train", "val", "test", or one of the splits.
+
+        Returns:
+            float64 (C,), 0 ... 1; NaN where the split has no valid pixel.
+        """
+        chosen = {part.name: part for part in self.splits}[split] if isinstance(split, str) else split
+        return _share(chosen.positives.sum(axis=0), chosen.pixels.sum(axis=0))
 
 
-def summary_table(data):
-    return f"{data.name}: prevalence {data.prevalence('train')}"
+def make_split(
+    name: str,
+    samples: Sequence[Sample],
+    image_ids: Iterable[str],
+    group_ids: Iterable[str] | None = None,
+    *,
+    facts: Sequence[SampleFacts] | None = None,
+    n_masks: int | None = None,
+    salt: str = "",
+) -> Split:
+    """Put samples and what is known of them together.
+
+    Args:
+        name: "train", "val" or "test".
+        samples: The images in order.
+        image_ids: One unique name per image.
+        group_ids: One name per image; None makes every image its own group.
+        facts: One per image; None looks at every sample now.
+        n_masks: C, needed only where there may be no image.
+        salt: Enters the fingerprint: how the digested pixels become the samples, where these differ.
+
+    Returns:
+        The split.
+    """
+    ids = tuple(image_ids)
+    groups = ids if group_ids is None else tuple(group_ids)
+    known = [sample_facts(sample) for sample in samples] if facts is None else list(facts)
+    n_channels = n_masks if n_masks is not None else (len(known[0].positives) if known else 0)
+    positives = np.array([fact.positives for fact in known], dtype=np.int64).reshape(len(known), n_channels)
+    valid_pixels = np.array([fact.valid_pixels for fact in known], dtype=np.int64)
+    digest = hashlib.sha256(salt.encode())
+    for row in zip(ids, groups, known, strict=True):
+        digest.update(repr((row[0], row[1], row[2].digest)).encode())
+    return Split(
+        name=name,
+        samples=samples,
+        image_ids=ids,
+        group_ids=groups,
+        sizes=np.array([fact.shape for fact in known], dtype=np.int64).reshape(len(known), 2),
+        positives=positives,
+        pixels=np.repeat(valid_pixels[:, None], n_channels, axis=1),
+        foreground=np.array([fact.foreground for fact in known], dtype=np.int64),
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def summary_table(data: SegmentationData) -> str:
+    """Describe the three splits in aligned columns, as printed before training.
+
+    Args:
+        data: The data.
+
+    Returns:
+        One header line and one line per split: images, groups, valid pixels, prevalence of each mask and share
+        of the pixels that lie in any mask (in %), and how many images have an empty mask (of each mask).
+    """
+    header = ["split", "images", "groups", "pixels", *[f"{mask} %" for mask in data.masks], "any mask %", "empty"]
+    rows = [header]
+    for split in data.splits:
+        pixels = int(split.pixels[:, 0].sum())
+        foreground = _share(split.foreground.sum(keepdims=True), np.array([pixels]))
+        rows.append(
+            [
+                split.name,
+                f"{len(split):,}",
+                f"{len(set(split.group_ids)):,}",
+                f"{pixels:,}",
+                *[f"{100 * share:.3f}" for share in data.prevalence(split)],
+                f"{100 * foreground[0]:.3f}",
+                "/".join(str(count) for count in (split.positives == 0).sum(axis=0)),
+            ]
+        )
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    title = f"{data.name}: {'grey' if data.channels == 1 else 'RGB'}, masks {', '.join(data.masks)}"
+    lines = [
+        "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in columns).rstrip()
+        for columns in (enumerate(zip(row, widths, strict=True)) for row in rows)
+    ]
+    return "\n".join([title, *lines])
+
+
+def _share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    undefined = np.full(part.shape, np.nan)
+    return np.divide(part, whole, out=undefined, where=whole > 0)

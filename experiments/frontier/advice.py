@@ -81,12 +81,7 @@ def advise(
     def first(seeds: NDArray[np.float64], groups: NDArray[np.float64], candidates: NDArray[np.float64]) -> float:
         seed_part, group_part = v_seed * n_seeds / seeds, v_group * n_groups / groups
         error = np.sqrt(seed_part + group_part)
-        df = np.array(
-            [
-                float(satterthwaite(np.asarray(a), np.asarray(b), s, g))
-                for a, b, s, g in zip(seed_part, group_part, seeds, groups, strict=True)
-            ]
-        )
+        df = satterthwaite(seed_part, group_part, seeds, groups)
         size = abs(estimate)
         decided = (size >= stats.t.ppf(1.0 - level_difference / 2.0, df) * error) | (
             margin - size >= stats.t.ppf(1.0 - level_equivalence, df) * error

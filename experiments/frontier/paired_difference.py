@@ -122,15 +122,19 @@ def difference_of(per_seed: NDArray[np.float64], left_out: NDArray[np.float64]) 
 
 
 def satterthwaite(
-    v_seed: NDArray[np.float64], v_group: NDArray[np.float64], n_seeds: float, n_groups: float
+    v_seed: ArrayLike, v_group: ArrayLike, n_seeds: ArrayLike, n_groups: ArrayLike
 ) -> NDArray[np.float64]:
-    """Degrees of freedom of a sum of two variance estimates; infinite where both are 0, NaN where one is."""
+    """Degrees of freedom of a sum of two variance estimates; infinite where both are 0, NaN where one is.
+
+    All arguments broadcast; a component that was estimated from one seed (group) must be NaN.
+    """
+    first, second = np.asarray(v_seed, dtype=np.float64), np.asarray(v_group, dtype=np.float64)
     # Scaled by the larger one: squares of tiny variances would underflow.
-    largest = np.maximum(v_seed, v_group)
+    largest = np.maximum(first, second)
     scale = np.where(largest > 0, largest, 1.0)
-    seed, group = v_seed / scale, v_group / scale
-    below = seed**2 / max(n_seeds - 1, np.finfo(float).tiny) + group**2 / max(n_groups - 1, np.finfo(float).tiny)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+    seed, group = first / scale, second / scale
+    below = seed**2 / np.maximum(np.subtract(n_seeds, 1), 1) + group**2 / np.maximum(np.subtract(n_groups, 1), 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(largest == 0, np.inf, (seed + group) ** 2 / below)
 
 

@@ -129,4 +129,4 @@ def _smallest_p(excess: NDArray[np.float64], error: NDArray[np.float64], df: NDA
 def _adjusted(p: float, lowest_tail: NDArray[np.float64], n_recalls: int) -> float:
     """Probability that the smallest of the R p values falls to p by chance; at most R p."""
     simulated = (float((lowest_tail <= p).sum()) + 1.0) / (len(lowest_tail) + 1.0)
-    return min(1.0, simulated, n_recalls * p) if n_recalls * p < simulated else min(1.0, simulated)
+    return min(1.0, simulated, n_recalls * p)

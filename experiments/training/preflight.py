@@ -43,7 +43,7 @@ def _load_data(config: str) -> LoadedData:
     train = data.train
     return LoadedData(
         data,
-        tuple(float(p) for p in data.prevalence("train")),
+        tuple(data.prevalence("train").tolist()),
         pixel_statistics(train),
         ignores_pixels=train.ignores_pixels,
     )

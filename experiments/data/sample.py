@@ -1,0 +1,83 @@
+"""One image with its masks, and what one look at it tells."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with its masks. Samples are shared between threads and runs: copy before you change one.
+
+    Args:
+        image: uint8 (H, W, K), K = 1 (grey) or 3 (RGB), 0 ... 255.
+        target: bool (C, H, W), True where the pixel belongs to the mask.
+        valid: bool (H, W), False where the pixel is ignored; None when every pixel counts.
+
+    Raises:
+        ValueError: A shape or dtype differs from the above.
+    """
+
+    image: NDArray[np.uint8]
+    target: NDArray[np.bool_]
+    valid: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        if self.image.dtype != np.uint8 or self.image.ndim != 3 or self.image.shape[2] not in (1, 3):
+            raise ValueError(f"image: expected uint8 (H, W, 1 or 3), got {self.image.dtype} {self.image.shape}")
+        size = self.image.shape[:2]
+        if self.target.dtype != np.bool_ or self.target.ndim != 3 or self.target.shape[1:] != size:
+            raise ValueError(f"target: expected bool (C, *{size}), got {self.target.dtype} {self.target.shape}")
+        if self.valid is not None and (self.valid.dtype != np.bool_ or self.valid.shape != size):
+            raise ValueError(f"valid: expected bool {size} or None, got {self.valid.dtype} {self.valid.shape}")
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the arrays take, in bytes."""
+        return self.image.nbytes + self.target.nbytes + (0 if self.valid is None else self.valid.nbytes)
+
+
+@dataclass(frozen=True)
+class SampleFacts:
+    """What is kept of a sample after one look at it.
+
+    Args:
+        shape: (H, W) in pixels.
+        positives: int64 (C,), valid positive pixels per mask.
+        valid_pixels: Number of valid pixels.
+        foreground: Valid pixels that are positive in at least one mask.
+        digest: Hexadecimal SHA-256 of pixels, labels and valid pixels.
+        image_digest: Hexadecimal SHA-256 of the pixels alone.
+    """
+
+    shape: tuple[int, int]
+    positives: NDArray[np.int64]
+    valid_pixels: int
+    foreground: int
+    digest: str
+    image_digest: str
+
+
+def sample_facts(sample: Sample) -> SampleFacts:
+    """Count the pixels of a sample and take its digest; a mask that is all valid equals None."""
+    valid = sample.valid if sample.valid is not None and not sample.valid.all() else None
+    target = sample.target if valid is None else sample.target & valid
+    image_digest = hashlib.sha256(repr(sample.image.shape).encode())
+    image_digest.update(np.ascontiguousarray(sample.image).data)
+    digest = image_digest.copy()
+    digest.update(repr(sample.target.shape).encode())
+    digest.update(np.packbits(sample.target).data)
+    if valid is not None:
+        digest.update(np.packbits(valid).data)
+    return SampleFacts(
+        shape=(sample.image.shape[0], sample.image.shape[1]),
+        positives=np.count_nonzero(target, axis=(1, 2)).astype(np.int64),
+        valid_pixels=sample.image.shape[0] * sample.image.shape[1] if valid is None else int(valid.sum()),
+        foreground=int(np.count_nonzero(target.any(axis=0))),
+        digest=digest.hexdigest(),
+        image_digest=image_digest.hexdigest(),
+    )

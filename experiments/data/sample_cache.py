@@ -1,0 +1,101 @@
+"""A sequence that loads its items on demand and keeps what fits in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, overload
+
+Item = TypeVar("Item")
+
+DEFAULT_BUDGET = 2 * 1024**3  # bytes
+
+
+class MemoryBudget:
+    """Bytes that several sequences may keep in memory together; safe to use from threads.
+
+    Args:
+        n_bytes: Size of the budget in bytes, at least 0.
+
+    Raises:
+        ValueError: `n_bytes` is negative.
+    """
+
+    def __init__(self, n_bytes: int = DEFAULT_BUDGET) -> None:
+        if n_bytes < 0:
+            raise ValueError(f"n_bytes: expected at least 0, got {n_bytes}")
+        self._left = n_bytes
+        self._lock = threading.Lock()
+
+    def take(self, n_bytes: int) -> bool:
+        """Reserve `n_bytes` and return True, or change nothing and return False where they do not fit."""
+        with self._lock:
+            if n_bytes > self._left:
+                return False
+            self._left -= n_bytes
+            return True
+
+    def __getstate__(self) -> int:
+        return self._left
+
+    def __setstate__(self, left: int) -> None:
+        self.__init__(left)  # type: ignore[misc]  # a lock cannot be pickled: a worker gets its own
+
+
+class CachedSequence(Sequence[Item], Generic[Item]):
+    """Items loaded on demand; each is kept once loaded, as long as the budget lasts.
+
+    Nothing is ever evicted: training visits all images in random order again and again, where a fixed
+    resident share gives a hit rate of that share, and least-recently-used eviction would give less.
+    Two threads that ask for the same absent item may both load it; both get an equal one.
+
+    Args:
+        load: Index (0 ... length - 1) to item; must be safe to call from threads and give equal items each time.
+        length: Number of items.
+        size_of: Item to its size in bytes.
+        budget: What may be kept, shared with other sequences where the same object is passed.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[int], Item],
+        length: int,
+        *,
+        size_of: Callable[[Item], int],
+        budget: MemoryBudget | None = None,
+    ) -> None:
+        self._load = load
+        self._length = length
+        self._size_of = size_of
+        self._budget = MemoryBudget() if budget is None else budget
+        self._kept: dict[int, Item] = {}
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Item, ...]: ...
+    def __getitem__(self, index: Any) -> Any:
+        """Return one item, or for a slice a tuple of them."""
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(self._length)))
+        position = index + self._length if index < 0 else index
+        if not 0 <= position < self._length:
+            raise IndexError(f"index {index} is out of range for {self._length} items")
+        item = self._kept.get(position)
+        return self.keep(position, self._load(position)) if item is None else item
+
+    def keep(self, index: int, item: Item) -> Item:
+        """Offer an item that was loaded elsewhere; return the one that this sequence holds or will give."""
+        if index not in self._kept and self._budget.take(self._size_of(item)):
+            # Of two threads that both got here the first one's item stays; the second's bytes stay
+            # reserved, which errs on the side of less memory.
+            return self._kept.setdefault(index, item)
+        return self._kept.get(index, item)
+
+    @property
+    def n_kept(self) -> int:
+        """Number of items in memory."""
+        return len(self._kept)

@@ -1,0 +1,129 @@
+"""The verdict: moves out, moves in, slides, stays, crosses, or undecided; each but the last is a claim."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.frontier.advice import advise
+from experiments.frontier.verdict_tests import Evidence, PValues, Rule, p_values
+
+Word = Literal["moves out", "moves in", "slides", "stays", "crosses", "undecided"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One of six words, why, and the tests behind it.
+
+    Args:
+        word: the verdict.
+        reason: why, in words.
+        p: the tests.
+        advice: for "undecided": which variance dominates and what would decide; else empty.
+        needed_seeds: seeds in all that would decide; NaN unless undecided.
+        needed_groups: groups in all that would decide; NaN unless undecided.
+    """
+
+    word: Word
+    reason: str
+    p: PValues
+    advice: str = ""
+    needed_seeds: float = float("nan")
+    needed_groups: float = float("nan")
+
+
+def decide(evidence: Sequence[Evidence], rule: Rule) -> list[Verdict]:
+    """Verdict of every arm and mask; one call holds the whole family over which Holm adjusts.
+
+    Five families are adjusted by Holm, each by itself over all arms and masks at `rule.level`: difference,
+    equivalence, crossing, operating point moved, operating point unchanged. A claim such as "slides" needs two
+    of them to reject, which only makes it rarer.
+
+    The first that holds:
+    crosses: better by more than the margin at some recall and worse by more than it at another;
+    slides: gain inside the margin; natural recall or precision changed, by more than the point margin;
+    stays: gain inside the margin; both natural recall and precision inside the point margin;
+    moves out (in): gain significantly above (below) 0, and not shown to be inside the margin;
+    undecided.
+    """
+    tests = p_values(evidence, rule)
+    return [_decide_one(item, p, rule) for item, p in zip(evidence, tests, strict=True)]
+
+
+def _decide_one(item: Evidence, p: PValues, rule: Rule) -> Verdict:
+    if item.problem:
+        return Verdict("undecided", item.problem, p)
+    gain, name = float(item.gain.estimate[0]), rule.statistic
+    if np.isnan(p.difference):
+        if float(item.gain.standard_error[0]) == 0.0:
+            reason = f"{name} differs by {gain:+.4f} and does not vary over seeds or groups: copies of one run?"
+            return Verdict("undecided", reason, p)
+        return Verdict("undecided", f"{name} is undefined in some seed or without some test group", p)
+    if p.crosses_holm < rule.level and item.band is not None:
+        where = f"better at recall {spans(item.band.better)}, worse at recall {spans(item.band.worse)}"
+        return Verdict("crosses", f"{where}; {name} differs by {gain:+.3f}", p)
+    if p.equivalence_holm < rule.level:
+        inside = f"{name} gain {gain:+.4f} is inside ±{rule.margin:g}"
+        if p.moved_holm < rule.level:
+            return Verdict("slides", f"{inside} and the natural point moved: {_point(item)}", p)
+        if p.same_holm < rule.level:
+            return Verdict("stays", f"{inside} and the natural point stayed: {_point(item)}", p)
+        reason = f"the frontier is the same ({inside}), the point's move is not established: {_point(item)}"
+        return _undecided_point(item, p, rule, reason)
+    if p.difference_holm < rule.level:
+        word: Word = "moves out" if gain > 0 else "moves in"
+        side = "above" if gain > 0 else "below"
+        return Verdict(word, f"{name} gain {gain:+.3f} is {side} 0 and not inside ±{rule.margin:g}", p)
+    reason = f"{name} gain {gain:+.3f} is neither shown to differ from 0 nor to lie inside ±{rule.margin:g}"
+    return _undecided_gain(item, p, rule, reason)
+
+
+def _undecided_gain(item: Evidence, p: PValues, rule: Rule, reason: str) -> Verdict:
+    advice = advise(
+        estimate=float(item.gain.estimate[0]),
+        v_seed=float(item.gain.v_seed[0]),
+        v_group=float(item.gain.v_group[0]),
+        n_seeds=item.gain.n_seeds,
+        n_groups=item.gain.n_groups,
+        margin=rule.margin,
+        level_difference=rule.level / p.difference_factor,
+        level_equivalence=rule.level / p.equivalence_factor,
+    )
+    text = advice.sentence(item.gain.n_seeds, item.gain.n_groups)
+    return Verdict("undecided", reason, p, text, advice.seeds, advice.groups)
+
+
+def _undecided_point(item: Evidence, p: PValues, rule: Rule, reason: str) -> Verdict:
+    """Undecided only about the operating point: advice for the coordinate that changed most."""
+    coordinate = int(np.nanargmax(np.abs(item.point.estimate)))
+    advice = advise(
+        estimate=float(item.point.estimate[coordinate]),
+        v_seed=float(item.point.v_seed[coordinate]),
+        v_group=float(item.point.v_group[coordinate]),
+        n_seeds=item.point.n_seeds,
+        n_groups=item.point.n_groups,
+        margin=rule.point_margin,
+        # Two coordinates are looked at.
+        level_difference=rule.level / (2 * p.difference_factor),
+        level_equivalence=rule.level / p.equivalence_factor,
+    )
+    text = "about the operating point: " + advice.sentence(item.point.n_seeds, item.point.n_groups)
+    return Verdict("undecided", reason, p, text, advice.seeds, advice.groups)
+
+
+def _point(item: Evidence) -> str:
+    recall, precision = item.point.estimate
+    if np.isnan(precision):
+        return f"recall {recall:+.3f}, precision undefined"
+    return f"recall {recall:+.3f}, precision {precision:+.3f}"
+
+
+def spans(recalls: NDArray[np.float64]) -> str:
+    """Recalls as text, neighbours on a grid of .05 joined: [.05, .1, .5] reads "0.05-0.10, 0.50"."""
+    if not len(recalls):
+        return "none"
+    runs = np.split(recalls, np.flatnonzero(np.diff(recalls) > 0.0501) + 1)
+    texts = [f"{run[0]:.2f}" if len(run) == 1 else f"{run[0]:.2f}-{run[-1]:.2f}" for run in runs]
+    return ", ".join(texts)
