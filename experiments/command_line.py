@@ -35,6 +35,17 @@ def exit_on_bad_input() -> Iterator[None]:
         raise SystemExit(2) from None
 
 
+@contextmanager
+def stop_on_error() -> Iterator[None]:
+    """End the command at any error inside a Hydra callback, where Hydra itself would warn and go on."""
+    try:
+        with exit_on_bad_input():
+            yield
+    except Exception:
+        traceback.print_exc()
+        raise SystemExit(1) from None
+
+
 def option_list(groups: Sequence[str] | None = None) -> str:
     """List the built-in options, a line per group; Hydra's own listing takes a second longer."""
     lines = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from experiments.command_line import exit_on_bad_input
+from experiments.command_line import stop_on_error
 from experiments.config import ConfigError, to_plain
 
 if TYPE_CHECKING:
@@ -57,16 +58,23 @@ def job_overrides(params: dict[str, Any], overrides: list[str]) -> list[list[str
     return BasicSweeper.split_arguments(parsed, None)[0]
 
 
+@dataclass
+class _Running:
+    """The study that this process has started. Not held by the callback, which launchers send to other processes."""
+
+    folders: list[Path] = field(default_factory=list)
+    progress: StudyProgress | None = None
+
+
+_running = _Running()
+
+
 class StudyCallback(Callback):
     """Hydra callback of conf/config.yaml; does nothing for a single run."""
 
-    def __init__(self) -> None:
-        self._progress: StudyProgress | None = None
-        self._folders: list[Path] = []
-
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of the study before the first one trains."""
-        with exit_on_bad_input():  # Hydra turns a callback's exception into a warning
+        with stop_on_error():
             params = dict(config.hydra.sweeper.get("params") or {})
             overrides = list(config.hydra.overrides.task)
             axes = sweep_axes(params, overrides)
@@ -93,7 +101,7 @@ class StudyCallback(Callback):
         for overrides in jobs:
             job = loader.load_sweep_config(config, overrides)
             folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir
-            self._folders.append(folder)
+            _running.folders.append(folder)
             with open_dict(job):
                 del job["hydra"]
             try:
@@ -110,9 +118,9 @@ class StudyCallback(Callback):
         if loaded is None:
             raise ConfigError("study: expected at least one run, got none")
         print_data(loaded)
-        done = len(self._folders) - len(to_do)
+        done = len(_running.folders) - len(to_do)
         already = f", {done} of them done before" if done else ""
-        print(f"{config.study.name}: {len(checked)} arms, {len(self._folders)} runs{already}", flush=True)
+        print(f"{config.study.name}: {len(checked)} arms, {len(_running.folders)} runs{already}", flush=True)
         if to_do:
             known = {folder: store.read_info(folder) for folder in to_do}
 
@@ -124,19 +132,19 @@ class StudyCallback(Callback):
                     "unreadable",
                 )
 
-            self._progress = StudyProgress(to_do, config.trainer.max_steps, is_ended)
+            _running.progress = StudyProgress(to_do, config.trainer.max_steps, is_ended)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Compare the runs of the study; exit with 1 when a run has failed."""
-        if self._progress is not None:
-            self._progress.close()
+        if _running.progress is not None:
+            _running.progress.close()
         from experiments import run_store as store
         from experiments.compare import compare_study
 
-        with exit_on_bad_input():
+        with stop_on_error():
             study_dir = Path(config.study_dir)
             compare_study(study_dir, study_dir / "report", config.report, baseline=config.study.baseline)
-        failed = [f for f in self._folders if (store.read_info(f) or {}).get("status") not in store.FINISHED]
+        failed = [f for f in _running.folders if (store.read_info(f) or {}).get("status") not in store.FINISHED]
         if failed:
             print(f"error: {len(failed)} runs failed; their run.json says why:", file=sys.stderr)
             print("\n".join(f"  {folder}" for folder in failed), file=sys.stderr)

@@ -13,7 +13,7 @@ Block = tuple[slice, slice, slice]
 
 # Pixels that are worked on at once. Small enough for a block's temporaries to stay in the cache of a CPU and to be
 # a small part of the memory that the logits take; large enough for the fixed cost of an operation not to matter.
-_BLOCK_CPU = 2**18
+_BLOCK_CPU = 2**19
 _BLOCK_ACCELERATOR = 2**24
 
 

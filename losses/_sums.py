@@ -106,10 +106,10 @@ class SoftCounts(torch.autograd.Function):
             labels = read_labels(target, valid, block, dtype)
             z = read_wrong_logits(logits, labels, valid, block)
             q = torch.sigmoid(z, out=None if kept is None else kept[block])
-            image_and_mask = block[:2]
-            wrong[image_and_mask] += q.sum((-2, -1))
-            missed[image_and_mask] += torch.mul(q, labels, out=z).sum((-2, -1))
-            positives[image_and_mask] += labels.sum((-2, -1))
+            rows = block[:2]  # of the three tables
+            wrong[rows].add_(q.sum((-2, -1)))
+            missed[rows].add_(torch.mul(q, labels, out=z).sum((-2, -1)))
+            positives[rows].add_(labels.sum((-2, -1)))
         if kept is not None:
             ctx.save_for_backward(kept, target, valid)
             ctx.logits_dtype = logits.dtype

@@ -57,7 +57,7 @@ def focal_loss(
     with p_t the probability given to the label t, and a(t) = ``positive_weight`` for t = 1, 1 − ``positive_weight``
     for t = 0, or 1 for both when it is None; so gamma 0 without weight is plain cross-entropy. The paper sums and
     divides by the number of assigned anchors; here it is the mean over pixels. An empty mask gives a value > 0 and
-    pushes every logit down, confident false positives hardest. With no valid pixel value and gradient are 0.
+    pushes every logit down, quiet background hardly at all. With no valid pixel value and gradient are 0.
 
     Args:
         logits: floating point, shape (N, C, H, W), any range; computed in float32 (float64 stays float64).

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from experiments.data.log_curve import CurveInk
 from experiments.data.log_style import PENS
 
-
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -67,9 +66,7 @@ def annotate(
     return target
 
 
-def annotation_probability(
-    curves: Sequence[CurveInk], jitter: float, size: tuple[int, int]
-) -> NDArray[np.float32]:
+def annotation_probability(curves: Sequence[CurveInk], jitter: float, size: tuple[int, int]) -> NDArray[np.float32]:
     """Probability of each pixel being marked by `annotate`, exact up to rounding to float32.
 
     Args:

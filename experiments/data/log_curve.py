@@ -43,7 +43,10 @@ class Stroke:
     @property
     def ink_per_pixel(self) -> float:
         """Inked area for each pixel of curve length, in pixels."""
-        return self.width * self.mark / self.period
+        if self.mark == self.period:
+            return self.width
+        round_ends = (1 - np.pi / 4) * self.width**2
+        return (self.width * self.mark - round_ends) / self.period
 
 
 def draw_stroke(rng: np.random.Generator, pen: int, line_width: tuple[float, float]) -> Stroke:
@@ -54,8 +57,8 @@ def draw_stroke(rng: np.random.Generator, pen: int, line_width: tuple[float, flo
     if pen == 1:
         mark = rng.uniform(5.5, 8.5)
         return Stroke(width, mark, mark + rng.uniform(3.0, 4.5))
-    width = max(width, 1.4)  # a dot needs some body to cover half of a pixel
-    return Stroke(width, width, width + rng.uniform(2.0, 3.5))
+    width = max(width, 1.5)  # a dot needs some body to cover half of a pixel
+    return Stroke(width, width + 0.5, width + rng.uniform(2.2, 3.7))
 
 
 def trace(rng: np.random.Generator, height: int, left: float, right: float) -> NDArray[np.float64]:
@@ -99,7 +102,7 @@ def lay_ink(
 
     Args:
         rng: Source of randomness.
-        columns: float64 (height + 2 margin,), the trace; row `margin` is the image's first.
+        columns: float64 (n,), the trace, its middle in the middle row of the image.
         stroke: Width and rhythm.
         most_ink: Inked area at which the curve stops, in pixels.
         size: (H, W) of the image.
@@ -109,7 +112,7 @@ def lay_ink(
     Returns:
         Coverage as in `CurveInk`, and the ink used in pixels.
     """
-    rows = np.arange(len(columns)) - margin + 0.5
+    rows = np.arange(len(columns)) - (len(columns) - size[0]) / 2 + 0.5
     length = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(columns), 1.0))])
     wanted = min(length[-1], most_ink / stroke.ink_per_pixel)
     start = rng.uniform(0.0, length[-1] - wanted)
@@ -159,7 +162,7 @@ def stamp(
 
 
 def _smooth_noise(rng: np.random.Generator, length: int, scale: float) -> NDArray[np.float64]:
-    """Noise of unit variance with a correlation length of about `scale` samples."""
+    """Draw noise of unit variance with a correlation length of about `scale` samples."""
     knots = rng.normal(size=int(np.ceil(length / scale)) + 3)
     place = (np.arange(length) + rng.uniform(0, scale)) / scale
     index = place.astype(np.intp)

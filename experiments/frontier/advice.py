@@ -21,12 +21,14 @@ class Advice:
         share: its share of the variance, in [.5, 1].
         seeds: number of seeds in all that would decide with the present groups; infinite if none would.
         groups: number of test groups in all that would decide with the present seeds; infinite if none would.
+        both: factor by which seeds and groups together would have to grow; infinite if none would do.
     """
 
     dominates: str
     share: float
     seeds: float
     groups: float
+    both: float
 
     def sentence(self, n_seeds: int, n_groups: int) -> str:
         """Say it in words, given what there is."""
@@ -42,7 +44,8 @@ class Advice:
         ]
         if options:
             return text + ", or ".join(options)
-        return text + "neither more seeds nor more test groups alone would decide"
+        text += "neither more seeds nor more test groups alone would decide"
+        return f"{text}, about {self.both:.2g} times as many of both would" if np.isfinite(self.both) else text
 
 
 def advise(
@@ -89,10 +92,12 @@ def advise(
         found = np.flatnonzero(decided)
         return float(candidates[found[0]]) if len(found) else float("inf")
 
+    factors = np.geomspace(1.0, 10_000.0, 2000)[1:]
     more_seeds, more_groups = numbers[numbers > n_seeds], numbers[numbers > n_groups]
     return Advice(
         dominates="seeds" if seeds_dominate else "groups",
         share=float(share),
         seeds=first(more_seeds, np.full(len(more_seeds), float(n_groups)), more_seeds),
         groups=first(np.full(len(more_groups), float(n_seeds)), more_groups, more_groups),
+        both=first(n_seeds * factors, n_groups * factors, factors),
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.frontier.score_codes import N_CODES
+from experiments.frontier.score_codes import N_CODES, logit_to_code
 from experiments.frontier.score_histogram import JOINT_COUNTS, Row, ScoreHistograms
 
 
@@ -41,6 +41,43 @@ def from_rows(
         negatives=np.concatenate([np.zeros(0, np.uint32), *(row[2] for row in rows)]),
         points=tuple(points),
         joint=joint,
+    )
+
+
+def from_pixels(
+    masks: Sequence[str],
+    image_ids: Sequence[str],
+    group_ids: Sequence[str],
+    logits: NDArray[np.floating],
+    labels: NDArray[np.bool_],
+) -> ScoreHistograms:
+    """Score histograms of arrays in memory, without joint counts; for streams see `score_counts`.
+
+    Args:
+        masks: C names.
+        image_ids: N names.
+        group_ids: N names.
+        logits: (N, C, P), P pixels per image.
+        labels: bool (N, C, P).
+    """
+    if logits.ndim != 3 or logits.shape[:2] != (len(image_ids), len(masks)) or labels.shape != logits.shape:
+        raise ValueError(
+            f"logits, labels: expected ({len(image_ids)}, {len(masks)}, P) both, got {logits.shape} and {labels.shape}"
+        )
+    n_rows = len(image_ids) * len(masks)
+    row_of = np.repeat(np.arange(n_rows), logits.shape[2])
+    positives = labels.ravel().astype(np.uint32)
+    rows, bins, positives, negatives = _add_duplicates(row_of, logit_to_code(logits).ravel(), positives, 1 - positives)
+    return ScoreHistograms(
+        masks=tuple(masks),
+        image_ids=tuple(image_ids),
+        group_ids=tuple(group_ids),
+        row_start=np.searchsorted(rows, np.arange(n_rows + 1)).astype(np.int64),
+        bins=bins,
+        positives=positives,
+        negatives=negatives,
+        points=("natural",),
+        joint=np.zeros((len(image_ids), 1, len(JOINT_COUNTS)), np.int64),
     )
 
 
@@ -129,6 +166,25 @@ def recode(histograms: ScoreHistograms, table: NDArray[np.integer]) -> ScoreHist
     rows, bins, positives, negatives = _add_duplicates(row_of, moved, histograms.positives, histograms.negatives)
     starts = np.searchsorted(rows, np.arange(len(histograms.row_start))).astype(np.int64)
     return replace(histograms, row_start=starts, bins=bins, positives=positives, negatives=negatives)
+
+
+def reorder_images(histograms: ScoreHistograms, order: NDArray[np.intp]) -> ScoreHistograms:
+    """Give the images in another order, or a choice of them: image k of the result is image `order[k]`."""
+    rows = (order[:, None] * histograms.n_masks + np.arange(histograms.n_masks)).ravel()
+    lengths = np.diff(histograms.row_start)[rows]
+    ends = np.cumsum(lengths)
+    # An entry's place: where its row begins in the original, plus its place within the row.
+    place = np.arange(lengths.sum()) + np.repeat(histograms.row_start[rows] - (ends - lengths), lengths)
+    return replace(
+        histograms,
+        image_ids=tuple(histograms.image_ids[index] for index in order),
+        group_ids=tuple(histograms.group_ids[index] for index in order),
+        row_start=np.concatenate([[0], ends]).astype(np.int64),
+        bins=histograms.bins[place],
+        positives=histograms.positives[place],
+        negatives=histograms.negatives[place],
+        joint=histograms.joint[order],
+    )
 
 
 def _add_duplicates(

@@ -38,6 +38,18 @@ class RecallBand:
         """Recalls at which the whole band lies below 0."""
         return self.recalls[self.high < 0]
 
+    @property
+    def better_text(self) -> str:
+        """Where the arm is better, as text; the best single recall if the band shows none."""
+        best = self.recalls[[int(np.argmax(self.difference.estimate))]]
+        return spans(self.better if len(self.better) else best)
+
+    @property
+    def worse_text(self) -> str:
+        """Where the arm is worse, as text; the worst single recall if the band shows none."""
+        worst = self.recalls[[int(np.argmin(self.difference.estimate))]]
+        return spans(self.worse if len(self.worse) else worst)
+
 
 def recall_band(
     recalls: NDArray[np.float64],
@@ -75,13 +87,13 @@ def recall_band(
     if not usable:
         nan = np.full(len(recalls), np.nan)
         return RecallBand(recalls, difference, nan, nan.copy(), float("nan"))
-    tails = _tail_probabilities(_correlation(per_seed, left_out, difference), n_draws, rng)
-    smallest = np.minimum(tails, 1.0 - tails).min(axis=1) * 2.0
+    normal = _correlated_normals(_correlation(per_seed, left_out, difference), n_draws, rng)
+    smallest = 2.0 * stats.norm.sf(np.abs(normal).max(axis=1))
     pointwise = max(float(np.quantile(smallest, level)), level / len(recalls))
     half = stats.t.ppf(1.0 - pointwise / 2.0, df) * error
     better = _smallest_p(difference.estimate - margin, error, df)
     worse = _smallest_p(-difference.estimate - margin, error, df)
-    lowest_tail = tails.min(axis=1)
+    lowest_tail = stats.norm.sf(normal.max(axis=1))
     adjusted = [_adjusted(p, lowest_tail, len(recalls)) for p in (better, worse)]
     low, high = difference.estimate - half, difference.estimate + half
     return RecallBand(recalls, difference, low, high, max(adjusted))
@@ -109,14 +121,13 @@ def _correlation(
     return correlation
 
 
-def _tail_probabilities(
+def _correlated_normals(
     correlation: NDArray[np.float64], n_draws: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Uniform tail probabilities with that correlation's Gaussian copula: (n_draws, R)."""
+    """Standard normals with that correlation, (n_draws, R): the copula of the estimates' errors."""
     values, vectors = np.linalg.eigh(correlation)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    normal = rng.standard_normal((n_draws, len(values))) @ root.T
-    return np.asarray(stats.norm.sf(normal))
+    return rng.standard_normal((n_draws, len(values))) @ root.T
 
 
 def _smallest_p(excess: NDArray[np.float64], error: NDArray[np.float64], df: NDArray[np.float64]) -> float:
@@ -130,3 +141,12 @@ def _adjusted(p: float, lowest_tail: NDArray[np.float64], n_recalls: int) -> flo
     """Probability that the smallest of the R p values falls to p by chance; at most R p."""
     simulated = (float((lowest_tail <= p).sum()) + 1.0) / (len(lowest_tail) + 1.0)
     return min(1.0, simulated, n_recalls * p)
+
+
+def spans(recalls: NDArray[np.float64]) -> str:
+    """Recalls as text, neighbours on a grid of .05 joined: [.05, .1, .5] reads "0.05-0.10, 0.50"."""
+    if not len(recalls):
+        return "none"
+    runs = np.split(recalls, np.flatnonzero(np.diff(recalls) > 0.0501) + 1)
+    texts = [f"{run[0]:.2f}" if len(run) == 1 else f"{run[0]:.2f}-{run[-1]:.2f}" for run in runs]
+    return ", ".join(texts)

@@ -64,3 +64,9 @@ def code_to_logit(codes: ArrayLike) -> NDArray[np.float64]:
     narrow = wide.astype(np.uint16)
     bits = np.where(narrow & _SIGN, narrow ^ _SIGN, ~narrow)
     return bits.view(np.float16).astype(np.float64)
+
+
+def ordered_logits() -> NDArray[np.float64]:
+    """Logit of every code, (65536,), never decreasing: codes that hold no pixel take the nearest finite one."""
+    codes = np.clip(np.arange(N_CODES), LOWEST_CODE, HIGHEST_CODE)
+    return code_to_logit(codes)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from experiments.frontier.advice import advise
 from experiments.frontier.verdict_tests import Evidence, PValues, Rule, p_values
@@ -62,7 +61,7 @@ def _decide_one(item: Evidence, p: PValues, rule: Rule) -> Verdict:
             return Verdict("undecided", reason, p)
         return Verdict("undecided", f"{name} is undefined in some seed or without some test group", p)
     if p.crosses_holm < rule.level and item.band is not None:
-        where = f"better at recall {spans(item.band.better)}, worse at recall {spans(item.band.worse)}"
+        where = f"better at recall {item.band.better_text}, worse at recall {item.band.worse_text}"
         return Verdict("crosses", f"{where}; {name} differs by {gain:+.3f}", p)
     if p.equivalence_holm < rule.level:
         inside = f"{name} gain {gain:+.4f} is inside ±{rule.margin:g}"
@@ -118,12 +117,3 @@ def _point(item: Evidence) -> str:
     if np.isnan(precision):
         return f"recall {recall:+.3f}, precision undefined"
     return f"recall {recall:+.3f}, precision {precision:+.3f}"
-
-
-def spans(recalls: NDArray[np.float64]) -> str:
-    """Recalls as text, neighbours on a grid of .05 joined: [.05, .1, .5] reads "0.05-0.10, 0.50"."""
-    if not len(recalls):
-        return "none"
-    runs = np.split(recalls, np.flatnonzero(np.diff(recalls) > 0.0501) + 1)
-    texts = [f"{run[0]:.2f}" if len(run) == 1 else f"{run[0]:.2f}-{run[-1]:.2f}" for run in runs]
-    return ", ".join(texts)

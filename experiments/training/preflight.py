@@ -84,14 +84,17 @@ def make_optimizer(cfg: DictConfig, model: nn.Module) -> tuple[torch.optim.Optim
     Raises:
         ConfigError: Naming the key whose arguments do not fit.
     """
+    optimizer = _call(cfg, "optimizer", model.parameters())
+    return optimizer, _call(cfg, "scheduler", optimizer)
+
+
+def _call(cfg: DictConfig, key: str, argument: object) -> Any:
+    """Finish the partial at `key`: its arguments meet their function only now."""
+    partial = instantiate(cfg, key)
     try:
-        optimizer = instantiate(cfg, "optimizer")(model.parameters())
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"optimizer ({cfg.optimizer._target_}): {error}") from error
-    try:
-        return optimizer, instantiate(cfg, "scheduler")(optimizer)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"scheduler ({cfg.scheduler._target_}): {error}") from error
+        return partial(argument)
+    except Exception as error:
+        raise ConfigError(f"{key} ({cfg[key]._target_}): {type(error).__name__}: {error}") from error
 
 
 def _check_numbers(trainer: DictConfig) -> None:

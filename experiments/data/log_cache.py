@@ -1,0 +1,87 @@
+"""Drawn logs on disk: one compressed npz for each, written atomically; one that cannot be read is drawn again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.data.sample import Sample
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class AnnotatedLog:
+    """A sample and, where the annotation is jittered, float32 (C, H, W) probabilities of being annotated."""
+
+    sample: Sample
+    eta: NDArray[np.float32] | None
+
+
+def cached_log(path: Path | None, draw: Callable[[], AnnotatedLog]) -> AnnotatedLog:
+    """Read a log from disk, or draw it and leave it there.
+
+    A cache that cannot be written costs time, not the run: it is logged as a warning.
+
+    Args:
+        path: File of this log; None draws it without a file.
+        draw: Makes the log.
+
+    Returns:
+        The log, the same whether read or drawn.
+    """
+    if path is None:
+        return draw()
+    found = _read(path)
+    if found is not None:
+        return found
+    log = draw()
+    try:
+        _write(path, log)
+    except OSError as error:
+        _log.warning("cache_dir: could not write %s: %s", path, error)
+    return log
+
+
+def _read(path: Path) -> AnnotatedLog | None:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            image = arrays["image"]
+            shape = tuple(int(length) for length in arrays["target_shape"])
+            target = np.unpackbits(arrays["target"], count=int(np.prod(shape))).reshape(shape).astype(bool)
+            eta = arrays.get("eta")
+        return AnnotatedLog(Sample(image, target), eta)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        _log.warning("cache_dir: %s cannot be read (%s); drawing it again", path, error)
+        return None
+
+
+def _write(path: Path, log: AnnotatedLog) -> None:
+    arrays: dict[str, NDArray[np.generic]] = {
+        "image": log.sample.image,
+        "target": np.packbits(log.sample.target),
+        "target_shape": np.array(log.sample.target.shape),
+    }
+    if log.eta is not None:
+        arrays["eta"] = log.eta
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Several runs may draw the same log at once: each writes its own file, the last rename wins.
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez_compressed(stream, allow_pickle=False, **arrays)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

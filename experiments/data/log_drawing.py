@@ -1,0 +1,78 @@
+"""One synthetic well log: its image and the ink of its curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.data.log_annotation import jitter_reach
+from experiments.data.log_curve import CurveInk, draw_stroke, lay_ink, trace
+from experiments.data.log_paper import Layout, draw_grid, draw_layout, draw_writing
+from experiments.data.log_scan import scan
+from experiments.data.log_style import PENS, LogStyle
+
+
+@dataclass(frozen=True)
+class LogDrawing:
+    """A log before it is annotated.
+
+    Args:
+        image: uint8 (H, W, K), the scan.
+        curves: Ink of each curve; its annotation is `log_annotation.annotate`'s.
+    """
+
+    image: NDArray[np.uint8]
+    curves: tuple[CurveInk, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) in pixels."""
+        return self.image.shape[0], self.image.shape[1]
+
+
+def draw_log(rng: np.random.Generator, style: LogStyle) -> LogDrawing:
+    """Draw a log: form, curves of three pens in one ink that cross each other, writing, and the scan of it all.
+
+    Args:
+        rng: Source of randomness.
+        style: What logs look like; the annotation's jitter does not change the image.
+
+    Returns:
+        The drawing.
+    """
+    height, width = (int(rng.integers(low, high + 1)) for low, high in (style.height, style.width))
+    layout = draw_layout(rng, (height, width), style.skew)
+    grid = draw_grid(rng, layout)
+    curves: list[CurveInk] = []
+    for pen in range(len(PENS)):
+        curves += _draw_curves(rng, pen, layout, style)
+    ink = draw_writing(rng, layout, style.clutter) * np.float32(rng.uniform(0.8, 1.0))
+    for curve in curves:
+        inside = slice(curve.margin, curve.margin + height), slice(curve.margin, curve.margin + width)
+        ink = np.maximum(ink, curve.coverage[inside] * np.float32(rng.uniform(0.8, 1.0)))
+    return LogDrawing(scan(rng, grid, ink, style), tuple(curves))
+
+
+def _draw_curves(rng: np.random.Generator, pen: int, layout: Layout, style: LogStyle) -> list[CurveInk]:
+    """Draw curves of one pen until the intended share of ink, varied from log to log, is reached."""
+    height, width = layout.size
+    left = style.prevalence[pen] * height * width * rng.uniform(0.6, 1.4)
+    curves: list[CurveInk] = []
+    # The margin is the same with and without jitter, up to what the jitter needs beyond it, because the
+    # length of a trace decides how many random numbers it takes.
+    margin = max(4, jitter_reach(style.annotation_jitter))
+    overrun = 16 + int(np.ceil(abs(layout.slope) * width / 2))
+    for _ in range(style.curves):
+        track = layout.tracks[rng.integers(len(layout.tracks))]
+        stroke = draw_stroke(rng, pen, style.line_width)
+        columns = trace(rng, height + 2 * overrun, *track)
+        if left < 20:  # less would be a blot
+            break
+        coverage, used = lay_ink(
+            rng, columns, stroke, most_ink=left, size=layout.size, margin=margin, slope=layout.slope
+        )
+        curves.append(CurveInk(pen, coverage, margin))
+        left -= used
+    return curves

@@ -1,0 +1,181 @@
+"""Synthetic raster well logs: scanned paper strips with solid, dashed and dotted curves, one mask per pen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+from experiments.data.log_annotation import annotate, annotation_probability
+from experiments.data.log_cache import AnnotatedLog, cached_log
+from experiments.data.log_drawing import draw_log
+from experiments.data.log_style import PENS, LogStyle, pen_values, value_pair, whole_pair
+from experiments.data.sample import Sample, SampleFacts, sample_facts
+from experiments.data.sample_cache import DEFAULT_BUDGET, CachedSequence, MemoryBudget
+from experiments.data.split import SegmentationData, Split, make_split
+
+GENERATOR_VERSION = 1  # counts changes of the drawing code that change a pixel: cached logs of older code are left
+
+_SPLITS = ("train", "val", "test")
+
+
+def make_well_logs(
+    *,
+    seed: int = 0,
+    train_logs: int = 96,
+    val_logs: int = 24,
+    test_logs: int = 64,
+    height: int | Sequence[int] = (288, 384),
+    width: int | Sequence[int] = (96, 128),
+    prevalence: float | Sequence[float] = (0.014, 0.010, 0.007),
+    curves: int = 2,
+    line_width: float | Sequence[float] = (1.0, 3.0),
+    clutter: float = 1.0,
+    fading: float = 0.6,
+    blur: float = 0.8,
+    noise: float = 8.0,
+    skew: float = 0.5,
+    annotation_jitter: float = 0.0,
+    channels: int = 1,
+    cache_dir: str | Path | None = None,
+    memory: int = DEFAULT_BUDGET,
+    threads: int | None = None,
+) -> SegmentationData:
+    """Make the three splits of a set of synthetic logs; each log is one image and one group.
+
+    A log's image depends only on `seed`, its split, its index and the style, so more logs never change the
+    others. Jitter moves the annotation and leaves the image alone.
+
+    Args:
+        seed: Of the data, at least 0; the seed of a run does not enter.
+        train_logs: Number of training logs, at least 1.
+        val_logs: Number of validation logs, at least 1.
+        test_logs: Number of test logs, at least 1.
+        height: Pixels, one number or [least, greatest].
+        width: Pixels, one number or [least, greatest].
+        prevalence: Intended share of each mask, one number or one for each of solid, dashed and dotted.
+        curves: Most curves of one pen in a log.
+        line_width: Pixels, one number or [least, greatest].
+        clutter: Amount of writing and marks that belong to no mask; 1 is typical.
+        fading: Ink lost in faded patches, 0 ... 1.
+        blur: Greatest standard deviation of the blur in pixels.
+        noise: Standard deviation of the noise in grey levels.
+        skew: Greatest rotation in degrees.
+        annotation_jitter: Standard deviation of a curve's displaced annotation in pixels; 0 is off.
+        channels: 1 (grey) or 3 (RGB).
+        cache_dir: Folder that keeps drawn logs; None keeps none on disk.
+        memory: Bytes of decoded logs to keep in memory.
+        threads: Threads that draw; None takes the number of cores.
+
+    Returns:
+        The data; `eta` holds the annotation probability of each test pixel where `annotation_jitter` is above 0.
+
+    Raises:
+        ValueError: A value lies outside its range; all such values are named together.
+    """
+    counts = {"train": train_logs, "val": val_logs, "test": test_logs}
+    wrong = [f"{name}_logs: expected at least 1, got {n}" for name, n in counts.items() if n < 1]
+    if seed < 0:
+        wrong.append(f"seed: expected at least 0, got {seed}")
+    try:
+        style = LogStyle(
+            height=whole_pair("height", height),
+            width=whole_pair("width", width),
+            prevalence=pen_values("prevalence", prevalence),
+            curves=curves,
+            line_width=value_pair("line_width", line_width),
+            clutter=clutter,
+            fading=fading,
+            blur=blur,
+            noise=noise,
+            skew=skew,
+            annotation_jitter=annotation_jitter,
+            channels=channels,
+        )
+    except ValueError as error:
+        wrong.append(str(error))
+    if wrong:
+        raise ValueError("\n".join(wrong))
+    folder = None if cache_dir is None else Path(cache_dir) / generator_fingerprint(seed, style)[:16]
+    budget = MemoryBudget(memory)
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
+        train, val, test = (_make_split(name, counts[name], seed, style, folder, budget, pool) for name in _SPLITS)
+    eta: Sequence[NDArray[np.float32]] | None = None
+    if annotation_jitter > 0:
+        eta = CachedSequence(
+            partial(_eta, seed=seed, style=style, folder=folder),
+            test_logs,
+            size_of=lambda array: array.nbytes,
+            budget=budget,
+        )
+    return SegmentationData("well_logs", PENS, channels, train, val, test, eta)
+
+
+def generator_fingerprint(seed: int, style: LogStyle) -> str:
+    """Hexadecimal SHA-256 of everything that decides the pixels of a log of known split and index."""
+    versions = {"generator": GENERATOR_VERSION, "numpy": np.__version__, "Pillow": PIL.__version__}
+    content = json.dumps([versions, seed, asdict(style)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def make_log(seed: int, split: str, index: int, style: LogStyle) -> AnnotatedLog:
+    """Draw and annotate one log, with its annotation probability where it is a jittered test log.
+
+    Args:
+        seed: Of the data.
+        split: "train", "val" or "test".
+        index: Of the log in its split.
+        style: What logs look like.
+    """
+    entropy = np.random.SeedSequence([seed, _SPLITS.index(split), index])
+    drawing_rng, annotation_rng = (np.random.default_rng(child) for child in entropy.spawn(2))
+    drawing = draw_log(drawing_rng, style)
+    target = annotate(annotation_rng, drawing.curves, style.annotation_jitter, drawing.size)
+    eta = None
+    if split == "test" and style.annotation_jitter > 0:
+        eta = annotation_probability(drawing.curves, style.annotation_jitter, drawing.size)
+    return AnnotatedLog(Sample(drawing.image, target), eta)
+
+
+def _load(index: int, *, split: str, seed: int, style: LogStyle, folder: Path | None) -> AnnotatedLog:
+    path = None if folder is None else folder / split / f"{index:06d}.npz"
+    return cached_log(path, partial(make_log, seed, split, index, style))
+
+
+def _sample(index: int, *, split: str, seed: int, style: LogStyle, folder: Path | None) -> Sample:
+    return _load(index, split=split, seed=seed, style=style, folder=folder).sample
+
+
+def _eta(index: int, *, seed: int, style: LogStyle, folder: Path | None) -> NDArray[np.float32]:
+    eta = _load(index, split="test", seed=seed, style=style, folder=folder).eta
+    if eta is None:
+        raise ValueError(f"eta: test log {index} has none; annotation_jitter is {style.annotation_jitter}")
+    return eta
+
+
+def _make_split(
+    name: str,
+    count: int,
+    seed: int,
+    style: LogStyle,
+    folder: Path | None,
+    budget: MemoryBudget,
+    pool: ThreadPoolExecutor,
+) -> Split:
+    load = partial(_sample, split=name, seed=seed, style=style, folder=folder)
+    samples = CachedSequence(load, count, size_of=lambda sample: sample.nbytes, budget=budget)
+
+    def look(index: int) -> SampleFacts:
+        return sample_facts(samples[index])
+
+    ids = [f"{name}-{index:06d}" for index in range(count)]
+    return make_split(name, samples, ids, facts=list(pool.map(look, range(count))))

@@ -1,0 +1,387 @@
+"""What DESIGN 4 asks of every loss alike: precision, `valid`, saturated logits, autocast, layout, bad input."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import losses._pixels
+from losses import CombinedLoss, DiceLoss, FocalLoss, FocalTverskyLoss, TverskyLoss, WeightedBCELoss
+
+SHAPE = (4, 2, 5, 7)
+
+Reference = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def _reference_pixel_mean(pixel: Callable[[Tensor, Tensor, int], Tensor]) -> Reference:
+    """Mean over the pixels that remain once the invalid ones are cut away, by the formula of one pixel."""
+
+    def loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        remaining = []
+        for c in range(logits.shape[1]):
+            keep = valid[:, c]
+            remaining.append(pixel(logits[:, c][keep], target[:, c][keep].to(logits.dtype), c))
+        return torch.cat(remaining).mean()
+
+    return loss
+
+
+def _reference_bce(weights: list[float]) -> Reference:
+    def pixel(x: Tensor, t: Tensor, c: int) -> Tensor:
+        p = 1 / (1 + torch.exp(-x))
+        return -weights[c] * t * torch.log(p) - (1 - t) * torch.log(1 - p)
+
+    return _reference_pixel_mean(pixel)
+
+
+def _reference_focal(gamma: float, alpha: float | None) -> Reference:
+    def pixel(x: Tensor, t: Tensor, c: int) -> Tensor:
+        p = 1 / (1 + torch.exp(-x))
+        p_t = torch.where(t == 1, p, 1 - p)
+        alpha_t = alpha * t + (1 - alpha) * (1 - t) if alpha is not None else 1.0
+        return -alpha_t * (1 - p_t) ** gamma * torch.log(p_t)
+
+    return _reference_pixel_mean(pixel)
+
+
+def _reference_tversky(
+    alpha: float, beta: float, *, smooth: float = 1.0, per_image: bool = False, exponent: float = 1.0
+) -> Reference:
+    def loss(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+        images = [[n] for n in range(len(logits))] if per_image else [list(range(len(logits)))]
+        scores = []
+        for group in images:
+            for c in range(logits.shape[1]):
+                keep = valid[group, c]
+                p = 1 / (1 + torch.exp(-logits[group, c][keep]))
+                t = target[group, c][keep].to(p.dtype)
+                if len(t) == 0:
+                    continue
+                tp, fp, fn = (p * t).sum(), (p * (1 - t)).sum(), ((1 - p) * t).sum()
+                scores.append((1 - (tp + smooth) / (tp + alpha * fp + beta * fn + smooth)) ** exponent)
+        return torch.stack(scores).mean()
+
+    return loss
+
+
+def _reference_sum(*parts: tuple[float, Reference]) -> Reference:
+    return lambda logits, target, valid: sum(w * part(logits, target, valid) for w, part in parts)
+
+
+CASES: dict[str, tuple[nn.Module, Reference]] = {
+    "bce": (WeightedBCELoss(), _reference_bce([1, 1])),
+    "weighted": (WeightedBCELoss(pos_weight=42), _reference_bce([42, 42])),
+    "weighted_per_mask": (WeightedBCELoss(pos_weight=[0.5, 7.0]), _reference_bce([0.5, 7.0])),
+    "focal": (FocalLoss(), _reference_focal(2.0, None)),
+    "focal_half": (FocalLoss(gamma=0.5, positive_weight=0.9), _reference_focal(0.5, 0.9)),
+    "dice": (DiceLoss(), _reference_tversky(0.5, 0.5)),
+    "dice_per_image": (
+        DiceLoss(smooth=0.3, per_image=True),
+        _reference_tversky(0.5, 0.5, smooth=0.3, per_image=True),
+    ),
+    "tversky": (TverskyLoss(), _reference_tversky(0.3, 0.7)),
+    "tversky_per_image": (
+        TverskyLoss(fp_weight=0.8, fn_weight=0.1, smooth=2.0, per_image=True),
+        _reference_tversky(0.8, 0.1, smooth=2.0, per_image=True),
+    ),
+    "focal_tversky": (FocalTverskyLoss(), _reference_tversky(0.3, 0.7, exponent=0.75)),
+    "focal_tversky_per_image": (
+        FocalTverskyLoss(gamma=3.0, per_image=True),
+        _reference_tversky(0.3, 0.7, per_image=True, exponent=1 / 3),
+    ),
+    "combined": (
+        CombinedLoss(
+            terms={"bce": WeightedBCELoss(pos_weight=3.0), "dice": DiceLoss()},
+            weights={"bce": 0.25, "dice": 2.0},
+        ),
+        _reference_sum((0.25, _reference_bce([3, 3])), (2.0, _reference_tversky(0.5, 0.5))),
+    ),
+}
+
+all_losses = pytest.mark.parametrize(("loss", "reference"), CASES.values(), ids=CASES.keys())
+each_loss = pytest.mark.parametrize("loss", [loss for loss, _ in CASES.values()], ids=CASES.keys())
+
+
+def _batch(seed: int = 0, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(SHAPE, generator=rng, dtype=torch.float64)
+    target = torch.rand(SHAPE, generator=rng) < 0.3
+    return logits.to(dtype), target
+
+
+def _value_and_grad(
+    loss: Callable[..., Tensor], logits: Tensor, target: Tensor, *valid: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    x = logits.detach().requires_grad_()
+    value = loss(x, target, *valid)
+    (grad,) = torch.autograd.grad(value, x)
+    return value.detach(), grad
+
+
+VALID_SHAPES = [(4, 1, 5, 7), (5, 7), (4, 2, 5, 7), (4, 1, 1, 1), (2, 1, 1), ()]
+
+
+def _valid(shape: tuple[int, ...]) -> Tensor:
+    rng = torch.Generator().manual_seed(3)
+    valid = torch.rand(shape, generator=rng) < 0.6
+    if len(shape) == 4:
+        valid[0], valid[1] = False, True  # an image with nothing valid, and one with nothing ignored
+    if shape == (4, 2, 5, 7):
+        valid[2, 1] = False  # a mask with nothing valid in one image
+    if shape == ():
+        valid = torch.tensor(True)
+    return valid
+
+
+@all_losses
+def test_value_and_gradient_in_double_agree_with_the_plain_formula(loss: nn.Module, reference: Reference) -> None:
+    logits, target = _batch()
+    everything = torch.ones(SHAPE, dtype=torch.bool)
+    value, grad = _value_and_grad(loss, logits, target)
+    expected, expected_grad = _value_and_grad(reference, logits, target, everything)
+    torch.testing.assert_close(value, expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(grad, expected_grad, rtol=1e-9, atol=1e-15)
+
+
+@all_losses
+def test_float32_agrees_with_the_double_reference(loss: nn.Module, reference: Reference) -> None:
+    logits, target = _batch(dtype=torch.float32)
+    everything = torch.ones(SHAPE, dtype=torch.bool)
+    value, grad = _value_and_grad(loss, logits, target)
+    expected, expected_grad = _value_and_grad(reference, logits.double(), target, everything)
+    assert value.dtype == grad.dtype == torch.float32
+    assert value.shape == ()
+    torch.testing.assert_close(value.double(), expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(grad.double(), expected_grad, rtol=2e-5, atol=1e-8)
+
+
+@each_loss
+@pytest.mark.parametrize("with_valid", [False, True])
+def test_gradcheck(loss: nn.Module, with_valid: bool) -> None:
+    logits, target = (tensor[:2, :, :3, :2].contiguous() for tensor in _batch(seed=5))
+    valid = torch.tensor([[True, False], [True, True], [False, True]]) if with_valid else None
+    logits.requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: loss(x, target, valid), (logits,))
+
+
+@each_loss
+def test_a_second_derivative_is_refused_and_a_second_backward_is_not(loss: nn.Module) -> None:
+    logits, target = _batch()
+    logits.requires_grad_()
+    value = loss(logits, target)
+    (first,) = torch.autograd.grad(value, logits, retain_graph=True)
+    (second,) = torch.autograd.grad(value, logits, retain_graph=True)
+    assert torch.equal(first, second)
+    (differentiable,) = torch.autograd.grad(value, logits, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        torch.autograd.grad(differentiable.sum(), logits)
+
+
+@all_losses
+@pytest.mark.parametrize("shape", VALID_SHAPES, ids=str)
+def test_ignored_pixels_are_as_if_cut_away(loss: nn.Module, reference: Reference, shape: tuple[int, ...]) -> None:
+    logits, target = _batch(seed=1)
+    valid = _valid(shape)
+    full = valid.expand(SHAPE)
+    value, grad = _value_and_grad(loss, logits, target, valid)
+    expected, expected_grad = _value_and_grad(reference, logits, target, full)
+    torch.testing.assert_close(value, expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(grad, expected_grad, rtol=1e-9, atol=1e-15)
+    assert torch.all(grad[~full] == 0)
+
+
+@each_loss
+def test_an_ignored_frame_equals_the_cropped_images(loss: nn.Module) -> None:
+    logits, target = _batch(seed=2)
+    valid = torch.zeros(SHAPE[2:], dtype=torch.bool)
+    valid[1:4, 2:6] = True
+    value, grad = _value_and_grad(loss, logits, target, valid)
+    cropped, cropped_grad = _value_and_grad(loss, logits[..., 1:4, 2:6], target[..., 1:4, 2:6])
+    torch.testing.assert_close(value, cropped, rtol=1e-13, atol=0)
+    torch.testing.assert_close(grad[..., 1:4, 2:6], cropped_grad, rtol=1e-12, atol=0)
+
+
+@each_loss
+@pytest.mark.parametrize("rubbish", [torch.nan, torch.inf, -torch.inf, 1e30])
+def test_nothing_leaks_from_ignored_pixels(loss: nn.Module, rubbish: float) -> None:
+    logits, target = _batch(dtype=torch.float32)
+    valid = _valid((4, 1, 5, 7))
+    clean, clean_grad = _value_and_grad(loss, logits, target, valid)
+    ignored = ~valid.expand(SHAPE)
+    dirty, dirty_grad = _value_and_grad(
+        loss, logits.masked_fill(ignored, rubbish), target.float().masked_fill(ignored, rubbish), valid
+    )
+    assert torch.equal(dirty, clean)
+    assert torch.equal(dirty_grad, clean_grad)
+    unlabelled = target.to(torch.uint8).masked_fill(ignored, 255)
+    assert torch.equal(loss(logits, unlabelled, valid), clean)
+
+
+@each_loss
+def test_without_a_valid_pixel_value_and_gradient_are_zero(loss: nn.Module) -> None:
+    logits, target = _batch(dtype=torch.float32)
+    value, grad = _value_and_grad(loss, logits, target, torch.zeros(SHAPE[2:], dtype=torch.bool))
+    assert value == 0
+    assert torch.all(grad == 0)
+
+
+@each_loss
+def test_a_nan_at_a_valid_pixel_is_not_hidden(loss: nn.Module) -> None:
+    logits, target = _batch(dtype=torch.float32)
+    logits[1, 1, 2, 2] = torch.nan
+    assert loss(logits, target).isnan()
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("confidence", ["right", "wrong", "mixed"])
+def test_saturated_logits_give_finite_value_and_gradient(
+    loss: nn.Module, dtype: torch.dtype, confidence: str
+) -> None:
+    _, target = _batch()
+    sign = torch.where(target, 1.0, -1.0)
+    if confidence == "wrong":
+        sign = -sign
+    if confidence == "mixed":
+        sign[..., ::2] *= -1
+    value, grad = _value_and_grad(loss, (1e4 * sign).to(dtype), target)
+    assert value.isfinite()
+    assert grad.isfinite().all()
+    if confidence == "right":
+        assert value == 0
+        assert torch.all(grad == 0)
+    else:
+        assert value > 0.1
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("scale", [1.0, 1e3])
+def test_half_precision_under_autocast_is_computed_in_float32(
+    loss: nn.Module, dtype: torch.dtype, scale: float
+) -> None:
+    logits, target = _batch(dtype=torch.float32)
+    half = (scale * logits).to(dtype)
+    exact, exact_grad = _value_and_grad(loss, half.float(), target)
+    x = half.clone().requires_grad_()
+    with torch.autocast("cpu", dtype=dtype):
+        value = loss(x, target)
+        value.backward()
+    assert value.dtype == torch.float32
+    assert torch.equal(value, exact)
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+    # Equal but for the sum over the terms of a combined loss, which autograd takes in the dtype of the logits.
+    rounding = 2 * torch.finfo(dtype).eps
+    torch.testing.assert_close(
+        x.grad.float(), exact_grad, rtol=rounding, atol=rounding * exact_grad.abs().max().item()
+    )
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float16, torch.float32, torch.float64])
+def test_labels_may_have_any_dtype(loss: nn.Module, dtype: torch.dtype) -> None:
+    logits, target = _batch(dtype=torch.float32)
+    assert torch.equal(loss(logits, target.to(dtype)), loss(logits, target))
+
+
+@each_loss
+def test_memory_layout_does_not_matter(loss: nn.Module) -> None:
+    logits, target = _batch()
+    value, grad = _value_and_grad(loss, logits, target)
+    for other in (
+        logits.contiguous(memory_format=torch.channels_last),
+        logits.transpose(2, 3).contiguous().transpose(2, 3),
+        torch.stack([logits, logits], dim=-1)[..., 0],
+    ):
+        other_value, other_grad = _value_and_grad(loss, other, target.transpose(2, 3).contiguous().transpose(2, 3))
+        torch.testing.assert_close(other_value, value, rtol=1e-13, atol=0)
+        torch.testing.assert_close(other_grad, grad, rtol=1e-13, atol=0)
+
+
+@each_loss
+@pytest.mark.parametrize("limit", [1, 8, 20, 40, 80, 100])
+def test_the_size_of_the_blocks_does_not_matter(
+    loss: nn.Module, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits, target = _batch()
+    valid = _valid((4, 2, 5, 7))
+    value, grad = _value_and_grad(loss, logits, target, valid)
+    monkeypatch.setattr(losses._pixels, "_BLOCK_CPU", limit)
+    in_blocks, in_blocks_grad = _value_and_grad(loss, logits, target, valid)
+    torch.testing.assert_close(in_blocks, value, rtol=1e-12, atol=0)
+    torch.testing.assert_close(in_blocks_grad, grad, rtol=1e-12, atol=1e-18)
+
+
+@pytest.mark.parametrize("one_mask", [False, True])
+@pytest.mark.parametrize("limit", [1, 8, 20, 40, 80, 100, 10_000])
+def test_blocks_hold_every_pixel_once(one_mask: bool, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses._pixels, "_BLOCK_CPU", limit)
+    seen = torch.zeros(SHAPE)
+    for block in losses._pixels.blocks(seen, one_mask=one_mask):
+        seen[block] += 1
+        assert seen[block].numel() <= max(limit, SHAPE[3] * (1 if one_mask else SHAPE[1]))
+        assert not one_mask or seen[block].shape[1] == 1
+    assert torch.all(seen == 1)
+
+
+@each_loss
+def test_copies_and_pickles(loss: nn.Module) -> None:
+    logits, target = _batch()
+    for twin in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
+        assert torch.equal(twin(logits, target), loss(logits, target))
+        assert repr(twin) == repr(loss)
+
+
+LOGITS, TARGET = torch.zeros(SHAPE), torch.zeros(SHAPE, dtype=torch.bool)
+
+BAD_INPUT = {
+    "logits of three axes": ((LOGITS[0], TARGET[0]), ValueError, r"logits .*\(N, C, H, W\).*\(2, 5, 7\)"),
+    "empty logits": ((LOGITS[:0], TARGET[:0]), ValueError, r"logits .*\(0, 2, 5, 7\)"),
+    "integer logits": ((LOGITS.long(), TARGET), TypeError, r"logits .*floating point.*int64"),
+    "logits not a tensor": ((3.0, TARGET), TypeError, "logits must be a tensor, got float"),
+    "target of another shape": ((LOGITS, TARGET[:, :1]), ValueError, r"target .*\(4, 2, 5, 7\).*\(4, 1, 5, 7\)"),
+    "target not a tensor": ((LOGITS, None), TypeError, "target must be a tensor, got NoneType"),
+    "complex target": ((LOGITS, TARGET.to(torch.complex64)), TypeError, "target .*complex64"),
+    "soft label": ((LOGITS, TARGET + 0.5), ValueError, r"target must hold labels 0 and 1 only, got 0\.5 and 279"),
+    "label 255": ((LOGITS, TARGET.to(torch.uint8) + 255), ValueError, "target .*0 and 1 only, got 255"),
+    "label -1": ((LOGITS, TARGET.long() - 1), ValueError, "target .*0 and 1 only, got -1"),
+    "label nan": ((LOGITS, LOGITS + torch.nan), ValueError, "target .*0 and 1 only, got nan"),
+    "label 255 at a valid pixel": (
+        (LOGITS, TARGET.to(torch.uint8) + 255, TARGET[0, 0].logical_not()),
+        ValueError,
+        "target .*0 and 1 only, got 255",
+    ),
+    "float valid": ((LOGITS, TARGET, LOGITS), TypeError, "valid must be bool.*float32"),
+    "valid not a tensor": ((LOGITS, TARGET, True), TypeError, "valid must be a tensor, got bool"),
+    "valid of another shape": (
+        (LOGITS, TARGET, TARGET[:, :, :, :3]),
+        ValueError,
+        r"valid must be broadcastable.*\(4, 2, 5, 7\).*\(4, 2, 5, 3\)",
+    ),
+    "valid without the mask axis": ((LOGITS, TARGET, TARGET[:, 0]), ValueError, r"valid must be broadcastable.*4, 5, 7"),
+    "valid of five axes": ((LOGITS, TARGET, TARGET[None]), ValueError, "valid must be broadcastable"),
+    "valid that could mean two things": (
+        (LOGITS[:2], TARGET[:2], TARGET[:2, 0]),
+        ValueError,
+        r"valid of shape \(2, 5, 7\) could be one map per image or one per mask",
+    ),
+    "another device": ((LOGITS, TARGET.to("meta")), ValueError, r"target must be on the device .*\(cpu\), got meta"),
+    "valid on another device": (
+        (LOGITS, TARGET, TARGET.to("meta")),
+        ValueError,
+        r"valid must be on the device .*\(cpu\), got meta",
+    ),
+}
+
+
+@each_loss
+@pytest.mark.parametrize(("arguments", "error", "message"), BAD_INPUT.values(), ids=BAD_INPUT.keys())
+def test_bad_input_is_named(loss: nn.Module, arguments: tuple, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        loss(*arguments)
