@@ -1,7 +1,11 @@
-"""Compare the runs of a study on disk: verdict table, metrics, figures.
+"""Compare the runs of a study on disk: which arm moved the precision-recall frontier, which slid along it.
 
     python -m experiments.compare study_dir=outputs/losses
     python -m experiments.compare study_dir=outputs/losses baseline=dice report.margin=0.02
+    python -m experiments.compare study_dir=outputs/losses report.headline=f1
+
+Prints the verdicts and writes report/ in the study's folder: verdicts.csv, metrics.csv, the tables beside them,
+report.md and figures/. Nothing is trained; torch is not needed.
 """
 
 from __future__ import annotations
@@ -15,20 +19,16 @@ import experiments.config  # noqa: F401  (schemas)
 from experiments.command_line import exit_on_bad_input, run_command
 
 
-def compare_study(study_dir: Path, report_dir: Path, report: DictConfig, *, baseline: str | None = None) -> None:
-    from experiments.comparable import load_study
-    study = load_study(study_dir, baseline)
-    print(study.baseline, {a: list(s) for a, s in study.complete.items()}, study.holes, study.differences)
-
-
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="compare")
 def compare(cfg: DictConfig) -> None:
     """Compare the runs below `study_dir`."""
+    # Imported here: --help should not wait for pandas and scipy.
     from experiments.config import require_complete
+    from experiments.report.study_report import report_study
 
     with exit_on_bad_input():
         require_complete(cfg)
-        compare_study(Path(cfg.study_dir), Path(cfg.report_dir), cfg.report, baseline=cfg.baseline)
+        report_study(Path(cfg.study_dir), Path(cfg.report_dir), cfg.report, baseline=cfg.baseline)
 
 
 def main() -> None:

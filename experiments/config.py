@@ -50,9 +50,11 @@ class ReportSchema:
     """Margin, level and headline of the verdict; see conf/report/default.yaml."""
 
     margin: float = MISSING
+    point_margin: float = MISSING
     level: float = MISSING
     headline: str = MISSING
     beta: float = MISSING
+    recall_band: list[float] = MISSING
 
 
 @dataclass

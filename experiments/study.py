@@ -139,11 +139,11 @@ class StudyCallback(Callback):
         if _running.progress is not None:
             _running.progress.close()
         from experiments import run_store as store
-        from experiments.compare import compare_study
+        from experiments.report.study_report import report_study
 
         with stop_on_error():
             study_dir = Path(config.study_dir)
-            compare_study(study_dir, study_dir / "report", config.report, baseline=config.study.baseline)
+            report_study(study_dir, study_dir / "report", config.report, baseline=config.study.baseline)
         failed = [f for f in _running.folders if (store.read_info(f) or {}).get("status") not in store.FINISHED]
         if failed:
             print(f"error: {len(failed)} runs failed; their run.json says why:", file=sys.stderr)

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from losses._pixels import (
@@ -58,8 +57,8 @@ class PixelSum(torch.autograd.Function):
         return torch.stack(sums).sum()
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_total: Tensor) -> tuple[Tensor, None, None, None, None]:
+        _refuse_second_derivative()
         logits, target, valid = ctx.saved_tensors
         gamma = ctx.gamma
         grad = torch.empty_like(logits, memory_format=torch.contiguous_format)
@@ -74,6 +73,12 @@ class PixelSum(torch.autograd.Function):
                 weight = by_label(labels, negative=negative * grad_total, positive=-positive * grad_total)
                 torch.mul(slope, weight, out=grad[block])
         return grad, None, None, None, None
+
+
+def _refuse_second_derivative() -> None:
+    # torch's once_differentiable would hand out a gradient that is silently cut off from the logits.
+    if torch.is_grad_enabled():
+        raise RuntimeError("this loss can be differentiated once only, so create_graph=True is not supported")
 
 
 def _blocks_with_weights(
@@ -118,8 +123,8 @@ class SoftCounts(torch.autograd.Function):
         return (wrong - missed).clamp_min_(0.0), missed, positives
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_fp: Tensor, grad_fn: Tensor, _: Tensor | None) -> tuple[Tensor, None, None]:
+        _refuse_second_derivative()
         kept, target, valid = ctx.saved_tensors
         grad = kept.new_empty(kept.shape, dtype=ctx.logits_dtype)
         slope_negative, slope_positive = grad_fp[..., None, None], -grad_fn[..., None, None]

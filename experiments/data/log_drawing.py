@@ -60,9 +60,8 @@ def _draw_curves(rng: np.random.Generator, pen: int, layout: Layout, style: LogS
     height, width = layout.size
     left = style.prevalence[pen] * height * width * rng.uniform(0.6, 1.4)
     curves: list[CurveInk] = []
-    # The margin is the same with and without jitter, up to what the jitter needs beyond it, because the
-    # length of a trace decides how many random numbers it takes.
-    margin = max(4, jitter_reach(style.annotation_jitter))
+    margin = jitter_reach(style.annotation_jitter)
+    # Enough for what skew and jitter bring into view, and the same whatever the jitter: the image must not show it.
     overrun = 16 + int(np.ceil(abs(layout.slope) * width / 2))
     for _ in range(style.curves):
         track = layout.tracks[rng.integers(len(layout.tracks))]

@@ -76,7 +76,7 @@ def draw_grid(rng: np.random.Generator, layout: Layout) -> NDArray[np.float32]:
     # Positions on the paper, which lies slightly rotated in the scanner.
     across = x - layout.slope * (y - height / 2)
     down = y + layout.slope * (x - width / 2)
-    thin, heavy, edge = rng.uniform((0.22, 0.45, 0.6), (0.5, 0.85, 0.95))
+    thin, heavy, edge = rng.uniform((0.15, 0.3, 0.5), (0.35, 0.6, 0.8))
     heavy_width = rng.uniform(1.0, 2.0)
     grid = thin * _lines(down, layout.first_row, layout.row_step, 0.8)
     grid = np.maximum(grid, heavy * _lines(down, layout.first_row, 5 * layout.row_step, heavy_width))
@@ -109,7 +109,7 @@ def draw_writing(rng: np.random.Generator, layout: Layout, clutter: float) -> ND
     sheet = Image.new("L", (width, height))
     pen = ImageDraw.Draw(sheet)
     _number_depths(rng, sheet, layout)
-    for _ in range(rng.poisson(clutter * height * width / 7000)):
+    for _ in range(rng.poisson(clutter * height * width / 10_000)):
         kind = rng.integers(4)
         x, y = rng.uniform(0, width), rng.uniform(0, height)
         if kind == 0:

@@ -105,7 +105,7 @@ def group_sweep(
         offset = (group_of[chosen] + 1 - first) * (n_thresholds + 1)
         place = column[bins] + np.repeat(offset, lengths)
         size = len(rows) * (n_thresholds + 1)
-        hit = np.flatnonzero(positives)
+        hit = np.flatnonzero(positives != 0)
         left_hits = np.bincount(place[hit], weights=positives[hit], minlength=size)
         left_pixels = np.bincount(place, weights=positives + negatives, minlength=size)
         hits = all_hits - left_hits.astype(all_hits.dtype).reshape(len(rows), -1)[:, :-1]

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from experiments.frontier.score_codes import N_CODES
 from experiments.frontier.score_histogram import ScoreHistograms
 
 
@@ -29,6 +30,12 @@ class ImageCounts:
             sums.append(running)
         return sums[0], sums[1]
 
+    @cached_property
+    def _keys(self) -> NDArray[np.int64]:
+        """Row and code of each entry as one number, ascending over the whole histogram."""
+        starts = self.histograms.row_start
+        return np.repeat(np.arange(len(starts) - 1) * N_CODES, np.diff(starts)) + self.histograms.bins
+
     @property
     def _shape(self) -> tuple[int, int]:
         return self.histograms.n_images, self.histograms.n_masks
@@ -45,23 +52,16 @@ class ImageCounts:
         Args:
             codes: C integers; 65536 predicts nothing.
         """
-        starts, bins = self.histograms.row_start, self.histograms.bins
-        limits = np.tile(np.asarray(codes, dtype=np.int64), self.histograms.n_images).tolist()
-        edges = starts.tolist()
-        cut = np.array(
-            [
-                start + int(np.searchsorted(bins[start:end], limit)) if limit < 65_536 else end
-                for start, end, limit in zip(edges[:-1], edges[1:], limits, strict=True)
-            ],
-            dtype=np.int64,
-        )
+        starts = self.histograms.row_start
+        limits = np.tile(np.asarray(codes, dtype=np.int64), self.histograms.n_images)
+        cut = np.searchsorted(self._keys, np.arange(len(limits)) * N_CODES + limits)
         tp, fp = (sums[starts[1:]] - sums[cut] for sums in self._before)
         return tp.reshape(self._shape), fp.reshape(self._shape)
 
     def average_precision(self) -> NDArray[np.float64]:
         """Average precision of each image and mask by itself, (N, C); NaN without a positive pixel."""
         positives_before, negatives_before = self._before
-        entries = np.flatnonzero(self.histograms.positives)
+        entries = np.flatnonzero(self.histograms.positives != 0)
         starts = self.histograms.row_start
         row = np.searchsorted(starts, entries, side="right") - 1
         tp = positives_before[starts[row + 1]] - positives_before[entries]

@@ -124,7 +124,7 @@ def _correlation(
 def _correlated_normals(
     correlation: NDArray[np.float64], n_draws: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Standard normals with that correlation, (n_draws, R): the copula of the estimates' errors."""
+    """Draw standard normals with that correlation, (n_draws, R): the copula of the estimates' errors."""
     values, vectors = np.linalg.eigh(correlation)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
     return rng.standard_normal((n_draws, len(values))) @ root.T

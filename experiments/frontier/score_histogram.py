@@ -91,7 +91,7 @@ class ScoreHistograms:
     def pooled(self, mask: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Sum one mask over all images: (positives, negatives), int64 (65536,) each."""
         bins, positives, negatives, _ = self.mask_entries(mask)
-        held = np.flatnonzero(positives)
+        held = np.flatnonzero(positives != 0)
         # Sums of integers below 2**53 are exact in float64.
         dense = (
             np.bincount(bins[held], weights=positives[held], minlength=N_CODES),

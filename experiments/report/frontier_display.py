@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from experiments.comparable import StudyRuns, short_names
+from experiments.frontier.comparison import Comparison
 from experiments.report.style import QUIET, RC, arm_colours, arm_markers
 
 
@@ -21,8 +23,8 @@ class FrontierDisplay:
     """The numbers of the frontier figure; `plot` draws them.
 
     Args:
-        curves: A row per arm, mask and recall: `arm, mask, recall, precision, precision_low, precision_high`; precision
-            is the mean over seeds at the first threshold that reaches the recall, low and high the seeds' range.
+        curves: A row per arm, mask and recall: `arm, mask, recall, precision, seed_low, seed_high`; precision is the
+            mean over seeds at the first threshold that reaches the recall, low and high are the range of the seeds.
         points: A row per arm, mask and operating point (`natural`, `tuned`): `arm, mask, operating_point, recall,
             precision`, means over seeds.
         prevalence: Positive share of each mask in the test split: the precision of a model that knows nothing.
@@ -37,6 +39,26 @@ class FrontierDisplay:
     names: Mapping[str, str]
     baseline: str
     caption: str
+
+    @classmethod
+    def of(cls, study: StudyRuns, comparison: Comparison) -> FrontierDisplay:
+        """Take the numbers from a comparison."""
+        arms = [arm for arm, seeds in study.complete.items() if seeds]
+        points = comparison.points[comparison.points["mask"] != "background"]
+        keys = ["arm", "mask", "point"]
+        means = points.groupby(keys, sort=False)[["recall", "precision"]].mean().reset_index()
+        first = points[points["point"] == "natural"].groupby("mask")["prevalence"].first()
+        seeds = [len(study.complete[arm]) for arm in arms]
+        count = str(min(seeds)) if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
+        images = int(comparison.image_means["n_images"].iloc[0])
+        return cls(
+            curves=comparison.curves,
+            points=means.rename(columns={"point": "operating_point"}),
+            prevalence={mask: float(first[mask]) for mask in comparison.masks},
+            names=short_names(arms),
+            baseline=study.baseline,
+            caption=f"mean over {count} seeds, band: range of the seeds; {images} test images, counts pooled",
+        )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
         """Draw one panel per mask.
@@ -86,8 +108,8 @@ class FrontierDisplay:
             ax.plot(curve["recall"], curve["precision"], color=colours[arm], linestyle=style, zorder=3)
             ax.fill_between(
                 curve["recall"],
-                curve["precision_low"],
-                curve["precision_high"],
+                curve["seed_low"],
+                curve["seed_high"],
                 color=colours[arm],
                 alpha=0.13,
                 linewidth=0,

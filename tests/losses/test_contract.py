@@ -177,9 +177,8 @@ def test_a_second_derivative_is_refused_and_a_second_backward_is_not(loss: nn.Mo
     (first,) = torch.autograd.grad(value, logits, retain_graph=True)
     (second,) = torch.autograd.grad(value, logits, retain_graph=True)
     assert torch.equal(first, second)
-    (differentiable,) = torch.autograd.grad(value, logits, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
-        torch.autograd.grad(differentiable.sum(), logits)
+    with pytest.raises(RuntimeError, match=r"differentiated once.*create_graph"):
+        torch.autograd.grad(value, logits, create_graph=True)
 
 
 @all_losses
@@ -277,10 +276,9 @@ def test_half_precision_under_autocast_is_computed_in_float32(
     assert x.grad is not None
     assert x.grad.isfinite().all()
     # Equal but for the sum over the terms of a combined loss, which autograd takes in the dtype of the logits.
-    rounding = 2 * torch.finfo(dtype).eps
-    torch.testing.assert_close(
-        x.grad.float(), exact_grad, rtol=rounding, atol=rounding * exact_grad.abs().max().item()
-    )
+    number = torch.finfo(dtype)
+    atol = number.eps * (2 * exact_grad.abs().max().item() + number.smallest_normal)
+    torch.testing.assert_close(x.grad.float(), exact_grad, rtol=2 * number.eps, atol=atol)
 
 
 @each_loss

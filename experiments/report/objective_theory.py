@@ -1,0 +1,35 @@
+"""What theory says of the objectives of a study, read from the runs' configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiments import run_store as store
+from experiments.comparable import StudyRuns
+from experiments.frontier.compare_settings import Theory
+from experiments.frontier.theory import ScoreMap
+
+
+def theories(study: StudyRuns) -> dict[str, Theory]:
+    """Give each arm whose loss has a known population optimum its map; arms without one are left out."""
+    found = {}
+    for arm, seeds in study.complete.items():
+        if arm != study.baseline and seeds:
+            theory = _theory(next(iter(seeds.values())))
+            if theory is not None:
+                found[arm] = theory
+    return found
+
+
+def _theory(run: store.Run) -> Theory | None:
+    loss: Mapping[str, Any] = run.config.get("loss") or {}
+    target = str(loss.get("_target_", ""))
+    if target == "losses.WeightedBCELoss":
+        weight = loss.get("pos_weight", 1.0)
+        if weight == "balanced":
+            return [(1 - p) / p for p in run.info["prevalence"].values()]
+        return [float(w) for w in weight] if isinstance(weight, list) else float(weight)
+    if target == "losses.FocalLoss":
+        return ScoreMap.focal(gamma=float(loss.get("gamma", 2.0)), positive_weight=loss.get("positive_weight"))
+    return None

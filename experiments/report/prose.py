@@ -1,0 +1,103 @@
+"""The report in plain words: one paragraph per arm and mask, every sentence with its numbers."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from experiments.comparable import StudyRuns, short_names
+from experiments.frontier.comparison import Comparison
+from experiments.report.text_table import markdown_table
+from experiments.report.verdict_text import footnotes, number, verdict_rows, with_interval
+
+
+def report_markdown(study: StudyRuns, comparison: Comparison) -> str:
+    """Write the whole report as Markdown."""
+    names = short_names(list(study.complete))
+    headers, rows = verdict_rows(study, comparison)
+    parts = [
+        f"# {names[study.baseline]} and {len(study.complete) - 1} others: what moved the frontier",
+        markdown_table(headers, rows),
+        "\n".join(f"- {note}" for note in footnotes(study, comparison)),
+        "![Precision-recall frontiers](figures/frontier.png)",
+    ]
+    for arm in study.complete:
+        if arm != study.baseline:
+            paragraphs = [paragraph(comparison, arm, mask, names) for mask in comparison.masks]
+            parts += [f"## {names[arm]}", *paragraphs]
+    parts.append(_FILES)
+    return "\n\n".join(parts) + "\n"
+
+
+def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]) -> str:
+    """Tell one arm's and mask's verdict, where its operating point went, and what is left at the same recall."""
+    verdict = _row(comparison.verdicts, arm, mask)
+    slide = _row(comparison.slides, arm, mask)
+    parts = _row(comparison.decomposition, arm, mask)
+    base = names[comparison.baseline]
+    sentences = [
+        f"**{mask}: {verdict['verdict']}.** {_capital(str(verdict['reason']))}.",
+        f"Natural recall {number(slide['baseline_natural_recall'])} -> {number(slide['natural_recall'])}, precision "
+        f"{number(slide['baseline_natural_precision'])} -> {number(slide['natural_precision'])}"
+        + _same_as(slide, base)
+        + ".",
+    ]
+    if not pd.isna(parts["f1_natural_change"]):
+        sentences.append(
+            f"F1 at the natural point changes by {parts['f1_natural_change']:+.3f}: {parts['frontier_part']:+.3f} from "
+            f"the frontier (tuned F1) and {parts['threshold_part']:+.3f} from the threshold."
+        )
+    if verdict["verdict_f1"] != verdict["verdict"]:
+        sentences.append(f"By tuned F1 the verdict is {verdict['verdict_f1']}: {verdict['reason_f1']}.")
+        sentences += _where(verdict)
+    sentences += [f"{_capital(str(text))}." for text in (verdict["advice"],) if text]
+    sentences += [f"Left out: {verdict['seeds_left_out']}."] if verdict["seeds_left_out"] else []
+    return " ".join(sentences)
+
+
+def _same_as(slide: pd.Series, base: str) -> str:
+    if slide["status"] != "reached":
+        return f" ({slide['status']}: {base} has no threshold with this recall)"
+    if pd.isna(slide["baseline_threshold"]):
+        return ""
+    theory = ""
+    if not pd.isna(slide["predicted_shift"]):
+        theory = f", theory says {slide['predicted_shift']:+.2f}"
+    return (
+        f", the same recall as {base} with its threshold moved from 0.50 to "
+        f"{slide['baseline_threshold_probability']:.2g} (a shift of {slide['shift']:+.2f} in logits{theory}); at that "
+        f"recall its precision differs by {with_interval(slide, 'precision_gain')}"
+    )
+
+
+def _where(verdict: pd.Series) -> list[str]:
+    sides = [
+        f"{side} at recall {verdict[f'{side}_at_recall']}"
+        for side in ("better", "worse")
+        if verdict[f"{side}_at_recall"]
+    ]
+    return [f"By the simultaneous band its precision is {' and '.join(sides)}."] if sides else []
+
+
+def _row(table: pd.DataFrame, arm: str, mask: str) -> pd.Series:
+    return table[(table["arm"] == arm) & (table["mask"] == mask)].iloc[0]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+_FILES = """## Files
+
+| file | one row per |
+|---|---|
+| `verdicts.csv` | arm and mask: both verdicts, gains with intervals, p values, reasons, advice |
+| `metrics.csv` | arm, seed, split, mask and operating point: precision, recall, F1, AP, counts; background rows |
+| `image_means.csv` | arm, seed, mask and operating point: means over images of each image's own values |
+| `matched.csv` | arm, mask and level: precision at the same recall, recall at the same precision |
+| `slides.csv` | arm and mask: the baseline's threshold with the same recall, as a shift in logits |
+| `decomposition.csv` | arm and mask: change of natural F1 = frontier part + threshold part |
+| `controls.csv` | arm, mask and control: what the baseline reaches without training |
+| `scores.csv` | arm, seed and mask: calibration and ties of the scores |
+| `curves.csv` | arm, mask and recall: mean precision and the range over seeds |
+| `holes.csv` | run that is not there or not complete |
+| `config_differences.csv` | arm and key, outside the arm itself, in which it differs from the baseline |"""

@@ -1,0 +1,114 @@
+"""The comparison of a study: runs on disk in; verdicts in the terminal, tables, text and figures on disk out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import DictConfig
+
+from experiments import run_store as store
+from experiments.comparable import StudyRuns, load_study
+from experiments.config import ConfigError
+from experiments.frontier.compare_settings import CompareSettings
+from experiments.frontier.comparison import Comparison, compare_arms
+from experiments.frontier.run_scores import RunScores
+from experiments.report.objective_theory import theories
+from experiments.report.prose import report_markdown
+from experiments.report.verdict_text import verdict_text
+
+FIGURES = "figures"
+
+
+def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, baseline: str | None = None) -> None:
+    """Compare, print the verdicts and write the report.
+
+    Args:
+        study_dir: Holds `<arm>/seed=<k>/`.
+        report_dir: Where the report goes; files of an earlier report are replaced.
+        report: The `report` group: margins, level, headline.
+        baseline: Name of the baseline arm; None for the one the study declares.
+
+    Raises:
+        ConfigError: When the runs cannot be compared, or a setting is out of range.
+    """
+    study = load_study(study_dir, baseline)
+    comparison = compare(study, report)
+    write_tables(report_dir, study, comparison)
+    print(verdict_text(study, comparison))
+    for path in draw_figures(report_dir / FIGURES, study, comparison):
+        print(f"figure: {path}")
+    print(f"report: {report_dir / 'report.md'}")
+
+
+def compare(study: StudyRuns, report: DictConfig) -> Comparison:
+    """Compute every table of the comparison from the runs' histograms."""
+    try:
+        settings = CompareSettings(
+            margin=report.margin,
+            point_margin=report.point_margin,
+            level=report.level,
+            headline=report.headline,
+            beta=report.beta,
+            recall_band=tuple(report.recall_band),
+            theory=theories(study),
+        )
+        runs = {
+            arm: {seed: RunScores(run.scores["val"], run.scores["test"]) for seed, run in seeds.items()}
+            for arm, seeds in study.complete.items()
+        }
+        return compare_arms(runs, baseline=study.baseline, settings=settings)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison) -> None:
+    """Write the tables as CSV and the text as Markdown."""
+    tables = {
+        "verdicts": comparison.verdicts,
+        "metrics": metrics_of_all(study),
+        "image_means": comparison.image_means,
+        "matched": comparison.matched,
+        "slides": comparison.slides,
+        "decomposition": comparison.decomposition,
+        "controls": comparison.controls,
+        "scores": comparison.scores,
+        "curves": comparison.curves,
+        "holes": study.holes,
+        "config_differences": study.differences,
+    }
+    for name, table in tables.items():
+        store.write_table(report_dir / f"{name}.csv", table)
+    store.write_text(report_dir / "report.md", report_markdown(study, comparison))
+
+
+def metrics_of_all(study: StudyRuns) -> pd.DataFrame:
+    """Put the `metrics.csv` of all complete runs under each other, arm and seed in front."""
+    frames = []
+    for arm, seeds in study.complete.items():
+        for seed, run in seeds.items():
+            frame = pd.read_csv(run.folder / store.METRICS_FILE)
+            frame.insert(0, "arm", arm)
+            frame.insert(1, "seed", seed)
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def draw_figures(folder: Path, study: StudyRuns, comparison: Comparison) -> list[Path]:
+    """Draw every figure as PNG and SVG; return the PNG files."""
+    # Imported here: the tables should not wait for pyplot, which needs no display.
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from experiments.report.frontier_display import FrontierDisplay
+
+    figure = FrontierDisplay.of(study, comparison).plot()
+    paths = []
+    for ending in ("svg", "png"):
+        path = folder / f"frontier.{ending}"
+        store.write_atomically(path, lambda file, kind=ending: figure.savefig(file, format=kind))  # type: ignore[misc]
+        paths.append(path)
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)
+    return paths[1:]

@@ -1,0 +1,108 @@
+"""The verdict table as people read it: in the terminal, as wide as it is."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+
+import pandas as pd
+
+from experiments.comparable import StudyRuns, short_names
+from experiments.frontier.comparison import Comparison
+from experiments.report.text_table import text_table
+
+
+def verdict_text(study: StudyRuns, comparison: Comparison, width: int | None = None) -> str:
+    """Write the verdicts, a block per mask, then the holes and what to keep in mind.
+
+    Args:
+        study: The runs.
+        comparison: Their comparison.
+        width: Columns of the terminal; None asks it, and takes 200 where output is piped. Narrow terminals lose the right-hand columns first.
+    """
+    width = width or (shutil.get_terminal_size().columns if sys.stdout.isatty() else 200)
+    headers, rows = verdict_rows(study, comparison)
+    while len(headers) > 4 and max(map(len, text_table(headers, rows).splitlines())) > width:
+        headers, rows = headers[:-1], [row[:-1] for row in rows]
+    return "\n".join(["", text_table(headers, rows), "", *footnotes(study, comparison)])
+
+
+def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], list[list[str]]]:
+    """Return headers and cells; masks are separated by an empty row, each begins with its baseline."""
+    names = short_names(list(study.complete))
+    headline = comparison.settings.headline
+    gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision"}[headline]
+    headers = ["mask", "arm", "verdict", f"{gain} gain", "recall", "precision", "verdict F1", "tuned F1 gain", "slide"]
+    rows: list[list[str]] = []
+    slides = comparison.slides.set_index(["arm", "mask"])
+    for mask in comparison.masks:
+        if rows:
+            rows.append([])
+        table = comparison.verdicts[comparison.verdicts["mask"] == mask]
+        natural = comparison.points[(comparison.points["mask"] == mask) & (comparison.points["point"] == "natural")]
+        means = natural.groupby("arm")[["recall", "precision"]].mean()
+        base = means.loc[study.baseline]
+        rows.append(
+            [mask, names[study.baseline], "(baseline)", "", number(base["recall"]), number(base["precision"]), "", "", ""]
+        )
+        for _, row in table.iterrows():
+            arm = str(row["arm"])
+            point = means.loc[arm] if arm in means.index else pd.Series({"recall": None, "precision": None})
+            rows.append(
+                [
+                    mask,
+                    names[arm],
+                    str(row["verdict"]),
+                    with_interval(row, "headline_gain"),
+                    number(point["recall"]),
+                    number(point["precision"]),
+                    str(row["verdict_f1"]),
+                    with_interval(row, "f1_gain"),
+                    slide_cell(slides.loc[(arm, mask)]),
+                ]
+            )
+    return headers, rows
+
+
+def number(value: object) -> str:
+    """Format a ratio; a dash where it is undefined."""
+    return "-" if pd.isna(value) else f"{value:.2f}"  # type: ignore[call-overload]
+
+
+def with_interval(row: pd.Series, name: str) -> str:
+    """Format an estimate and its interval: +.012 [-.003, +.027]."""
+    values = [row[name], row[f"{name}_low"], row[f"{name}_high"]]
+    if pd.isna(values[0]):
+        return "-"
+    low, high = ("?" if pd.isna(value) else f"{value:+.3f}" for value in values[1:])
+    return f"{values[0]:+.3f} [{low}, {high}]"
+
+
+def slide_cell(row: pd.Series) -> str:
+    """Format the threshold that brings the baseline to the arm's recall, as a probability."""
+    if row["status"] != "reached" or pd.isna(row["baseline_threshold"]):
+        return "unreachable" if "unreachable" in str(row["status"]) else "-"
+    return f"0.50 -> {row['baseline_threshold_probability']:.2g} (logit {row['baseline_threshold']:+.1f})"
+
+
+def footnotes(study: StudyRuns, comparison: Comparison) -> Sequence[str]:
+    """Say what the table rests on, how to read it, and what is missing."""
+    verdicts, settings = comparison.verdicts, comparison.settings
+    seeds = sorted({int(n) for n in verdicts["n_seeds"]}) if len(verdicts) else [0]
+    images = int(comparison.image_means["n_images"].iloc[0])
+    groups = int(verdicts["n_groups"].iloc[0]) if len(verdicts) else 0
+    count = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    notes = [
+        f"{count} seeds, {images} test images in {groups} groups; margin ±{settings.margin:g}, "
+        f"level {settings.level:g} after Holm over all arms and masks; "
+        f"[{100 * (1 - settings.level):g} % intervals] for new seeds and new test images, training set as it is.",
+        "recall, precision: at the natural point (probability 0.5). slide: the baseline's threshold with the same recall.",
+    ]
+    for _, row in study.holes.iterrows():
+        notes.append(f"hole: {row['arm']} seed {row['seed']} is {row['status']}. {row['reason']}".rstrip())
+    for arm, rows in study.differences.groupby("arm", sort=False):
+        keys = ", ".join(f"{r['key']} ({r['baseline_value']} -> {r['arm_value']})" for _, r in rows.iterrows())
+        notes.append(f"not alike: {arm} differs from {study.baseline} also in {keys}")
+    notes += [f"warning: {text}" for text in dict.fromkeys(verdicts["warning"]) if text] if len(verdicts) else []
+    return notes
