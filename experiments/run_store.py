@@ -164,8 +164,13 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def load_run(folder: Path) -> Run:
+    """Read the run folder `<arm>/seed=<k>`; see `load_run_at`."""
+    return load_run_at(folder, folder.parent.name, seed_of(folder))
+
+
+def load_run_at(folder: Path, arm: str, seed: int) -> Run:
     """Read one run folder. A complete run whose scores cannot be read comes back as `unreadable`, with its reason."""
-    info = read_info(folder) or {"status": "missing"}
+    info = read_info(folder) or {"status": "missing", "reason": f"no {RUN_FILE}"}
     status = str(info.get("status", "unreadable"))
     scores: dict[str, ScoreHistograms] = {}
     config: dict[str, Any] = {}
@@ -175,8 +180,7 @@ def load_run(folder: Path) -> Run:
             scores = read_scores(folder)
     except (ValueError, OmegaConfBaseException) as error:
         status, info = "unreadable", {**info, "status": "unreadable", "reason": str(error)}
-    arm = str(info.get("arm", folder.parent.name))
-    return Run(folder, arm, seed_of(folder), status, info, config, scores)
+    return Run(folder, arm, seed, status, info, config, scores)
 
 
 def seed_of(folder: Path) -> int:

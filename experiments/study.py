@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 from experiments.command_line import stop_on_error
 from experiments.config import ConfigError, to_plain
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _NOT_AXES = ("seed",)
 
 
-def parallel_jobs(hydra_cfg: DictConfig) -> int:
-    """Return how many runs the launcher has at once on this machine."""
-    jobs = int(OmegaConf.select(hydra_cfg, "launcher.n_jobs", default=1) or 1)
+def parallel_jobs(launcher: Any) -> int:
+    """Return how many runs a launcher (`hydra.launcher`) has at once on this machine."""
+    jobs = int(launcher.get("n_jobs") or 1)
     return jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs)
 
 

@@ -40,7 +40,7 @@ def train(cfg: DictConfig) -> str:
     hydra_cfg = HydraConfig.get()
     folder = Path(hydra_cfg.runtime.output_dir)
     alone = hydra_cfg.mode == RunMode.RUN
-    set_threads(cfg.trainer.threads, 1 if alone else parallel_jobs(hydra_cfg))
+    set_threads(cfg.trainer.threads, 1 if alone else parallel_jobs(hydra_cfg.launcher))
     # Before a study its callback has checked every run; alone, a run says so itself, without Hydra's preamble.
     with exit_on_bad_input() if alone else nullcontext():
         loaded = check(cfg)

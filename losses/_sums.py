@@ -1,7 +1,7 @@
 """The two sums over pixels that the losses are made of, each with its analytic gradient.
 
-Both go through the pixels block by block and keep one tensor of the size of the logits for the way back, where
-autograd on the formula keeps several. Neither can be differentiated twice.
+Both go through the pixels block by block, so that a pass forward and back holds one or two tensors of the size of
+the logits, the gradient included, where autograd on the formula holds several. Neither can be differentiated twice.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ class PixelSum(torch.autograd.Function):
     """Sum over pixels of a(t) · q^gamma · softplus(z), where q = sigmoid(z) and z is the wrong answer's logit.
 
     Its derivative by z is a(t) · q^gamma · (q + gamma · (1 − q) · softplus(z)): no power below gamma appears, so it
-    is finite at q = 0 for every gamma, and dz/dx is ±1. Only q is kept for it, so that a pass forward and back
-    holds two tensors of the size of the logits (q and the gradient) where autograd on the formula holds several.
+    is finite at q = 0 for every gamma, and dz/dx is ±1. Nothing is kept for it but the inputs.
     """
 
     @staticmethod
@@ -99,7 +98,7 @@ class SoftCounts(torch.autograd.Function):
     """False positives Σ p·(1 − t), false negatives Σ (1 − p)·t and positives Σ t, each of shape (N, C).
 
     With q the probability given to the wrong answer, the first two are the sums of q over the negative and over the
-    positive labels, free of cancellation; their derivatives by the logit are q·(1 − q) and −q·(1 − q).
+    positive labels, free of cancellation; their derivatives by the logit are q·(1 − q) and −q·(1 − q). So q is kept.
     """
 
     @staticmethod

@@ -74,7 +74,7 @@ def dice_loss(
     loss = mean over masks of 1 − (2·TP + 2·smooth) / (2·TP + FP + FN + 2·smooth)
 
     The denominator sums probabilities, not their squares as Milletari et al. do. ``smooth`` counts pixels as in
-    :func:`tversky_loss`, so it is half of what implementations add to 2·TP. Arguments, returned value and errors
+    :func:`tversky_loss`, so it is half of what MONAI adds to 2·TP. Arguments, returned value and errors
     are those of :func:`tversky_loss`.
 
     Reference:
@@ -128,10 +128,10 @@ def focal_tversky_loss(
     gamma = check_number("gamma", gamma, above=0.0)
     with full_precision(logits):
         shortfall = _tversky_shortfall(logits, target, valid, fp_weight, fn_weight, smooth, per_image)
-        # u^(1/gamma) as u · u^(1/gamma − 1): the second factor stays finite, so that the slope at u = 0, which the
-        # saturated predictions multiply by 0, is not NaN.
-        tiny = torch.finfo(shortfall.dtype).tiny
-        losses = shortfall * shortfall.clamp_min(tiny) ** (1.0 / gamma - 1.0) if gamma != 1.0 else shortfall
+        # u^(1/gamma) as u · u^(1/gamma − 1), whose second factor and its slope stay finite in float: near u = 0,
+        # where saturated predictions multiply the slope by 0 or almost, an infinite one would give NaN.
+        floor = torch.finfo(shortfall.dtype).tiny ** 0.5
+        losses = shortfall * shortfall.clamp_min(floor) ** (1.0 / gamma - 1.0) if gamma != 1.0 else shortfall
         return _mean_over_seen(losses, valid)
 
 

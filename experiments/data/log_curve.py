@@ -51,14 +51,14 @@ class Stroke:
 
 def draw_stroke(rng: np.random.Generator, pen: int, line_width: tuple[float, float]) -> Stroke:
     """Draw a line width (thin ones more often) and the rhythm that makes a pen solid, dashed or dotted."""
-    width = line_width[0] + (line_width[1] - line_width[0]) * rng.beta(1.2, 2.2)
+    width = line_width[0] + (line_width[1] - line_width[0]) * rng.beta(1.5, 2.0)
     if pen == 0:
         return Stroke(width, 1.0, 1.0)
     if pen == 1:
-        mark = rng.uniform(5.5, 8.5)
-        return Stroke(width, mark, mark + rng.uniform(3.0, 4.5))
-    width = max(width, 1.5)  # a dot needs some body to cover half of a pixel
-    return Stroke(width, width + 0.5, width + rng.uniform(2.2, 3.7))
+        mark = rng.uniform(6.0, 10.0)
+        return Stroke(width, mark, mark + rng.uniform(3.0, 5.0))
+    width = max(width, 1.7)  # a dot needs some body to cover half of a pixel
+    return Stroke(width, width + 0.5, width + rng.uniform(2.5, 4.0))
 
 
 def trace(rng: np.random.Generator, height: int, left: float, right: float) -> NDArray[np.float64]:

@@ -189,7 +189,7 @@ def _sweep_block(
         out.threshold_at_level[row] = np.where(asked > 0, logits[index], np.nan)[n_recalls:]
         if row == 0:
             excess = tp[place, index] / n_positive - asked
-            reached = excess <= max(grid.tolerance, 1.0 / n_positive) + 1e-9
+            reached = (asked > 0) & (excess <= max(grid.tolerance, 1.0 / n_positive) + 1e-9)
             out.reached[:], out.level_reached[:] = reached[:n_recalls], reached[n_recalls:]
             fine = np.searchsorted(tp[0], (grid.curve_recalls - 1e-9) * n_positive, side="left")
             near = tp[0, fine] / n_positive - grid.curve_recalls <= max(grid.tolerance, 1.0 / n_positive) + 1e-9

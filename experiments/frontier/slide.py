@@ -36,9 +36,12 @@ def _slide(study: MeasuredStudy, pair: PairedRuns) -> dict[str, Any]:
     maps = study.settings.score_maps(pair.arm, len(checked.masks))
     recall, recall_baseline = pair.mean("recall_natural")
     precision, precision_baseline = pair.mean("precision_natural")
+    silent = sum(study.points[pair.arm, seed].points["natural"].tp[0, pair.mask] == 0 for seed in pair.seeds)
     status = "reached"
     if not pair.seeds:
         status = "no paired seed"
+    elif silent:
+        status = f"natural recall of {pair.arm} is 0 in {silent} of {len(reached)} seeds: nothing to match"
     elif not all(reached):
         status = f"unreachable for {checked.baseline} in {reached.count(False)} of {len(reached)} seeds"
     return {

@@ -7,7 +7,7 @@ import pandas as pd
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.report.text_table import markdown_table
-from experiments.report.verdict_text import footnotes, number, verdict_rows, with_interval
+from experiments.report.verdict_text import footnotes, number, row_of, verdict_rows, with_interval
 
 
 def report_markdown(study: StudyRuns, comparison: Comparison) -> str:
@@ -30,9 +30,9 @@ def report_markdown(study: StudyRuns, comparison: Comparison) -> str:
 
 def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]) -> str:
     """Tell one arm's and mask's verdict, where its operating point went, and what is left at the same recall."""
-    verdict = _row(comparison.verdicts, arm, mask)
-    slide = _row(comparison.slides, arm, mask)
-    parts = _row(comparison.decomposition, arm, mask)
+    verdict = row_of(comparison.verdicts, arm, mask)
+    slide = row_of(comparison.slides, arm, mask)
+    parts = row_of(comparison.decomposition, arm, mask)
     base = names[comparison.baseline]
     sentences = [
         f"**{mask}: {verdict['verdict']}.** {_capital(str(verdict['reason']))}.",
@@ -76,10 +76,6 @@ def _where(verdict: pd.Series) -> list[str]:
         if verdict[f"{side}_at_recall"]
     ]
     return [f"By the simultaneous band its precision is {' and '.join(sides)}."] if sides else []
-
-
-def _row(table: pd.DataFrame, arm: str, mask: str) -> pd.Series:
-    return table[(table["arm"] == arm) & (table["mask"] == mask)].iloc[0]
 
 
 def _capital(text: str) -> str:

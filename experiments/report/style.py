@@ -13,7 +13,7 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 BASELINE_COLOUR = "#000000"
 QUIET = "#767676"  # contrast of 4.5 on white
 
-RC: dict[str, Any] = {
+RC: Any = {
     "figure.dpi": 150,
     "savefig.dpi": 150,
     "savefig.bbox": "tight",

@@ -35,7 +35,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
     gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision"}[headline]
     headers = ["mask", "arm", "verdict", f"{gain} gain", "recall", "precision", "verdict F1", "tuned F1 gain", "slide"]
     rows: list[list[str]] = []
-    slides = comparison.slides.set_index(["arm", "mask"])
+    slides = comparison.slides
     for mask in comparison.masks:
         if rows:
             rows.append([])
@@ -59,10 +59,15 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
                     number(point["precision"]),
                     str(row["verdict_f1"]),
                     with_interval(row, "f1_gain"),
-                    slide_cell(slides.loc[(arm, mask)]),
+                    slide_cell(row_of(slides, arm, mask)),
                 ]
             )
     return headers, rows
+
+
+def row_of(table: pd.DataFrame, arm: str, mask: str) -> pd.Series:
+    """Return the one row of an arm and mask."""
+    return table[(table["arm"] == arm) & (table["mask"] == mask)].iloc[0]
 
 
 def number(value: object) -> str:

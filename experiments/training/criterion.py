@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -32,8 +32,9 @@ def call_criterion(criterion: nn.Module, logits: Tensor, target: Tensor, valid: 
 def set_prevalence(criterion: nn.Module, prevalence: Sequence[float]) -> None:
     """Tell every part of a criterion that asks for it the positive share of each mask in the training split."""
     for part in criterion.modules():
-        if hasattr(part, "set_prevalence"):
-            part.set_prevalence(prevalence)
+        tell: Callable[[Sequence[float]], None] | None = getattr(part, "set_prevalence", None)
+        if tell is not None:
+            tell(prevalence)
 
 
 def check_criterion(criterion: object, prevalence: Sequence[float], ignores_pixels: bool) -> None:

@@ -25,6 +25,8 @@ class Segmenter(nn.Module):
     def __init__(self, network: nn.Module, statistics: PixelStatistics) -> None:
         super().__init__()
         self.network = network
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(statistics.mean)[:, None, None])
         self.register_buffer("std", torch.tensor(statistics.std)[:, None, None])
 

@@ -1,0 +1,58 @@
+"""Small data and configurations that several tests share."""
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_module
+
+from experiments.data.sample import Sample
+from experiments.data.split import SegmentationData, make_split
+
+
+def blob_samples(seed, count, *, size=(64, 96), masks=2, ignored=False):
+    """Images with bright dots on noise; the masks are the dots, so that a network can learn them."""
+    rng = np.random.default_rng(seed)
+    samples = []
+    for _ in range(count):
+        target = np.zeros((masks, *size), bool)
+        image = rng.normal(100, 20, size)
+        for mask in range(masks):
+            for _ in range(4):
+                row, column = rng.integers(4, size[0] - 4), rng.integers(4, size[1] - 4)
+                target[mask, row - 1 : row + 2, column - 1 : column + 2] = True
+            image[target[mask]] += 120 - 90 * mask
+        valid = None
+        if ignored:
+            valid = np.ones(size, bool)
+            valid[:8] = False
+        samples.append(Sample(np.clip(image, 0, 255).astype(np.uint8)[..., None], target, valid))
+    return samples
+
+
+def make_blobs(*, train=6, val=3, test=4, ignored=False, size=(64, 96)):
+    """Make a tiny SegmentationData."""
+    counts = {"train": train, "val": val, "test": test}
+    splits = [
+        make_split(
+            name,
+            blob_samples(seed, count, ignored=ignored, size=size),
+            [f"{name}{i}" for i in range(count)],
+        )
+        for seed, (name, count) in enumerate(counts.items())
+    ]
+    return SegmentationData("blobs", ("bright", "dim"), 1, *splits)
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    return make_blobs()
+
+
+@pytest.fixture
+def composed():
+    """Compose the root configuration from overrides."""
+
+    def make(*overrides, **arguments):
+        with initialize_config_module("experiments.conf", version_base="1.3"):
+            return compose("config", overrides=list(overrides), **arguments)
+
+    return make

@@ -1,0 +1,141 @@
+"""What can be compared is loaded, what cannot is refused by name, and holes stay holes."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import run_store as store
+from experiments.comparable import load_study, short_names
+from experiments.config import ConfigError
+from experiments.frontier.score_counts import ScoreHistogramBuilder
+
+MASKS = ("a",)
+
+
+def scores(seed, shift=0.0, images=3):
+    rng = np.random.default_rng(seed)
+    builder = ScoreHistogramBuilder(MASKS)
+    for index in range(images):
+        target = np.random.default_rng(index).random((1, 8, 8)) < 0.2
+        builder.add(f"t{index}", f"t{index}", 2 * target + rng.normal(shift, 1, (1, 8, 8)), target)
+    return builder.build()
+
+
+def write_run(study, arm, seed, *, status="complete", test="T", config=None, **info):
+    folder = study / arm / f"seed={seed}"
+    config = {"seed": seed, "loss": {"_target_": arm}, "trainer": {"max_steps": 5}} if config is None else config
+    store.write_config(folder, config)
+    store.write_scores(folder, {"val": scores(seed + 10), "test": scores(seed)})
+    content = {
+        "status": status,
+        "axes": ["loss"],
+        "baseline": "loss=bce",
+        "data_fingerprint": {"train": "R", "val": "V", "test": test},
+        "initial_weights": f"w{seed}",
+        "updates": 5,
+        **info,
+    }
+    store.write_json(folder / store.RUN_FILE, content)
+    return folder
+
+
+@pytest.fixture
+def study(tmp_path):
+    for arm in ("loss=dice", "loss=bce", "loss=focal"):
+        for seed in (0, 1):
+            write_run(tmp_path, arm, seed)
+    return tmp_path
+
+
+def test_the_baseline_comes_first_and_nothing_is_missing(study):
+    runs = load_study(study)
+    assert list(runs.complete) == ["loss=bce", "loss=dice", "loss=focal"]
+    assert runs.axes == ("loss",)
+    assert runs.holes.empty
+    assert runs.differences.empty
+    assert sorted(runs.complete["loss=dice"]) == [0, 1]
+
+
+@pytest.mark.parametrize("name", ["dice", "loss=dice"])
+def test_another_baseline_by_either_name(study, name):
+    assert load_study(study, name).baseline == "loss=dice"
+
+
+def test_an_unknown_baseline_lists_the_arms(study):
+    with pytest.raises(ConfigError, match=r"loss=bce, loss=dice, loss=focal; got bse"):
+        load_study(study, "bse")
+
+
+def test_failed_diverged_missing_and_broken_runs_are_holes(study):
+    write_run(study, "loss=dice", 0, status="failed", reason="out of memory")
+    write_run(study, "loss=focal", 0, status="diverged", reason="the loss was not finite")
+    write_run(study, "loss=bce", 2)
+    (study / "loss=focal" / "seed=1" / store.SCORES_FILE).write_bytes(b"not an archive")
+    holes = load_study(study).holes.set_index(["arm", "seed"])
+    assert holes.loc[("loss=dice", 0)].tolist() == ["failed", "out of memory"]
+    assert holes.loc[("loss=focal", 0), "status"] == "diverged"
+    assert holes.loc[("loss=focal", 1), "status"] == "unreadable"
+    assert "scores.npz" in holes.loc[("loss=focal", 1), "reason"]
+    assert holes.loc[("loss=dice", 2), "status"] == "missing"
+    assert len(holes) == 5
+
+
+def test_other_test_images_are_refused_by_name(study):
+    write_run(study, "loss=dice", 1, test="another")
+    with pytest.raises(ConfigError, match=r"other test images or labels.*loss=dice/seed=1 \(another\)"):
+        load_study(study)
+
+
+def test_a_study_without_a_complete_baseline_is_refused(study):
+    for seed in (0, 1):
+        write_run(study, "loss=bce", seed, status="diverged", reason="not finite")
+    with pytest.raises(ConfigError, match=r"baseline loss=bce.*diverged: not finite"):
+        load_study(study)
+
+
+def test_no_folder_and_no_runs_are_named(tmp_path):
+    with pytest.raises(ConfigError, match="nowhere, which is not there"):
+        load_study(tmp_path / "nowhere")
+    with pytest.raises(ConfigError, match="found none"):
+        load_study(tmp_path)
+
+
+def test_whatever_else_differs_between_arms_is_listed(study):
+    config = {"seed": 0, "loss": {"_target_": "loss=dice"}, "trainer": {"max_steps": 9, "workers": 4}}
+    write_run(study, "loss=dice", 0, config=config, updates=9, initial_weights="other")
+    differences = load_study(study).differences
+    assert set(differences["arm"]) == {"loss=dice"}
+    assert differences.set_index("key")["arm_value"].to_dict() == {
+        "initial weights": "other",
+        "trainer.max_steps": "9",
+        "updates": "9",
+    }
+
+
+def test_short_names_drop_what_all_share():
+    assert short_names(["loss=bce", "loss=dice"]) == {"loss=bce": "bce", "loss=dice": "dice"}
+    assert short_names(["loss=bce", "lr=1"]) == {"loss=bce": "loss=bce", "lr=1": "lr=1"}
+    assert short_names(["default", "loss=bce"])["loss=bce"] == "loss=bce"
+
+
+def test_scores_come_back_as_they_were(tmp_path):
+    folder = write_run(tmp_path, "loss=bce", 0)
+    read, expected = store.read_scores(folder)["test"], scores(0)
+    assert read.image_ids == expected.image_ids
+    assert np.array_equal(read.bins, expected.bins)
+    assert np.array_equal(read.positives, expected.positives)
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "table.json"
+    store.write_json(path, {"old": 1})
+
+    def fail(file):
+        file.write(b"half")
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store.write_atomically(path, fail)
+    assert json.loads(path.read_text()) == {"old": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["table.json"]

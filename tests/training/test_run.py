@@ -1,0 +1,152 @@
+"""One run on disk: its files, exact resume, divergence, failure, and what is not run again."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import nn
+
+from experiments import run_store as store
+from experiments.config import ConfigError, to_plain
+from experiments.data.batches import pixel_statistics
+from experiments.training.preflight import LoadedData
+from experiments.training.run import execute, is_finished
+
+SMALL = (
+    "trainer.max_steps=6",
+    "trainer.tile=32",
+    "trainer.batch_size=2",
+    "trainer.log_every=2",
+    "trainer.checkpoint_every=2",
+    "trainer.accelerator=cpu",
+    "model.decoder_channels=[16,8,8,8]",
+)
+
+
+@pytest.fixture(scope="module")
+def loaded(request):
+    blobs = request.getfixturevalue("blobs")
+    prevalence = tuple(blobs.prevalence("train").tolist())
+    return LoadedData(blobs, prevalence, pixel_statistics(blobs.train), ignores_pixels=False)
+
+
+def nothing(update):
+    pass
+
+
+class Stopped(Exception):
+    """Stands for a power cut."""
+
+
+def stop_after(last):
+    def on_update(update):
+        if update == last:
+            raise Stopped
+
+    return on_update
+
+
+def weights(folder):
+    return torch.load(folder / store.CHECKPOINT_FILE, weights_only=True)["model"]
+
+
+def test_a_run_leaves_its_files(composed, loaded, tmp_path):
+    cfg = composed(*SMALL, "loss=combined")
+    assert execute(cfg, tmp_path, "loss=combined", loaded, nothing) == "complete"
+    info = json.loads((tmp_path / store.RUN_FILE).read_text())
+    assert info["status"] == "complete"
+    assert info["updates"] == 6
+    assert info["data_fingerprint"] == loaded.data.fingerprints()
+    assert info["images"] == {"train": 6, "val": 3, "test": 4}
+    assert info["images_per_second"] > 0
+    history = pd.read_csv(tmp_path / store.HISTORY_FILE)
+    assert history["update"].tolist() == [2, 4, 6]
+    assert np.allclose(history["term/bce"] + history["term/dice"], history["loss"], rtol=1e-5)
+    metrics = pd.read_csv(tmp_path / store.METRICS_FILE)
+    assert len(metrics) == 2 * 2 * 2 + 3  # split x mask x point; background of val has the natural point alone
+    counts = metrics[["tp", "fp", "fn", "tn"]].sum(axis=1)
+    assert counts[metrics["split"] == "test"].eq(4 * 64 * 96).all()
+    assert metrics[metrics["mask"] == "background"]["ap"].isna().all()
+    scores = store.read_scores(tmp_path)
+    assert scores["test"].image_ids == ("test0", "test1", "test2", "test3")
+    assert OmegaConf.load(tmp_path / store.CONFIG_FILE).trainer.max_steps == 6
+
+
+def test_resume_is_exact(composed, loaded, tmp_path):
+    cfg = composed(*SMALL)
+    execute(cfg, tmp_path / "whole", "a", loaded, nothing)
+    assert execute(cfg, tmp_path / "stopped", "a", loaded, stop_after(5)) == "failed"
+    assert "Stopped" in json.loads((tmp_path / "stopped" / store.RUN_FILE).read_text())["reason"]
+    seen = []
+    assert execute(cfg, tmp_path / "stopped", "a", loaded, seen.append) == "complete"
+    assert seen == [5, 6]  # from the checkpoint after update 4
+    first, second = weights(tmp_path / "whole"), weights(tmp_path / "stopped")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    columns = ["update", "loss", "lr"]
+    histories = [pd.read_csv(tmp_path / part / store.HISTORY_FILE)[columns] for part in ("whole", "stopped")]
+    assert histories[0].equals(histories[1])
+
+
+def test_arms_of_a_seed_start_alike_and_see_the_same_data(composed, loaded, tmp_path):
+    for arm in ("bce", "dice"):
+        execute(composed(*SMALL, f"loss={arm}"), tmp_path / arm, arm, loaded, nothing)
+    infos = [json.loads((tmp_path / arm / store.RUN_FILE).read_text()) for arm in ("bce", "dice")]
+    assert infos[0]["initial_weights"] == infos[1]["initial_weights"]
+    assert infos[0]["fingerprint"] != infos[1]["fingerprint"]
+
+
+def test_a_finished_run_is_not_run_again(composed, loaded, tmp_path):
+    cfg = composed(*SMALL)
+    assert not is_finished(tmp_path, to_plain(cfg), loaded)
+    execute(cfg, tmp_path, "a", loaded, nothing)
+    assert is_finished(tmp_path, to_plain(cfg), loaded)
+    assert is_finished(tmp_path, to_plain(composed(*SMALL, "trainer.workers=3", "report.margin=0.5")), loaded)
+    with pytest.raises(ConfigError, match=r"trainer.max_steps: 6 there, 7 now.*overwrite=true"):
+        is_finished(tmp_path, to_plain(composed(*SMALL, "trainer.max_steps=7")), loaded)
+    assert not is_finished(tmp_path, to_plain(composed(*SMALL, "trainer.max_steps=7", "overwrite=true")), loaded)
+
+
+class NanLoss(nn.Module):
+    """Becomes NaN at once."""
+
+    def forward(self, logits, target):
+        return logits.sum() * float("nan")
+
+
+class ConstantLoss(nn.Module):
+    """Drives every logit to the same huge value."""
+
+    def forward(self, logits, target):
+        return (logits * 0).sum()
+
+
+def test_a_run_that_diverges_says_so_and_has_no_scores(composed, loaded, tmp_path, monkeypatch):
+    monkeypatch.setattr("losses.NanLoss", NanLoss, raising=False)
+    cfg = composed(*SMALL, "loss=custom", "loss._target_=losses.NanLoss")
+    assert execute(cfg, tmp_path, "a", loaded, nothing) == "diverged"
+    run = store.load_run_at(tmp_path, "a", 0)
+    assert run.status == "diverged"
+    assert "not finite by update 2" in run.info["reason"]
+    assert not run.scores
+
+
+def test_a_constant_output_is_a_divergence(composed, loaded, tmp_path, monkeypatch):
+    class Flat(nn.Module):
+        def __init__(self, in_channels, classes):
+            super().__init__()
+            self.last = nn.Conv2d(in_channels, classes, 1)
+            nn.init.zeros_(self.last.weight)
+
+        def forward(self, image):
+            return self.last(image)
+
+    monkeypatch.setattr("losses.Flat", Flat, raising=False)
+    monkeypatch.setattr("losses.ConstantLoss", ConstantLoss, raising=False)
+    cfg = composed(*SMALL, "loss=custom", "loss._target_=losses.ConstantLoss", "optimizer.weight_decay=0")
+    OmegaConf.set_struct(cfg, False)
+    cfg.model = {"_target_": "losses.Flat"}
+    assert execute(cfg, tmp_path, "a", loaded, nothing) == "diverged"
+    assert "the same for every test pixel" in json.loads((tmp_path / store.RUN_FILE).read_text())["reason"]
