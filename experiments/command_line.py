@@ -53,9 +53,7 @@ def option_list(groups: Sequence[str] | None = None) -> str:
         if group.is_dir() and group.name != "hydra" and (groups is None or group.name in groups):
             options = sorted(option.name for option in group.iterdir() if option.name.endswith(".yaml"))
             if options:
-                lines.append(
-                    f"    {group.name + '=':<14} {', '.join(name.removesuffix('.yaml') for name in options)}"
-                )
+                lines.append(f"    {group.name + '=':<14} {', '.join(name.removesuffix('.yaml') for name in options)}")
     return "\n".join(lines)
 
 
@@ -70,8 +68,8 @@ def run_command(command: Callable[[], None], text: str, groups: Sequence[str] | 
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(f"{text.strip()}\n\nOptions:\n\n{option_list(groups)}\n\nHydra's own flags: --hydra-help")
         return
-    if os.environ.get("HYDRA_FULL_ERROR") == "1":
-        os.environ[_TRACEBACK_WANTED] = "1"
+    full_error = os.environ.get("HYDRA_FULL_ERROR", "")
+    os.environ[_TRACEBACK_WANTED] = full_error if full_error == "1" else ""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print a traceback and exit with 1 otherwise
     try:
         with exit_on_bad_input():
@@ -83,6 +81,8 @@ def run_command(command: Callable[[], None], text: str, groups: Sequence[str] | 
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from the last checkpoints", file=sys.stderr)
         raise SystemExit(130) from None
+    finally:
+        os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
 def _message(error: BaseException) -> str:

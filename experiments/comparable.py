@@ -121,9 +121,7 @@ def _holes(runs: Sequence[store.Run], arms: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["arm", "seed", "status", "reason"])
 
 
-def _differences(
-    complete: Mapping[str, Mapping[int, store.Run]], baseline: str, axes: tuple[str, ...]
-) -> pd.DataFrame:
+def _differences(complete: Mapping[str, Mapping[int, store.Run]], baseline: str, axes: tuple[str, ...]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for arm, seeds in complete.items():
         for seed in sorted(set(seeds) & set(complete[baseline])):

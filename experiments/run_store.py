@@ -108,9 +108,7 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
 
 def write_scores(folder: Path, scores: Mapping[str, ScoreHistograms]) -> None:
     """Write the histograms of each split into one file, arrays prefixed with the split's name."""
-    arrays = {
-        f"{split}_{name}": array for split, rows in scores.items() for name, array in rows.to_arrays().items()
-    }
+    arrays = {f"{split}_{name}": array for split, rows in scores.items() for name, array in rows.to_arrays().items()}
     write_atomically(folder / SCORES_FILE, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
 
@@ -126,11 +124,7 @@ def read_scores(folder: Path) -> dict[str, ScoreHistograms]:
             arrays = {name: file[name] for name in file.files}
         return {
             split: ScoreHistograms.from_arrays(
-                {
-                    name.removeprefix(f"{split}_"): a
-                    for name, a in arrays.items()
-                    if name.startswith(f"{split}_")
-                }
+                {name.removeprefix(f"{split}_"): a for name, a in arrays.items() if name.startswith(f"{split}_")}
             )
             for split in SCORED_SPLITS
         }
@@ -147,11 +141,7 @@ def read_info(folder: Path) -> dict[str, Any] | None:
         info = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         return {"status": "unreadable", "reason": f"{path}: {error}"}
-    return (
-        info
-        if isinstance(info, dict)
-        else {"status": "unreadable", "reason": f"{path}: expected a JSON object"}
-    )
+    return info if isinstance(info, dict) else {"status": "unreadable", "reason": f"{path}: expected a JSON object"}
 
 
 def read_config(folder: Path) -> dict[str, Any]:

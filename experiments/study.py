@@ -43,9 +43,7 @@ def sweep_axes(params: dict[str, Any], overrides: list[str]) -> list[str]:
         params: `hydra.sweeper.params`.
         overrides: The overrides of the command line.
     """
-    swept = [
-        o.key_or_group for o in OverridesParser.create().parse_overrides(overrides) if o.is_sweep_override()
-    ]
+    swept = [o.key_or_group for o in OverridesParser.create().parse_overrides(overrides) if o.is_sweep_override()]
     axes = dict.fromkeys([*(key.lstrip("+") for key in params), *swept])
     return [key for key in axes if key not in _NOT_AXES]
 
@@ -75,6 +73,7 @@ class StudyCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of the study before the first one trains."""
         with stop_on_error():
+            _running.folders, _running.progress = [], None
             params = dict(config.hydra.sweeper.get("params") or {})
             overrides = list(config.hydra.overrides.task)
             axes = sweep_axes(params, overrides)

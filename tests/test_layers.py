@@ -57,9 +57,7 @@ def test_a_layer_imports_nothing_above_it(layer):
 
 
 def test_only_score_counts_imports_torch_in_frontier():
-    users = [
-        p.name for p in (ROOT / "experiments/frontier").glob("*.py") if "torch" in set(imported_names(p))
-    ]
+    users = [p.name for p in (ROOT / "experiments/frontier").glob("*.py") if "torch" in set(imported_names(p))]
     assert users == ["score_counts.py"]
 
 

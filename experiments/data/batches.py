@@ -22,7 +22,7 @@ class Batch:
 
     Args:
         image: uint8 (N, K, H, W).
-        target: float32 {0, 1} (N, C, H, W).
+        target: bool (N, C, H, W).
         valid: bool (N, 1, H, W), False = ignore; None when every pixel counts.
     """
 
@@ -33,9 +33,7 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """Copy to a device without waiting for it."""
         valid = None if self.valid is None else self.valid.to(device, non_blocking=True)
-        return Batch(
-            self.image.to(device, non_blocking=True), self.target.to(device, non_blocking=True), valid
-        )
+        return Batch(self.image.to(device, non_blocking=True), self.target.to(device, non_blocking=True), valid)
 
     def pin_memory(self) -> Batch:
         """Pin the memory, as a DataLoader asks of a custom batch type."""
@@ -90,13 +88,11 @@ class TileBatches(Dataset[Batch]):
         )
         with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
             torch.manual_seed(int(rng.integers(2**63)))
-            parts = [
-                self._augmented(cut_tile(self.split.samples[tile.image], tile, self.side)) for tile in tiles
-            ]
+            parts = [self._augmented(cut_tile(self.split.samples[tile.image], tile, self.side)) for tile in tiles]
         images, targets, valids = zip(*parts, strict=True)
         return Batch(
             torch.stack(images).contiguous(memory_format=torch.channels_last),
-            torch.stack(targets).float().contiguous(memory_format=torch.channels_last),
+            torch.stack(targets).contiguous(memory_format=torch.channels_last),
             torch.stack(valids) if self.ignores_pixels else None,
         )
 

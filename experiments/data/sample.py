@@ -35,11 +35,6 @@ class Sample:
         if self.valid is not None and (self.valid.dtype != np.bool_ or self.valid.shape != size):
             raise ValueError(f"valid: expected bool {size} or None, got {self.valid.dtype} {self.valid.shape}")
 
-    @property
-    def nbytes(self) -> int:
-        """Memory that the arrays take, in bytes."""
-        return self.image.nbytes + self.target.nbytes + (0 if self.valid is None else self.valid.nbytes)
-
 
 @dataclass(frozen=True)
 class SampleFacts:
@@ -62,12 +57,23 @@ class SampleFacts:
     image_digest: str
 
 
-def sample_facts(sample: Sample) -> SampleFacts:
-    """Count the pixels of a sample and take its digest; a mask that is all valid equals None."""
+def sample_bytes(sample: Sample) -> int:
+    """Memory that the arrays of a sample take, in bytes."""
+    return sample.image.nbytes + sample.target.nbytes + (0 if sample.valid is None else sample.valid.nbytes)
+
+
+def sample_facts(sample: Sample, pixels: NDArray[np.generic] | None = None) -> SampleFacts:
+    """Count the pixels of a sample and take its digest.
+
+    Args:
+        sample: The sample; `valid` that is True everywhere equals None.
+        pixels: What the digests take instead of `sample.image`: the file's pixels where these hold more.
+    """
+    pixels = sample.image if pixels is None else pixels
     valid = sample.valid if sample.valid is not None and not sample.valid.all() else None
     target = sample.target if valid is None else sample.target & valid
-    image_digest = hashlib.sha256(repr(sample.image.shape).encode())
-    image_digest.update(np.ascontiguousarray(sample.image).data)
+    image_digest = hashlib.sha256(repr(pixels.shape).encode())
+    image_digest.update(np.ascontiguousarray(pixels).data)
     digest = image_digest.copy()
     digest.update(repr(sample.target.shape).encode())
     digest.update(np.packbits(sample.target).data)

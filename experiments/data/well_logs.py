@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from experiments.data.log_annotation import annotate, annotation_probability
 from experiments.data.log_cache import AnnotatedLog, cached_log
 from experiments.data.log_drawing import draw_log
 from experiments.data.log_style import PENS, LogStyle, pen_values, value_pair, whole_pair
-from experiments.data.sample import Sample, SampleFacts, sample_facts
+from experiments.data.sample import Sample, SampleFacts, sample_bytes, sample_facts
 from experiments.data.sample_cache import DEFAULT_BUDGET, CachedSequence, MemoryBudget
 from experiments.data.split import SegmentationData, Split, make_split
 
@@ -114,7 +115,7 @@ def make_well_logs(
         eta = CachedSequence(
             partial(_eta, seed=seed, style=style, folder=folder),
             test_logs,
-            size_of=lambda array: array.nbytes,
+            size_of=attrgetter("nbytes"),
             budget=budget,
         )
     return SegmentationData("well_logs", PENS, channels, train, val, test, eta)
@@ -172,7 +173,7 @@ def _make_split(
     pool: ThreadPoolExecutor,
 ) -> Split:
     load = partial(_sample, split=name, seed=seed, style=style, folder=folder)
-    samples = CachedSequence(load, count, size_of=lambda sample: sample.nbytes, budget=budget)
+    samples = CachedSequence(load, count, size_of=sample_bytes, budget=budget)
 
     def look(index: int) -> SampleFacts:
         return sample_facts(samples[index])

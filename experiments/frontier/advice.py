@@ -4,17 +4,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from experiments.frontier.paired_difference import satterthwaite
 
 _MOST = 100_000
 """More seeds or groups than this are called infinitely many."""
 
+_N_TRUTHS = 40
+"""Equally likely values that the true difference is averaged over."""
+
 
 @dataclass(frozen=True)
 class Advice:
-    """What would decide, if estimate and variance components stay as they are.
+    """What would decide with probability one half, if the variance components stay as they are.
 
     Args:
         dominates: "seeds" or "groups", whichever carries more of the variance.
@@ -59,15 +62,16 @@ def advise(
     level_difference: float,
     level_equivalence: float,
 ) -> Advice:
-    """Smallest number of seeds, or of groups, at which either test would decide.
+    """Smallest number of seeds, or of groups, at which either test decides with probability one half.
 
-    With S' seeds the variance is v_seed S / S' + v_group, with G' groups v_seed + v_group G / G'. A decision is
-    |d| / sqrt(v) >= t(1 - level_difference / 2) or (margin - |d|) / sqrt(v) >= t(1 - level_equivalence), with
-    the degrees of freedom that S' and G' give. An estimate is as likely to fall short of its present value as
-    to exceed it, so this is where the chance to decide is about one half.
+    With S' seeds the variance is v_seed S / S' + v_group, with G' groups v_seed + v_group G / G'. A study of that
+    size decides if its difference D has |D| / sqrt(v) >= t(1 - level_difference / 2), or
+    (margin - |D|) / sqrt(v) >= t(1 - level_equivalence), with the degrees of freedom of S' and G'. The true
+    difference is averaged over d + sqrt(v) t: an undecided study tends to have met a small difference by bad
+    luck, and taking its estimate for the truth would ask for half as much again as is needed.
 
     Args:
-        estimate: present difference.
+        estimate: present difference d.
         v_seed: its variance from seeds.
         v_group: its variance from groups.
         n_seeds: S, at least 2.
@@ -77,28 +81,30 @@ def advise(
         level_equivalence: level of each one-sided test, after multiplicity.
     """
     total = v_seed + v_group
-    seeds_dominate = v_seed >= v_group
-    share = (max(v_seed, v_group) / total) if total > 0 else 1.0
-    # Every number to about 50, then steps of 2 %.
-    numbers = np.unique(np.geomspace(2, _MOST, 500).round())
+    df_now = float(satterthwaite(v_seed, v_group, n_seeds, n_groups))
+    likely = (np.arange(_N_TRUTHS) + 0.5) / _N_TRUTHS
+    truths = estimate + np.sqrt(total) * stats.t.ppf(likely, df_now)
 
     def first(seeds: NDArray[np.float64], groups: NDArray[np.float64], candidates: NDArray[np.float64]) -> float:
         seed_part, group_part = v_seed * n_seeds / seeds, v_group * n_groups / groups
-        error = np.sqrt(seed_part + group_part)
+        error = np.sqrt(seed_part + group_part)[:, None]
         df = satterthwaite(seed_part, group_part, seeds, groups)
-        size = abs(estimate)
+        outer = np.asarray(stats.t.isf(level_difference / 2.0, df))[:, None] * error
+        inner = np.maximum(margin - np.asarray(stats.t.isf(level_equivalence, df))[:, None] * error, 0.0)
+        inner = np.minimum(inner, outer)
         with np.errstate(divide="ignore", invalid="ignore"):
-            differs = stats.t.sf(size / error, df) <= level_difference / 2.0
-            inside = stats.t.sf((margin - size) / error, df) <= level_equivalence
-        decided = differs | inside
-        found = np.flatnonzero(decided)
+            above = special.ndtr((truths - outer) / error) + special.ndtr((-truths - outer) / error)
+            inside = special.ndtr((inner - truths) / error) - special.ndtr((-inner - truths) / error)
+        found = np.flatnonzero((above + inside).mean(axis=1) >= 0.5)
         return float(candidates[found[0]]) if len(found) else float("inf")
 
-    factors = np.geomspace(1.0, 10_000.0, 400)[1:]
+    # Every number to about 50, then steps of some percent.
+    numbers = np.unique(np.geomspace(2, _MOST, 300).round())
+    factors = np.geomspace(1.0, 10_000.0, 200)[1:]
     more_seeds, more_groups = numbers[numbers > n_seeds], numbers[numbers > n_groups]
     return Advice(
-        dominates="seeds" if seeds_dominate else "groups",
-        share=float(share),
+        dominates="seeds" if v_seed >= v_group else "groups",
+        share=float(max(v_seed, v_group) / total) if total > 0 else 1.0,
         seeds=first(more_seeds, np.full(len(more_seeds), float(n_groups)), more_seeds),
         groups=first(np.full(len(more_groups), float(n_seeds)), more_groups, more_groups),
         both=first(n_seeds * factors, n_groups * factors, factors),

@@ -19,7 +19,8 @@ def verdict_text(study: StudyRuns, comparison: Comparison, width: int | None = N
     Args:
         study: The runs.
         comparison: Their comparison.
-        width: Columns of the terminal; None asks it, and takes 200 where output is piped. Narrow terminals lose the right-hand columns first.
+        width: Columns of the terminal; None asks it, and takes 200 where output is piped. Narrow
+            terminals lose the right-hand columns first.
     """
     width = width or (shutil.get_terminal_size().columns if sys.stdout.isatty() else 200)
     headers, rows = verdict_rows(study, comparison)
@@ -43,9 +44,8 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
         natural = comparison.points[(comparison.points["mask"] == mask) & (comparison.points["point"] == "natural")]
         means = natural.groupby("arm")[["recall", "precision"]].mean()
         base = means.loc[study.baseline]
-        rows.append(
-            [mask, names[study.baseline], "(baseline)", "", number(base["recall"]), number(base["precision"]), "", "", ""]
-        )
+        at_half = [number(base["recall"]), number(base["precision"])]
+        rows.append([mask, names[study.baseline], "(baseline)", "", *at_half, "", "", ""])
         for _, row in table.iterrows():
             arm = str(row["arm"])
             point = means.loc[arm] if arm in means.index else pd.Series({"recall": None, "precision": None})
@@ -102,7 +102,8 @@ def footnotes(study: StudyRuns, comparison: Comparison) -> Sequence[str]:
         f"{count} seeds, {images} test images in {groups} groups; margin ±{settings.margin:g}, "
         f"level {settings.level:g} after Holm over all arms and masks; "
         f"[{100 * (1 - settings.level):g} % intervals] for new seeds and new test images, training set as it is.",
-        "recall, precision: at the natural point (probability 0.5). slide: the baseline's threshold with the same recall.",
+        "recall, precision: at the natural point (probability 0.5). "
+        "slide: the baseline's threshold with the same recall.",
     ]
     for _, row in study.holes.iterrows():
         notes.append(f"hole: {row['arm']} seed {row['seed']} is {row['status']}. {row['reason']}".rstrip())

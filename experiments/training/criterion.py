@@ -1,32 +1,14 @@
-"""Calling any criterion the same way: float32, autocast off, `valid` only to those that take it."""
+"""Any criterion, checked on a small batch before training; the losses package knows how to call it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from experiments.config import ConfigError
-from losses import accepts_valid
-
-
-def call_criterion(criterion: nn.Module, logits: Tensor, target: Tensor, valid: Tensor | None) -> Tensor:
-    """Compute the loss in float32 with autocast off.
-
-    Args:
-        criterion: Takes `(logits, target)`, or `(logits, target, valid)`.
-        logits: (N, C, H, W), any float type.
-        target: (N, C, H, W), {0, 1}, float32.
-        valid: bool, broadcastable to the target, False = ignore; None when every pixel counts.
-
-    Returns:
-        The scalar loss.
-    """
-    with torch.autocast(logits.device.type, enabled=False):
-        if valid is None:
-            return criterion(logits.float(), target)
-        return criterion(logits.float(), target, valid=valid)
+from losses import accepts_valid, apply_criterion
 
 
 def set_prevalence(criterion: nn.Module, prevalence: Sequence[float]) -> None:
@@ -60,18 +42,15 @@ def check_criterion(criterion: object, prevalence: Sequence[float], ignores_pixe
     generator = torch.Generator().manual_seed(0)
     shape = (2, len(prevalence), 32, 32)
     logits = torch.randn(shape, generator=generator).requires_grad_()
-    target = (torch.rand(shape, generator=generator) < 0.1).float()
+    target = torch.rand(shape, generator=generator) < 0.1
     valid = torch.rand((2, 1, 32, 32), generator=generator) < 0.9 if ignores_pixels else None
     try:
         set_prevalence(criterion, prevalence)
-        value = call_criterion(criterion, logits, target, valid)
+        value = apply_criterion(criterion, logits, target, valid, name=name)
     except Exception as error:
+        reason = str(error) or type(error).__name__
         raise ConfigError(
-            f"loss ({name}) failed on a batch of logits and targets of shape {shape}: "
-            f"{str(error) or type(error).__name__}"
+            f"loss ({name}) failed on a batch of logits and targets of shape {shape}: {reason}"
         ) from error
-    if not isinstance(value, Tensor) or value.numel() != 1:
-        got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-        raise ConfigError(f"loss ({name}): expected one scalar (reduction='mean'), got {got}")
     if not value.requires_grad or not bool(torch.isfinite(value)):
         raise ConfigError(f"loss ({name}): expected a finite value with a gradient, got {value}")

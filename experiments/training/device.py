@@ -35,9 +35,7 @@ def make_accelerator(trainer: DictConfig) -> Accelerator:
     if wanted not in present:
         raise ConfigError(f"trainer.accelerator: expected one of {', '.join(present)}, got {wanted}")
     if not present[wanted]:
-        raise ConfigError(
-            f"trainer.accelerator={wanted}: torch {torch.__version__} finds no such device here"
-        )
+        raise ConfigError(f"trainer.accelerator={wanted}: torch {torch.__version__} finds no such device here")
     if precision == "fp16" and (wanted == "cpu" or not (present["cuda"] or present["mps"])):
         raise ConfigError("trainer.precision=fp16: expected a GPU, got the CPU; use 32 or bf16")
     # accelerate keeps one state a process; the runs of a study may differ in precision.

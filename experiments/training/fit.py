@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from experiments.data.batches import Batch
 from experiments.training.checkpoint import TrainingState
-from experiments.training.criterion import call_criterion
+from losses import apply_criterion
 
 
 def fit(
@@ -53,7 +53,7 @@ def fit(
         batch = batch.to(accelerator.device)
         with accelerator.autocast():
             logits = model(batch.image)
-        loss = call_criterion(criterion, logits, batch.target, batch.valid)
+        loss = apply_criterion(criterion, logits, batch.target, batch.valid)
         accelerator.backward(loss)
         state.optimizer.step()
         state.scheduler.step()

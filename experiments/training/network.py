@@ -52,13 +52,11 @@ def build_segmenter(
     torch.manual_seed(cfg.seed)
     network = instantiate(cfg, "model", in_channels=channels, classes=len(prevalence))
     if not isinstance(network, nn.Module):
-        raise ConfigError(
-            f"model ({cfg.model._target_}): expected a torch.nn.Module, got {type(network).__name__}"
-        )
+        raise ConfigError(f"model ({cfg.model._target_}): expected a torch.nn.Module, got {type(network).__name__}")
     if cfg.trainer.prior_bias:
         set_prior_bias(network, prevalence)
     if cfg.trainer.channels_last:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.to(memory_format=torch.channels_last)
     return Segmenter(network, statistics)
 
 

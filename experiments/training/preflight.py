@@ -116,9 +116,7 @@ def _check_numbers(trainer: DictConfig) -> None:
         wrong.append(f"trainer.tile: expected a multiple of 32, got {trainer.tile}; {nearest} is near")
     if trainer.eval_tile % 32:
         nearest = max(32, 32 * round(trainer.eval_tile / 32))
-        wrong.append(
-            f"trainer.eval_tile: expected a multiple of 32, got {trainer.eval_tile}; {nearest} is near"
-        )
+        wrong.append(f"trainer.eval_tile: expected a multiple of 32, got {trainer.eval_tile}; {nearest} is near")
     try:
         window_spans(2 * trainer.eval_tile, trainer.eval_tile, trainer.eval_overlap)
     except ValueError as error:
@@ -147,6 +145,4 @@ def _check_model(model: str, prior_bias: bool, tile: int, loaded: LoadedData) ->
     except Exception as error:
         raise ConfigError(f"model: a tile of {tile} x {tile} pixels failed: {error}") from error
     if tuple(logits.shape) != (1, masks, tile, tile):
-        raise ConfigError(
-            f"model: expected logits of shape {(1, masks, tile, tile)}, got {tuple(logits.shape)}"
-        )
+        raise ConfigError(f"model: expected logits of shape {(1, masks, tile, tile)}, got {tuple(logits.shape)}")

@@ -50,9 +50,7 @@ def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool
         return False
     if info.get("fingerprint") != run_fingerprint(plain, loaded):
         before, now = store.result_config(store.read_config(folder)), store.result_config(plain)
-        changed = [
-            f"{k}: {old!r} there, {new!r} now" for k, (old, new) in store.differing_keys(before, now).items()
-        ]
+        changed = [f"{k}: {old!r} there, {new!r} now" for k, (old, new) in store.differing_keys(before, now).items()]
         reason = "; ".join(changed) or "the same configuration on other images or labels"
         raise ConfigError(
             f"{folder} already holds a run that differs from this one ({reason}). "
@@ -61,9 +59,7 @@ def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool
     return info["status"] in store.FINISHED
 
 
-def execute(
-    cfg: DictConfig, folder: Path, arm: str, loaded: LoadedData, on_update: Callable[[int], None]
-) -> str:
+def execute(cfg: DictConfig, folder: Path, arm: str, loaded: LoadedData, on_update: Callable[[int], None]) -> str:
     """Train and score one run and leave its files in `folder`.
 
     A run that raises is recorded as `failed` with its reason, so that the other runs of a study go on.
@@ -81,9 +77,7 @@ def execute(
         "seed": cfg.seed,
         "fingerprint": run_fingerprint(plain, loaded),
         "data_fingerprint": loaded.data.fingerprints(),
-        "shared_fingerprint": store.fingerprint(
-            store.result_config(plain, ("seed", *(cfg.study.axes or [])))
-        ),
+        "shared_fingerprint": store.fingerprint(store.result_config(plain, ("seed", *(cfg.study.axes or [])))),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
@@ -108,9 +102,7 @@ def _fit_and_score(
     data, trainer = loaded.data, cfg.trainer
     accelerator = make_accelerator(trainer)
 
-    model = build_segmenter(
-        cfg, channels=data.channels, prevalence=loaded.prevalence, statistics=loaded.statistics
-    )
+    model = build_segmenter(cfg, channels=data.channels, prevalence=loaded.prevalence, statistics=loaded.statistics)
     initial_weights = weights_fingerprint(model)
     criterion = instantiate(cfg, "loss")
     set_prevalence(criterion, loaded.prevalence)
@@ -133,9 +125,7 @@ def _fit_and_score(
         max_steps=trainer.max_steps,
         ignores_pixels=loaded.ignores_pixels,
     )
-    loader = updates_loader(
-        batches, first=state.update, workers=trainer.workers, pin=accelerator.device.type == "cuda"
-    )
+    loader = updates_loader(batches, first=state.update, workers=trainer.workers, pin=accelerator.device.type == "cuda")
     finite = fit(
         state,
         loader,

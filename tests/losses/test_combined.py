@@ -174,6 +174,18 @@ def test_third_party_criteria_see_float32_under_autocast(criterion: nn.Module) -
     assert got.isfinite()
 
 
+def test_autocast_is_off_inside_a_criterion_from_elsewhere() -> None:
+    def correlation(logits: Tensor, target: Tensor) -> Tensor:
+        product = logits.flatten(1) @ target.flatten(1).T  # what autocast would do in bfloat16
+        assert product.dtype == torch.float32
+        return product.mean()
+
+    logits, target, _ = _batch()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = apply_criterion(correlation, logits, target)
+    assert torch.equal(got, correlation(logits, target.float()))
+
+
 def test_a_users_own_loss_gets_valid_and_float_labels() -> None:
     logits, target, valid = _batch()
     combined = CombinedLoss(terms={"l1": MaskedL1()})

@@ -220,7 +220,7 @@ def test_prevalence_leaves_a_fixed_weight_alone_and_reaches_a_nested_loss() -> N
 )
 def test_bad_pos_weight(weight: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        WeightedBCELoss(pos_weight=weight)  # type: ignore[arg-type]
+        WeightedBCELoss(pos_weight=weight)
 
 
 def test_pos_weight_of_the_wrong_length() -> None:
@@ -249,8 +249,8 @@ def test_bad_focal_hyperparameters(hyperparameters: dict, error: type[Exception]
 
 def test_hyperparameters_are_keyword_only_and_shown() -> None:
     with pytest.raises(TypeError):
-        FocalLoss(2.0)  # type: ignore[misc]
+        FocalLoss(2.0)
     with pytest.raises(TypeError):
-        WeightedBCELoss(42.0)  # type: ignore[misc]
+        WeightedBCELoss(42.0)
     assert repr(FocalLoss()) == "FocalLoss(gamma=2, positive_weight=None)"
     assert repr(WeightedBCELoss(pos_weight=[1, 42])) == "WeightedBCELoss(pos_weight=(1.0, 42.0))"

@@ -1,0 +1,176 @@
+"""Which files of a folder belong together: images, their masks and valid pixels, matched by stem."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.data.image_file import SUFFIXES
+from experiments.data.problem_list import ProblemList
+
+SPLITS = ("train", "val", "test")
+SINGLE_MASK = "mask"  # its name where masks/ has no sub-folder and none is given
+
+
+@dataclass(frozen=True)
+class SampleFiles:
+    """Files of one sample: the image, one file per mask in channel order, and the valid pixels if any."""
+
+    image: Path
+    masks: tuple[Path, ...]
+    valid: Path | None
+
+
+@dataclass(frozen=True)
+class FolderIndex:
+    """All samples of a folder, sorted by stem, for each split that has a folder."""
+
+    masks: tuple[str, ...]
+    splits: Mapping[str, tuple[SampleFiles, ...]]
+
+
+def index_folder(root: Path, masks: Sequence[str] | None, problems: ProblemList) -> FolderIndex:
+    """Find the samples of {train,val,test}/images with masks/ or masks/<name>/ and, where there is one, valid/.
+
+    Args:
+        root: Holds the folders of the splits.
+        masks: Names of the masks in channel order; None takes every sub-folder of masks/, sorted, or the files of
+            masks/ itself as one mask named "mask".
+        problems: Receives what is missing or does not match.
+
+    Returns:
+        What could be matched.
+    """
+    if not root.is_dir():
+        problems.add("expected a folder with train/ and test/, each with images/ and masks/", describe_missing(root))
+        return FolderIndex((), {})
+    for name in ("train", "test"):
+        if not (root / name).is_dir():
+            problems.add("expected a folder", f"{name}/ is missing; {root} holds {holdings(root)}")
+    names = [name for name in SPLITS if (root / name).is_dir()]
+    chosen, single = _mask_names(root, names, masks, problems)
+    splits = {name: _index_split(root, name, chosen, single, problems) for name in names} if chosen else {}
+    return FolderIndex(chosen, splits)
+
+
+def describe_missing(path: Path) -> str:
+    """Say that a path is not there, which of its parents is, and what that one holds."""
+    if path.exists():
+        return f"{path} is a file"
+    parent = next((p for p in path.absolute().parents if p.is_dir()), Path(path.anchor))
+    return f"{path} is missing; its closest existing parent {parent} holds {holdings(parent)}"
+
+
+def holdings(folder: Path, most: int = 12) -> str:
+    """Name the folders in a folder and count its files by type."""
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        return f"what cannot be listed ({error.strerror})"
+    folders = [f"{entry.name}/" for entry in entries if entry.is_dir()]
+    types = Counter(entry.suffix.lower() or entry.name for entry in entries if not entry.is_dir())
+    if len(folders) > most:
+        folders = [*folders[:most], f"... {len(folders) - most} more folders"]
+    files = [f"{n} {suffix} {'file' if n == 1 else 'files'}" for suffix, n in types.most_common(5)]
+    return ", ".join(folders + files) or "nothing"
+
+
+def _mask_names(
+    root: Path, splits: Sequence[str], masks: Sequence[str] | None, problems: ProblemList
+) -> tuple[tuple[str, ...], bool]:
+    """Name the masks, and say whether masks/ itself holds the files of the only one."""
+    folders = {f"{name}/masks": root / name / "masks" for name in splits if (root / name / "masks").is_dir()}
+    direct = [short for short, folder in folders.items() if _image_files(folder)]
+    below: dict[str, list[str]] = {}
+    for short, folder in folders.items():
+        below[short] = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    known = sorted({name for names in below.values() for name in names})
+    if direct and known:
+        problems.add(
+            "expected either files or sub-folders (one per mask) in every masks/",
+            *[f"{short} holds {holdings(folder)}" for short, folder in folders.items()],
+        )
+        return (), False
+    if direct:
+        if masks is not None and len(masks) != 1:
+            problems.add("masks: expected one name, since masks/ has no sub-folders", f"{', '.join(masks)}")
+            return (), False
+        return (tuple(masks) if masks is not None else (SINGLE_MASK,)), True
+    if masks is not None and known:
+        problems.add(
+            "masks: expected names of sub-folders of masks/",
+            *[f"{name!r}, but masks/ holds {', '.join(known)}" for name in masks if name not in known],
+        )
+        return tuple(masks), False
+    if not known:
+        problems.add("expected mask files", *[f"{s}/masks holds {_held(root / s / 'masks')}" for s in splits])
+    return tuple(known), False
+
+
+def _index_split(
+    root: Path, split: str, masks: tuple[str, ...], single: bool, problems: ProblemList
+) -> tuple[SampleFiles, ...]:
+    images = _by_stem(root, f"{split}/images", problems)
+    if images is None:
+        return ()
+    if not images:
+        held = holdings(root / split / "images")
+        problems.add("expected at least one image in every split", f"{split}/images holds {held}")
+    places = {name: f"{split}/masks" if single else f"{split}/masks/{name}" for name in masks}
+    if (root / split / "valid").is_dir():
+        places["valid pixels"] = f"{split}/valid"
+    found: dict[str, Mapping[str, Path]] = {}
+    for name, place in places.items():
+        files = _by_stem(root, place, problems)
+        if files is None:
+            continue
+        found[name] = files
+        partner = "valid file" if name == "valid pixels" else "mask"
+        problems.add(
+            f"image without {partner} (expected a file of the same name)",
+            *[f"{_short(root, images[stem])}: no {place}/{stem}.*" for stem in images if stem not in files],
+        )
+        problems.add(
+            f"{partner} without image (expected a file of the same name)",
+            *[f"{_short(root, files[stem])}: no {split}/images/{stem}.*" for stem in files if stem not in images],
+        )
+    complete = [stem for stem in images if len(found) == len(places) and all(stem in files for files in found.values())]
+    return tuple(
+        SampleFiles(
+            images[stem],
+            tuple(found[name][stem] for name in masks),
+            found["valid pixels"][stem] if "valid pixels" in found else None,
+        )
+        for stem in sorted(complete)
+    )
+
+
+def _by_stem(root: Path, place: str, problems: ProblemList) -> dict[str, Path] | None:
+    folder = root / place
+    if not folder.is_dir():
+        problems.add("expected a folder", f"{place}/ is missing; {folder.parent} holds {_held(folder.parent)}")
+        return None
+    files: dict[str, list[Path]] = {}
+    for path in _image_files(folder):
+        files.setdefault(path.stem, []).append(path)
+    problems.add(
+        "expected one file of a name, got several types of it",
+        *[", ".join(_short(root, path) for path in paths) for paths in files.values() if len(paths) > 1],
+    )
+    return {stem: paths[0] for stem, paths in files.items()}
+
+
+def _image_files(folder: Path) -> list[Path]:
+    # Names with a leading dot are what operating systems leave behind, "._a.jpg" among them.
+    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()]
+    return sorted(found)
+
+
+def _held(folder: Path) -> str:
+    return holdings(folder) if folder.is_dir() else "nothing: the folder is missing"
+
+
+def _short(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()

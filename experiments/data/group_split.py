@@ -1,0 +1,106 @@
+"""Groups of images that are not independent, and a validation split cut so that no group is torn."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.data.problem_list import ProblemList
+
+ATTEMPTS = 100  # orders of the groups that are tried for a cut with positives of every mask on both sides
+
+
+def compile_pattern(pattern: str | None, problems: ProblemList) -> re.Pattern[str] | None:
+    """Compile `group_pattern`; one that is no regular expression becomes a problem and None."""
+    try:
+        return None if pattern is None else re.compile(pattern)
+    except re.error as error:
+        problems.add("group_pattern: expected a regular expression such as '^(.*)_y'", f"{pattern!r}: {error}")
+        return None
+
+
+def group_names(
+    file_names: Sequence[str], pattern: re.Pattern[str] | None, problems: ProblemList, *, folder: str = ""
+) -> list[str]:
+    """Name the group of each file.
+
+    Args:
+        file_names: With their endings, "w12_y0040.png".
+        pattern: Searched in the name without ending and, failing that, with it; the group is its first capture
+            group, or the whole match where it has none. None makes every file its own group.
+        problems: Receives the files that the pattern does not match.
+        folder: Written before a name in a problem, "train/images/".
+
+    Returns:
+        One name per file; the stem where there is no pattern or no match.
+    """
+    stems = [name.rsplit(".", 1)[0] for name in file_names]
+    if pattern is None:
+        return stems
+    groups = []
+    for name, stem in zip(file_names, stems, strict=True):
+        match = pattern.search(stem) or pattern.search(name)
+        group = None if match is None else match.group(1 if pattern.groups else 0)
+        if not group:
+            kind = f"group_pattern {pattern.pattern!r} does not match the file name, or gives an empty group"
+            problems.add(kind, folder + name)
+        groups.append(group or stem)
+    return groups
+
+
+def cut_by_group(
+    groups: Sequence[str], fraction: float, seed: int, positives: NDArray[np.int64] | None = None
+) -> list[bool]:
+    """Choose about a fraction of the images, whole groups at a time, at least one group and never all.
+
+    Groups are taken in an order that depends only on their names and the seed; each is taken if that brings the
+    number of images closer to the wish. Where a mask would have no positive pixel on one side although two groups
+    have some, the next of `ATTEMPTS` orders is tried, and the first that misses the fewest masks is kept: no
+    threshold can be tuned, and nothing learned, on a mask without positives.
+
+    Args:
+        groups: Group of each image.
+        fraction: Share of the images to choose, between 0 and 1.
+        seed: Of the order.
+        positives: int64 (N, C), positive pixels per image and mask; None takes the first order.
+
+    Returns:
+        Whether each image is chosen.
+
+    Raises:
+        ValueError: There are fewer than two groups.
+    """
+    sizes = Counter(groups)
+    if len(sizes) < 2:
+        raise ValueError(f"groups: expected at least 2 to cut one off, got {len(sizes)}")
+    if positives is None:
+        return _cut_once(groups, sizes, fraction, f"{seed}")
+    best, fewest = [False] * len(groups), positives.size + 1
+    for attempt in range(ATTEMPTS):
+        chosen = _cut_once(groups, sizes, fraction, f"{seed}" if attempt == 0 else f"{seed}/{attempt}")
+        side = np.array(chosen)
+        missed = int((positives[side].sum(axis=0) == 0).sum() + (positives[~side].sum(axis=0) == 0).sum())
+        if missed < fewest:
+            best, fewest = chosen, missed
+        if missed == 0:
+            break
+    return best
+
+
+def _cut_once(groups: Sequence[str], sizes: Mapping[str, int], fraction: float, salt: str) -> list[bool]:
+    order = sorted(sizes, key=lambda group: (hashlib.sha256(f"{salt}\n{group}".encode()).digest(), group))
+    wish = fraction * len(groups)
+    chosen: set[str] = set()
+    count = 0
+    for group in order:
+        if len(chosen) < len(order) - 1 and sizes[group] < 2 * (wish - count):
+            chosen.add(group)
+            count += sizes[group]
+    if not chosen:
+        chosen = {min(order, key=lambda group: sizes[group])}
+    return [group in chosen for group in groups]

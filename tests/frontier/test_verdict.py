@@ -1,0 +1,128 @@
+"""The rule of the verdict, word by word, on evidence set by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from experiments.frontier.paired_difference import PairedDifference
+from experiments.frontier.recall_band import RecallBand
+from experiments.frontier.verdict import decide
+from experiments.frontier.verdict_tests import Evidence, Rule, p_values
+
+
+def _difference(*values: float, error: float = 0.001, n_seeds: int = 5, n_groups: int = 50) -> PairedDifference:
+    v = np.full(len(values), error**2)
+    return PairedDifference(np.array(values), 0.3 * v, 0.7 * v, n_seeds, n_groups)
+
+
+def _evidence(gain: float, point: tuple[float, float] = (0.0, 0.0), error: float = 0.001, **options) -> Evidence:
+    return Evidence(_difference(gain, error=error), _difference(*point, error=0.004), **options)
+
+
+def _band(p: float) -> RecallBand:
+    recalls = np.array([0.2, 0.25, 0.8])
+    difference = _difference(0.1, 0.05, -0.1)
+    return RecallBand(recalls, difference, np.array([0.05, 0.01, -0.15]), np.array([0.15, 0.09, -0.05]), p)
+
+
+@pytest.mark.parametrize(
+    ("item", "word", "words"),
+    [
+        (_evidence(0.05), "moves out", "AP gain +0.050 is above 0 and not inside ±0.01"),
+        (_evidence(-0.05), "moves in", "AP gain -0.050 is below 0 and not inside ±0.01"),
+        (_evidence(0.001, (0.4, -0.3)), "slides", "natural point moved: recall +0.400, precision -0.300"),
+        (_evidence(0.001, (0.0, -0.3)), "slides", "precision -0.300"),
+        (_evidence(0.001, (0.01, -0.01)), "stays", "natural point stayed"),
+        (_evidence(0.0, error=0.1), "undecided", "neither shown to differ from 0 nor to lie inside ±0.01"),
+        (_evidence(0.05, band=_band(0.001)), "crosses", "better at recall 0.20-0.25, worse at recall 0.80"),
+        (_evidence(0.001, (0.4, -0.3), band=_band(0.001)), "crosses", "AP differs by +0.001"),
+        (_evidence(0.05, band=_band(0.2)), "moves out", "above 0"),
+        (_evidence(0.05, problem="one seed"), "undecided", "one seed"),
+        # Significant, but shown to be too small to matter: the equivalence goes before.
+        (_evidence(0.004, (0.4, -0.3)), "slides", "inside ±0.01"),
+        # Neither moved nor shown to stay.
+        (_evidence(0.001, (0.05, 0.045)), "undecided", "the frontier is the same"),
+    ],
+)
+def test_each_word(item: Evidence, word: str, words: str) -> None:
+    (verdict,) = decide([item], Rule())
+    assert verdict.word == word
+    assert words in verdict.reason
+    assert bool(verdict.advice) == (word == "undecided" and not item.problem)
+
+
+def test_a_move_smaller_than_the_margin_is_no_slide() -> None:
+    """A change of the point that is significant, and smaller than its margin, does not make a slide."""
+    (verdict,) = decide([_evidence(0.001, (0.03, -0.03))], Rule())
+    assert verdict.p.moved_holm == 1.0
+    assert verdict.word == "stays"
+    (wider,) = decide([_evidence(0.001, (0.03, -0.03))], Rule(point_margin=0.02))
+    assert wider.word == "slides"
+
+
+def test_undefined_precision() -> None:
+    nan = float("nan")
+    # The baseline predicts nothing: recall alone establishes the move.
+    (slides,) = decide([_evidence(0.001, (0.9, nan))], Rule())
+    assert slides.word == "slides"
+    assert "precision undefined" in slides.reason
+    # Undefined in one of the two: that the point stayed cannot be shown.
+    (unknown,) = decide([_evidence(0.001, (0.0, nan))], Rule())
+    assert unknown.word == "undecided"
+    # Neither predicts anything: nothing moved.
+    (alike,) = decide([_evidence(0.001, (0.0, nan), point_undefined_alike=True)], Rule())
+    assert alike.word == "stays"
+
+
+def test_a_point_that_varies_over_nothing() -> None:
+    still = PairedDifference(np.array([1.0, np.nan]), np.array([0.0, np.nan]), np.array([0.0, np.nan]), 5, 50)
+    item = replace(_evidence(0.001), point=still)
+    assert decide([item], Rule())[0].word == "slides"
+
+
+def test_identical_runs_stay_and_copies_that_differ_are_undecided() -> None:
+    zero, far = _difference(0.0, error=0.0), _difference(0.3, error=0.0)
+    point = _difference(0.0, 0.0, error=0.0)
+    same, copies = decide([Evidence(zero, point), Evidence(far, point)], Rule())
+    assert same.word == "stays"
+    assert copies.word == "undecided"
+    assert "copies of one run" in copies.reason
+
+
+def test_holm_over_the_family() -> None:
+    """One gain among many: p = .02 holds alone and not among ten."""
+    item = _evidence(0.0, error=0.02)
+    weak = replace(item, gain=_difference(0.049, error=0.02))
+    (alone,) = decide([weak], Rule())
+    assert alone.word == "moves out"
+    assert 0.01 < alone.p.difference < 0.05
+    among = decide([weak, *[item] * 9], Rule())[0]
+    assert among.word == "undecided"
+    assert among.p.difference_holm == pytest.approx(min(1.0, 10 * among.p.difference))
+    # Those without a test count nowhere.
+    with_problems = decide([weak, *[replace(item, problem="one seed")] * 9], Rule())[0]
+    assert with_problems.word == "moves out"
+
+
+def test_advice_uses_the_level_that_is_left_after_holm() -> None:
+    item = _evidence(0.03, error=0.02)
+    alone = decide([item], Rule())[0]
+    among = decide([item, *[_evidence(0.5, error=0.001)] * 3, *[_evidence(0.0, error=0.02)] * 6], Rule())[0]
+    assert alone.word == among.word == "undecided"
+    assert among.needed_seeds >= alone.needed_seeds
+    assert among.needed_groups > alone.needed_groups
+    assert p_values([item] * 4, Rule())[0].difference_factor == 4
+
+
+def test_level_and_margins_matter() -> None:
+    item = _evidence(0.015, error=0.006)
+    assert decide([item], Rule())[0].word == "moves out"
+    assert decide([item], Rule(level=0.001))[0].word == "undecided"
+    assert decide([item], Rule(margin=0.05))[0].word == "stays"
+
+
+@pytest.mark.parametrize("options", [{"margin": 0.0}, {"point_margin": 1.5}, {"level": 0.7}])
+def test_bad_rules_are_named(options: dict) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(options))}: expected a number in"):
+        Rule(**options)

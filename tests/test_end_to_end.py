@@ -1,0 +1,171 @@
+"""The commands as a user types them, small: a study, its comparison, a single run, and what is refused."""
+
+import json
+import os
+import sys
+
+import pandas as pd
+import pytest
+
+from experiments.compare import main as compare_main
+from experiments.train import main as train_main
+
+SMALL = (
+    "data.train_logs=3",
+    "data.val_logs=2",
+    "data.test_logs=3",
+    "data.height=[64,96]",
+    "data.width=[64,64]",
+    "data.cache_dir=null",
+    "trainer.max_steps=3",
+    "trainer.tile=32",
+    "trainer.batch_size=2",
+    "trainer.log_every=2",
+    "trainer.accelerator=cpu",
+    "trainer.threads=1",
+    "model.decoder_channels=[16,8,8,8]",
+)
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Run a command in an empty folder; return its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("HYDRA_FULL_ERROR", "PYTHONPATH"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+
+    def run(main, *arguments):
+        monkeypatch.setattr(sys, "argv", [main.__module__, *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_a_study_then_its_comparison(command, tmp_path):
+    study = ("study=losses", "loss=bce,dice", "seed=0,1", *SMALL)
+    code, out, err = command(train_main, *study)
+    assert code == 0, err
+    assert "2 arms, 4 runs" in out
+    for word in ("train", "val", "test", "solid %", "dashed %", "dotted %", "any mask %"):
+        assert word in out
+    folder = tmp_path / "outputs" / "losses"
+    for arm in ("loss=bce", "loss=dice"):
+        for seed in (0, 1):
+            info = json.loads((folder / arm / f"seed={seed}" / "run.json").read_text())
+            assert info["status"] == "complete"
+            assert info["axes"] == ["loss"]
+    verdicts = pd.read_csv(folder / "report" / "verdicts.csv")
+    fixed = ["arm", "mask", "baseline", "verdict", "verdict_f1", "ap_gain", "ap_gain_low", "ap_gain_high"]
+    assert {*fixed, "n_seeds", "n_groups"} <= set(verdicts.columns)
+    assert verdicts["arm"].tolist() == ["loss=dice"] * 3
+    assert verdicts["mask"].tolist() == ["solid", "dashed", "dotted"]
+    assert (verdicts["n_seeds"] == 2).all()
+    assert (verdicts["n_groups"] == 3).all()
+    for name in ("metrics.csv", "report.md", "figures/frontier.png", "figures/frontier.svg"):
+        assert (folder / "report" / name).stat().st_size > 1000
+    for mask in ("solid", "dashed", "dotted"):
+        assert mask in out
+
+    # The same study again trains nothing; a wider one trains what is new.
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*/seed=*/run.json")}
+    code, out, _ = command(train_main, *study)
+    assert code == 0
+    assert "4 runs, 4 of them done before" in out
+    assert before == {path: path.stat().st_mtime_ns for path in folder.glob("*/seed=*/run.json")}
+    code, out, _ = command(train_main, "study=losses", "loss=focal", "seed=0", *SMALL)
+    assert code == 0
+    assert "hole: loss=focal seed 1 is missing" in out
+
+    code, out, err = command(compare_main, f"study_dir={folder}", "baseline=dice", "report.headline=f1")
+    assert code == 0, err
+    assert pd.read_csv(folder / "report" / "verdicts.csv")["baseline"].eq("loss=dice").all()
+
+    # Another configuration in the same folder is refused before anything is trained.
+    code, _, err = command(train_main, *study, "trainer.max_steps=4")
+    assert code == 2
+    assert "trainer.max_steps: 3 there, 4 now" in err
+    assert "Traceback" not in err
+
+
+def test_a_single_run_prints_its_metrics(command):
+    code, out, err = command(train_main, "loss=dice", *SMALL)
+    assert code == 0, err
+    for word in ("natural", "tuned", "background", "precision", "recall"):
+        assert word in out
+    assert "already done" in command(train_main, "loss=dice", *SMALL)[1]
+
+
+THIRD_PARTY = {
+    "torch": ("loss._target_=torch.nn.BCEWithLogitsLoss",),
+    "smp": ("loss._target_=segmentation_models_pytorch.losses.LovaszLoss", "+loss.mode=multilabel"),
+    "monai": ("loss._target_=monai.losses.DiceLoss", "+loss.sigmoid=true"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MONAI's own imports
+@pytest.mark.parametrize("library", THIRD_PARTY)
+def test_third_party_criteria_work_by_override_alone(command, library):
+    code, _, err = command(train_main, "loss=custom", *THIRD_PARTY[library], *SMALL)
+    assert code == 0, err
+
+
+def test_a_loss_of_the_users_own_folder(command, tmp_path):
+    (tmp_path / "mine" / "loss").mkdir(parents=True)
+    (tmp_path / "mine" / "my_criteria.py").write_text(
+        "import torch\n\n\n"
+        "class Square(torch.nn.Module):\n"
+        "    def forward(self, logits, target):\n"
+        "        return ((logits.sigmoid() - target) ** 2).mean()\n"
+    )
+    (tmp_path / "mine" / "loss" / "square.yaml").write_text("_target_: my_criteria.Square\n")
+    code, _, err = command(train_main, "--config-dir", "mine", "loss=square", *SMALL)
+    assert code == 0, err
+
+    (tmp_path / "mine" / "loss" / "dice.yaml").write_text("_target_: my_criteria.Square\n")
+    code, _, err = command(train_main, "--config-dir", "mine", "loss=dice", *SMALL)
+    assert code == 2
+    assert "loss/dice.yaml would be ignored" in err
+
+
+REFUSED = {
+    "unknown option": (("loss=wbce",), "weighted_bce"),
+    "unknown key": (("loss.pos_weigth=3",), "pos_weigth"),
+    "unknown trainer key": (("trainer.max_stepz=3",), "max_stepz"),
+    "missing target": (("loss=custom",), "loss._target_: no value given"),
+    "missing root": (("data=image_folder",), "data.root: no value given"),
+    "weight of the wrong length": (("loss=weighted_bce", "loss.pos_weight=[1,2]"), "pos_weight"),
+    "weight of the wrong sign": (("loss=weighted_bce", "loss.pos_weight=-2"), "pos_weight"),
+    "no such class": (("loss=custom", "loss._target_=losses.Nothing"), "Nothing"),
+    "an argument that is not there": (("loss=dice", "+loss.gama=2"), "gama"),
+    "no scalar": (
+        ("loss=custom", "loss._target_=torch.nn.BCEWithLogitsLoss", "+loss.reduction=none"),
+        "must return a scalar",
+    ),
+    "tile": (("trainer.tile=50",), "trainer.tile: expected a multiple of 32, got 50"),
+    "steps": (("trainer.max_steps=0",), "trainer.max_steps: expected a positive number, got 0"),
+    "device": (("trainer.accelerator=tpu",), "trainer.accelerator: expected one of auto, cpu, cuda, mps, got tpu"),
+    "precision": (("trainer.precision=64",), "trainer.precision: expected one of 32, bf16, fp16, got 64"),
+    "optimizer": (("+optimizer.momentum=2",), "momentum"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+@pytest.mark.parametrize("study", [(), ("study=losses", "seed=0")], ids=["run", "study"])
+def test_bad_input_ends_in_one_message_and_code_2(command, tmp_path, case, study):
+    overrides, expected = REFUSED[case]
+    small = [o for o in SMALL if o.split("=")[0] not in {o.split("=")[0] for o in overrides}]
+    if "data=image_folder" in overrides:
+        small = [o for o in small if not o.startswith("data.")]
+    code, _, err = command(train_main, *study, *small, *overrides)
+    assert code == 2, err
+    assert expected in err
+    assert "Traceback" not in err
+    assert err.count("error:") == 1
+    assert not list(tmp_path.rglob("run.json"))
