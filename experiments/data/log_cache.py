@@ -54,7 +54,7 @@ def cached_log(path: Path | None, draw: Callable[[], AnnotatedLog]) -> Annotated
 
 def _read(path: Path) -> AnnotatedLog | None:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             image = arrays["image"]
             shape = tuple(int(length) for length in arrays["target_shape"])
             target = np.unpackbits(arrays["target"], count=int(np.prod(shape))).reshape(shape).astype(bool)

@@ -50,8 +50,8 @@ class Stroke:
 
 
 def draw_stroke(rng: np.random.Generator, pen: int, line_width: tuple[float, float]) -> Stroke:
-    """Draw a line width (thin ones more often) and the rhythm that makes a pen solid, dashed or dotted."""
-    width = line_width[0] + (line_width[1] - line_width[0]) * rng.beta(1.5, 2.0)
+    """Draw a line width (the greatest is rare, the middle common) and the rhythm that makes a pen solid, dashed or dotted."""
+    width = line_width[0] + (line_width[1] - line_width[0]) * rng.beta(2.0, 1.4)
     if pen == 0:
         return Stroke(width, 1.0, 1.0)
     if pen == 1:
@@ -97,20 +97,20 @@ def lay_ink(
     size: tuple[int, int],
     margin: int,
     slope: float,
-) -> tuple[NDArray[np.float32], float]:
+) -> NDArray[np.float32]:
     """Draw a stroke along a trace, over the whole trace or over a random stretch where ink runs out.
 
     Args:
         rng: Source of randomness.
         columns: float64 (n,), the trace, its middle in the middle row of the image.
         stroke: Width and rhythm.
-        most_ink: Inked area at which the curve stops, in pixels.
+        most_ink: Inked area at which the curve stops, in pixels, about.
         size: (H, W) of the image.
         margin: Pixels around the image that are drawn too.
         slope: Tangent of the paper's rotation.
 
     Returns:
-        Coverage as in `CurveInk`, and the ink used in pixels.
+        Coverage as in `CurveInk`.
     """
     rows = np.arange(len(columns)) - (len(columns) - size[0]) / 2 + 0.5
     length = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(columns), 1.0))])
@@ -123,9 +123,9 @@ def lay_ink(
         along = along[(along + phase) % stroke.period <= max(stroke.mark - stroke.width, 0.5 * _STEP)]
     x = np.interp(along, length, columns)
     y = np.interp(along, length, rows)
-    return stamp(
-        x + slope * (y - size[0] / 2), y - slope * (x - size[1] / 2), stroke.width, size=size, margin=margin
-    ), wanted * stroke.ink_per_pixel
+    across = x + slope * (y - size[0] / 2)
+    down = y - slope * (x - size[1] / 2)
+    return stamp(across, down, stroke.width, size=size, margin=margin)
 
 
 def stamp(
@@ -145,7 +145,7 @@ def stamp(
     """
     radius = diameter * SUBPIXELS / 2
     reach = int(np.ceil(radius))
-    pad = (reach // SUBPIXELS + 1) * SUBPIXELS
+    pad = -(-2 * reach // SUBPIXELS) * SUBPIXELS  # discs whose centre lies outside still reach in
     height, width = ((length + 2 * margin) * SUBPIXELS + 2 * pad for length in size)
     column = np.rint((x + margin) * SUBPIXELS).astype(np.intp) + pad
     row = np.rint((y + margin) * SUBPIXELS).astype(np.intp) + pad

@@ -58,20 +58,20 @@ def draw_log(rng: np.random.Generator, style: LogStyle) -> LogDrawing:
 def _draw_curves(rng: np.random.Generator, pen: int, layout: Layout, style: LogStyle) -> list[CurveInk]:
     """Draw curves of one pen until the intended share of ink, varied from log to log, is reached."""
     height, width = layout.size
-    left = style.prevalence[pen] * height * width * rng.uniform(0.6, 1.4)
+    intended = style.prevalence[pen] * height * width * rng.uniform(0.6, 1.4)
+    left = intended
     curves: list[CurveInk] = []
     margin = jitter_reach(style.annotation_jitter)
     # Enough for what skew and jitter bring into view, and the same whatever the jitter: the image must not show it.
     overrun = 16 + int(np.ceil(abs(layout.slope) * width / 2))
     for _ in range(style.curves):
+        if left < max(0.1 * intended, 20):  # less would be a blot
+            break
         track = layout.tracks[rng.integers(len(layout.tracks))]
         stroke = draw_stroke(rng, pen, style.line_width)
         columns = trace(rng, height + 2 * overrun, *track)
-        if left < 20:  # less would be a blot
-            break
-        coverage, used = lay_ink(
-            rng, columns, stroke, most_ink=left, size=layout.size, margin=margin, slope=layout.slope
-        )
-        curves.append(CurveInk(pen, coverage, margin))
-        left -= used
+        coverage = lay_ink(rng, columns, stroke, most_ink=left, size=layout.size, margin=margin, slope=layout.slope)
+        curve = CurveInk(pen, coverage, margin)
+        left -= np.count_nonzero(curve.mask[margin : margin + height, margin : margin + width])
+        curves.append(curve)
     return curves

@@ -76,7 +76,7 @@ def draw_grid(rng: np.random.Generator, layout: Layout) -> NDArray[np.float32]:
     # Positions on the paper, which lies slightly rotated in the scanner.
     across = x - layout.slope * (y - height / 2)
     down = y + layout.slope * (x - width / 2)
-    thin, heavy, edge = rng.uniform((0.15, 0.3, 0.5), (0.35, 0.6, 0.8))
+    thin, heavy, edge = rng.uniform((0.1, 0.25, 0.4), (0.3, 0.5, 0.7))
     heavy_width = rng.uniform(1.0, 2.0)
     grid = thin * _lines(down, layout.first_row, layout.row_step, 0.8)
     grid = np.maximum(grid, heavy * _lines(down, layout.first_row, 5 * layout.row_step, heavy_width))

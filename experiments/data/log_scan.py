@@ -29,7 +29,7 @@ def scan(
     crease = rng.uniform(0, height)
     rows = np.arange(height, dtype=np.float32)[:, None]
     paper = paper * (1 - rng.uniform(0, 0.25) * np.exp(-0.5 * ((rows - crease) / 1.5) ** 2))
-    ink = ink * np.float32(rng.uniform(0.7, 0.95)) * kept
+    ink = ink * np.float32(rng.uniform(0.75, 1.0)) * kept
     grid = grid * (0.5 + 0.5 * kept)
     light = _blurred((1 - grid) * (1 - ink), rng.uniform(0.2, 1.0) * style.blur)
     deviation = style.noise * rng.uniform(0.6, 1.4)

@@ -18,7 +18,7 @@ class LogStyle:
         width: Least and greatest width in pixels.
         prevalence: Intended share of ink of each of the three pens, 0 ... 0.2; reached on average.
         curves: Most curves of one pen in a log, at least 1; curves stop where the intended share is reached.
-        line_width: Least and greatest width of a curve in pixels; thin ones are more common.
+        line_width: Least and greatest width of a curve in pixels.
         clutter: Amount of writing, marks and reference lines that belong to no mask; 1 is typical, 0 none.
         fading: How much ink may be lost in faded patches, 0 ... 1.
         blur: Greatest standard deviation of the scanner's blur in pixels.

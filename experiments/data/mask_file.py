@@ -32,7 +32,7 @@ def mask_pixels(image: Image.Image) -> NDArray[np.bool_]:
     inside = values == top if top > 0 else np.zeros(values.shape, bool)
     allowed = top in (0, 1, 255) or (top == 65_535 and image.mode.startswith("I"))
     if not allowed or np.count_nonzero(inside) != np.count_nonzero(values):
-        raise UnusableFile(_KIND, _found(values, image.format))
+        raise UnusableFile(_KIND, _found(values))
     return inside
 
 
@@ -55,14 +55,14 @@ def _plane(image: Image.Image) -> NDArray[Any]:
     return colours[:, :, 0]
 
 
-def _found(values: NDArray[Any], file_format: str | None) -> str:
+def _found(values: NDArray[Any]) -> str:
     different = np.unique(values)
     shown = ", ".join(f"{value:g}" for value in different[:6])
     listing = shown if len(different) <= 6 else f"{shown}, ... {different[-1]:g} ({len(different)} values)"
-    if file_format == "JPEG" or len(different) > 32:
-        advice = "JPEG or resizing leaves values in between: save mask > 127 as PNG"
-    elif len(different) <= 2:
-        advice = "save mask > 0 as PNG with 0 and 255"
-    else:
+    if len(different) <= 2:
+        advice = f"save mask == {different[-1]:g} as PNG with 0 and 255"
+    elif different[-1] <= 32:
         advice = "for labels of several classes write one PNG for each class to masks/<name>/"
+    else:
+        advice = "JPEG and resizing leave values in between: save mask > 127 as PNG"
     return f"values {listing}; {advice}"

@@ -24,7 +24,7 @@ from experiments.data.sample import Sample, SampleFacts, sample_bytes, sample_fa
 from experiments.data.sample_cache import DEFAULT_BUDGET, CachedSequence, MemoryBudget
 from experiments.data.split import SegmentationData, Split, make_split
 
-GENERATOR_VERSION = 1  # counts changes of the drawing code that change a pixel: cached logs of older code are left
+GENERATOR_VERSION = 2  # counts changes of the drawing code that change a pixel: cached logs of older code are left
 
 _SPLITS = ("train", "val", "test")
 
@@ -39,11 +39,11 @@ def make_well_logs(
     width: int | Sequence[int] = (96, 128),
     prevalence: float | Sequence[float] = (0.014, 0.010, 0.007),
     curves: int = 2,
-    line_width: float | Sequence[float] = (1.2, 3.0),
+    line_width: float | Sequence[float] = (1.0, 3.0),
     clutter: float = 1.0,
-    fading: float = 0.4,
-    blur: float = 0.7,
-    noise: float = 6.0,
+    fading: float = 0.3,
+    blur: float = 0.6,
+    noise: float = 5.0,
     skew: float = 0.5,
     annotation_jitter: float = 0.0,
     channels: int = 1,

@@ -1,5 +1,6 @@
 """Undecided: which variance dominates, and how many more seeds or test groups would decide."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from experiments.frontier.paired_difference import satterthwaite
+from experiments.frontier.two_way_tail import two_way_isf
 
 _MOST = 100_000
 """More seeds or groups than this are called infinitely many."""
@@ -65,8 +67,8 @@ def advise(
     """Smallest number of seeds, or of groups, at which either test decides with probability one half.
 
     With S' seeds the variance is v_seed S / S' + v_group, with G' groups v_seed + v_group G / G'. A study of that
-    size decides if its difference D has |D| / sqrt(v) >= t(1 - level_difference / 2), or
-    (margin - |D|) / sqrt(v) >= t(1 - level_equivalence), with the degrees of freedom of S' and G'. The true
+    size decides if its difference D passes either test: |D| at least the two-way tail's quantile at
+    level_difference / 2, or margin - |D| at least the one at level_equivalence. The true
     difference is averaged over d + sqrt(v) t: an undecided study tends to have met a small difference by bad
     luck, and taking its estimate for the truth would ask for half as much again as is needed.
 
@@ -85,27 +87,36 @@ def advise(
     likely = (np.arange(_N_TRUTHS) + 0.5) / _N_TRUTHS
     truths = estimate + np.sqrt(total) * stats.t.ppf(likely, df_now)
 
-    def first(seeds: NDArray[np.float64], groups: NDArray[np.float64], candidates: NDArray[np.float64]) -> float:
-        seed_part, group_part = v_seed * n_seeds / seeds, v_group * n_groups / groups
-        error = np.sqrt(seed_part + group_part)[:, None]
-        df = satterthwaite(seed_part, group_part, seeds, groups)
-        outer = np.asarray(stats.t.isf(level_difference / 2.0, df))[:, None] * error
-        inner = np.maximum(margin - np.asarray(stats.t.isf(level_equivalence, df))[:, None] * error, 0.0)
-        inner = np.minimum(inner, outer)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            above = special.ndtr((truths - outer) / error) + special.ndtr((-truths - outer) / error)
-            inside = special.ndtr((inner - truths) / error) - special.ndtr((-inner - truths) / error)
-        found = np.flatnonzero((above + inside).mean(axis=1) >= 0.5)
-        return float(candidates[found[0]]) if len(found) else float("inf")
+    def chance(seeds: float, groups: float) -> float:
+        parts = (v_seed * n_seeds / seeds, v_group * n_groups / groups)
+        error = np.sqrt(sum(parts))
+        if error == 0.0:
+            return 1.0
+        sizes = (round(seeds), round(groups))
+        outer = two_way_isf(level_difference / 2.0, *parts, *sizes)
+        inner = min(max(margin - two_way_isf(level_equivalence, *parts, *sizes), 0.0), outer)
+        differs = special.ndtr((truths - outer) / error) + special.ndtr((-truths - outer) / error)
+        inside = special.ndtr((inner - truths) / error) - special.ndtr((-inner - truths) / error)
+        return float((differs + inside).mean())
 
     # Every number to about 50, then steps of some percent.
     numbers = np.unique(np.geomspace(2, _MOST, 300).round())
     factors = np.geomspace(1.0, 10_000.0, 200)[1:]
-    more_seeds, more_groups = numbers[numbers > n_seeds], numbers[numbers > n_groups]
     return Advice(
         dominates="seeds" if v_seed >= v_group else "groups",
         share=float(max(v_seed, v_group) / total) if total > 0 else 1.0,
-        seeds=first(more_seeds, np.full(len(more_seeds), float(n_groups)), more_seeds),
-        groups=first(np.full(len(more_groups), float(n_seeds)), more_groups, more_groups),
-        both=first(n_seeds * factors, n_groups * factors, factors),
+        seeds=_first(lambda size: chance(size, n_groups), numbers[numbers > n_seeds]),
+        groups=_first(lambda size: chance(n_seeds, size), numbers[numbers > n_groups]),
+        both=_first(lambda factor: chance(n_seeds * factor, n_groups * factor), factors),
     )
+
+
+def _first(chance: Callable[[float], float], candidates: NDArray[np.float64]) -> float:
+    """Smallest candidate with a chance of one half, by bisection: more data does not lower the chance for long."""
+    low, high = -1, len(candidates) - 1
+    if high < 0 or chance(float(candidates[high])) < 0.5:
+        return float("inf")
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if chance(float(candidates[middle])) >= 0.5 else (middle, high)
+    return float(candidates[high])

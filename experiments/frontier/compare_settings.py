@@ -33,7 +33,7 @@ class CompareSettings:
         recall_tolerance: a recall is reached when a threshold exceeds it by at most this much.
         theory: arm -> what theory says of its objective: a weight w, a `ScoreMap`, or one of these per mask.
         seed: of the generator that simulates the band.
-        n_draws: simulated points of the band.
+        n_draws: studies that are simulated for the band.
         threads: runs that are read at once; results do not depend on it.
     """
 
@@ -48,7 +48,7 @@ class CompareSettings:
     recall_tolerance: float = RECALL_TOLERANCE
     theory: Mapping[str, Theory] = field(default_factory=dict)
     seed: int = 0
-    n_draws: int = 20_000
+    n_draws: int = 5_000
     threads: int = 2
 
     def __post_init__(self) -> None:

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
-from experiments.frontier.paired_difference import PairedDifference, difference_of
+from experiments.frontier.paired_difference import PairedDifference, difference_of, satterthwaite
+
+_MANY = 12
+"""Seeds or groups beyond this are drawn through their mean and variance instead of one by one."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +61,17 @@ def recall_band(
     *,
     margin: float,
     level: float = 0.05,
-    n_draws: int = 20_000,
+    n_draws: int = 5_000,
     rng: np.random.Generator,
 ) -> RecallBand:
     """Band from the joint distribution of the differences over recall.
 
-    At each recall the difference has its own two-way t. How much the recalls' errors go together is taken from
-    the covariance of the seeds plus that of the groups, and simulated as a Gaussian copula; each simulated
-    point's tail probability is then compared with the t's. Few seeds span few directions and would make the
-    recalls look more alike than they are, so the correlation is shrunk towards independence by the share of
-    variance that seeds carry, divided by S - 1. The result is never wider than Bonferroni's.
+    At each recall the difference has a two-way t, with the smallest degrees of freedom of all recalls. How many independent comparisons the recalls amount to
+    is found by simulating the whole procedure under "no difference anywhere": seeds and groups are drawn with
+    the covariance over recall that was observed, each variance is estimated anew, and the smallest p value over
+    recall is kept. A handful of seeds spans few directions and makes the recalls look more alike than they are,
+    so each component's correlation is shrunk towards independence by 1 / (n - 1). The result is never wider than
+    Bonferroni's.
 
     "Crosses" is an intersection of two claims, so each is tested at the full level, one-sided, against its own
     margin, and the larger p value counts.
@@ -78,56 +82,70 @@ def recall_band(
         left_out: (S, G, R), the same without each group.
         margin: smallest difference of precision that matters, above 0.
         level: 1 - level is the probability that the band covers everywhere.
-        n_draws: simulated points.
+        n_draws: simulated studies.
         rng: generator of the simulation.
     """
     difference = difference_of(per_seed, left_out)
-    error, df = difference.standard_error, difference.df
+    error = difference.standard_error
     usable = len(recalls) > 0 and bool(np.isfinite(error).all())
     if not usable:
         nan = np.full(len(recalls), np.nan)
         return RecallBand(recalls, difference, nan, nan.copy(), float("nan"))
-    normal = _correlated_normals(_correlation(per_seed, left_out, difference), n_draws, rng)
-    smallest = 2.0 * stats.norm.sf(np.abs(normal).max(axis=1))
+    df = _common_df(difference.v_seed, difference.v_group, difference.n_seeds, difference.n_groups)
+    tails = _null_tails(per_seed, left_out, n_draws, rng)
+    smallest = 2.0 * np.minimum(tails, 1.0 - tails).min(axis=1)
     pointwise = max(float(np.quantile(smallest, level)), level / len(recalls))
     half = stats.t.ppf(1.0 - pointwise / 2.0, df) * error
     better = _smallest_p(difference.estimate - margin, error, df)
     worse = _smallest_p(-difference.estimate - margin, error, df)
-    lowest_tail = stats.norm.sf(normal.max(axis=1))
+    lowest_tail = tails.min(axis=1)
     adjusted = [_adjusted(p, lowest_tail, len(recalls)) for p in (better, worse)]
     low, high = difference.estimate - half, difference.estimate + half
     return RecallBand(recalls, difference, low, high, max(adjusted))
 
 
-def _correlation(
-    per_seed: NDArray[np.float64], left_out: NDArray[np.float64], difference: PairedDifference
+def _null_tails(
+    per_seed: NDArray[np.float64], left_out: NDArray[np.float64], n_draws: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Correlation of the estimates over recall, shrunk towards independence."""
-    n_seeds, n_groups = difference.n_seeds, difference.n_groups
+    """One-sided p values at each recall of simulated studies without any difference, (n_draws, R)."""
+    n_seeds, n_groups = left_out.shape[:2]
     seed_part = per_seed - per_seed.mean(axis=0)
     replicates = left_out.mean(axis=0)
     group_part = replicates - replicates.mean(axis=0)
-    seeds = seed_part.T @ seed_part / ((n_seeds - 1) * n_seeds)
-    groups = group_part.T @ group_part * (n_groups - 1) / n_groups
-    covariance = seeds + groups
-    scale = np.sqrt(np.diag(covariance))
-    scale = np.where(scale > 0, scale, 1.0)
-    correlation = covariance / np.outer(scale, scale)
-    total = float(np.trace(covariance))
-    seed_share = float(np.trace(seeds)) / total if total > 0 else 0.0
-    shrink = seed_share / (n_seeds - 1)
-    correlation = (1.0 - shrink) * correlation
-    np.fill_diagonal(correlation, 1.0)
-    return correlation
+    seed_covariance = seed_part.T @ seed_part / ((n_seeds - 1) * n_seeds)
+    group_covariance = group_part.T @ group_part * (n_groups - 1) / n_groups
+    by_seed, v_seed = _component(seed_covariance, n_seeds, n_draws, rng)
+    by_group, v_group = _component(group_covariance, n_groups, n_draws, rng)
+    error = np.sqrt(v_seed + v_group)
+    t = np.divide(by_seed + by_group, error, out=np.zeros_like(error), where=error > 0)
+    return np.asarray(special.stdtr(_common_df(v_seed, v_group, n_seeds, n_groups), -t))
 
 
-def _correlated_normals(
-    correlation: NDArray[np.float64], n_draws: int, rng: np.random.Generator
+def _common_df(
+    v_seed: NDArray[np.float64], v_group: NDArray[np.float64], n_seeds: int, n_groups: int
 ) -> NDArray[np.float64]:
-    """Draw standard normals with that correlation, (n_draws, R): the copula of the estimates' errors."""
-    values, vectors = np.linalg.eigh(correlation)
+    """Smallest degrees of freedom over recall, (..., 1).
+
+    Where a few seeds happen to agree at one recall, their variance reads small, the degrees of freedom large and
+    the p value tiny. A search over recalls finds just such places, so all recalls take the most cautious ones.
+    """
+    return satterthwaite(v_seed, v_group, n_seeds, n_groups).min(axis=-1, keepdims=True)
+
+
+def _component(
+    covariance: NDArray[np.float64], n: int, n_draws: int, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means of n draws and the variances of these means as estimated from the draws, (n_draws, R) each."""
+    spread = np.sqrt(np.diag(covariance))
+    shrunk = covariance + (np.diag(spread**2) - covariance) / (n - 1)
+    values, vectors = np.linalg.eigh(shrunk)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    return rng.standard_normal((n_draws, len(values))) @ root.T
+    if n > _MANY:
+        # Estimated from many: the error of the variance is small, and nearly the same at all recalls.
+        scale = rng.chisquare(n - 1, (n_draws, 1)) / (n - 1)
+        return rng.standard_normal((n_draws, len(spread))) @ root.T, scale * spread**2
+    draws = np.sqrt(n) * rng.standard_normal((n_draws, n, len(spread))) @ root.T
+    return draws.mean(axis=1), draws.var(axis=1, ddof=1) / n
 
 
 def _smallest_p(excess: NDArray[np.float64], error: NDArray[np.float64], df: NDArray[np.float64]) -> float:

@@ -26,16 +26,16 @@ def _band(
     both = 0.05 * rng.standard_normal((n_seeds, n_groups, len(RECALLS))) @ root.T
     effects = truth + seed + group + both
     left_out = (effects.sum(axis=1, keepdims=True) - effects) / (n_groups - 1)
-    return recall_band(RECALLS, effects.mean(axis=1), left_out, margin=0.01, n_draws=2000, rng=np.random.default_rng(0))
+    return recall_band(RECALLS, effects.mean(axis=1), left_out, margin=0.01, n_draws=600, rng=np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
     ("n_seeds", "n_groups", "length", "seed_sd"),
-    [(3, 30, 0.3, 0.03), (3, 30, 0.05, 0.03), (3, 100, 0.3, 0.1), (5, 60, 0.1, 0.03), (10, 40, 0.3, 0.0)],
+    [(3, 30, 0.05, 0.03), (3, 100, 0.3, 0.1), (5, 60, 0.2, 0.03), (10, 40, 0.3, 0.0)],
 )
 def test_the_band_covers_everywhere_at_once(n_seeds: int, n_groups: int, length: float, seed_sd: float) -> None:
     rng = np.random.default_rng([n_seeds, n_groups])
-    n = 250
+    n = 200
     covered = 0
     for _ in range(n):
         band = _band(np.zeros(19), n_seeds, n_groups, rng, length=length, seed_sd=seed_sd)
@@ -46,7 +46,7 @@ def test_the_band_covers_everywhere_at_once(n_seeds: int, n_groups: int, length:
 
 def test_the_band_is_between_pointwise_and_bonferroni() -> None:
     band = _band(np.zeros(19), 5, 60, np.random.default_rng(3))
-    error, df = band.difference.standard_error, band.difference.df
+    error, df = band.difference.standard_error, band.difference.df.min()
     half = (band.high - band.low) / 2
     assert (half >= stats.t.ppf(0.975, df) * error).all()
     assert (half <= stats.t.ppf(1 - 0.025 / 19, df) * error * (1 + 1e-9)).all()

@@ -1,0 +1,195 @@
+import logging
+import pickle
+
+import numpy as np
+import pytest
+
+from experiments.data import well_logs
+from experiments.data.well_logs import make_well_logs
+
+SMALL = {"train_logs": 3, "val_logs": 2, "test_logs": 2, "height": [64, 80], "width": 48, "threads": 2}
+
+
+def equal(first, second):
+    return np.array_equal(first.image, second.image) and np.array_equal(first.target, second.target)
+
+
+def all_equal(first, second):
+    return len(first) == len(second) and all(equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_shapes_names_and_groups():
+    data = make_well_logs(**SMALL)
+    assert (data.name, data.masks, data.channels, data.eta) == ("well_logs", ("solid", "dashed", "dotted"), 1, None)
+    assert [len(split) for split in data.splits] == [3, 2, 2]
+    for split in data.splits:
+        assert split.group_ids == split.image_ids
+        for sample, size in zip(split.samples, split.sizes, strict=True):
+            assert sample.image.shape == (*size, 1)
+            assert sample.target.shape == (3, *size)
+            assert sample.valid is None
+            assert 64 <= size[0] <= 80
+            assert size[1] == 48
+    assert len({name for split in data.splits for name in split.image_ids}) == 7
+
+
+def test_same_seed_same_logs_and_zero_is_a_seed():
+    first, again, other = (make_well_logs(**SMALL, seed=seed) for seed in (0, 0, 1))
+    assert first.fingerprints() == again.fingerprints()
+    assert all_equal(first.train.samples, again.train.samples)
+    assert not set(first.fingerprints().values()) & set(other.fingerprints().values())
+
+
+def test_more_logs_leave_the_others_as_they_are():
+    few = make_well_logs(**SMALL)
+    many = make_well_logs(**{**SMALL, "train_logs": 5, "test_logs": 4, "threads": 1})
+    assert all_equal(few.train.samples[:], many.train.samples[:3])
+    assert all_equal(few.test.samples[:], many.test.samples[:2])
+    assert few.val.fingerprint == many.val.fingerprint
+
+
+def test_no_log_occurs_twice():
+    data = make_well_logs(**{**SMALL, "height": 64})
+    images = [sample.image.tobytes() for split in data.splits for sample in split.samples]
+    assert len(set(images)) == 7
+
+
+def test_default_style_has_the_intended_prevalence_and_97_percent_background():
+    data = make_well_logs(train_logs=40, val_logs=1, test_logs=1)
+    np.testing.assert_allclose(data.prevalence("train"), [0.014, 0.010, 0.007], rtol=0.25)
+    background = 1 - data.train.foreground.sum() / data.train.pixels[:, 0].sum()
+    assert background == pytest.approx(0.97, abs=0.005)
+    assert (data.train.positives > 0).mean() > 0.95
+
+
+def test_prevalence_follows_its_parameter_for_each_pen():
+    data = make_well_logs(**{**SMALL, "train_logs": 30, "width": 96, "prevalence": [0.005, 0.0, 0.012], "curves": 4})
+    solid, dashed, dotted = data.prevalence("train")
+    assert solid == pytest.approx(0.005, rel=0.25)
+    assert dashed == 0
+    assert dotted == pytest.approx(0.012, rel=0.3)
+
+
+def test_ink_is_darker_than_paper():
+    data = make_well_logs(**{**SMALL, "fading": 0.0, "noise": 0.0, "clutter": 0.0})
+    for sample in data.train.samples:
+        inked = sample.target.any(axis=0)
+        assert np.median(sample.image[inked]) < np.percentile(sample.image[~inked], 40) - 30
+
+
+def test_rgb_has_three_channels_and_a_tint():
+    data = make_well_logs(**SMALL, channels=3)
+    assert data.channels == 3
+    means = np.mean([sample.image.mean(axis=(0, 1)) for sample in data.train.samples], axis=0)
+    assert means[0] > means[1] > means[2]
+
+
+def test_jitter_moves_labels_not_images_and_gives_the_test_split_its_probability(tmp_path):
+    plain = make_well_logs(**SMALL)
+    for _ in range(2):  # drawn, then read from disk
+        jittered = make_well_logs(**SMALL, annotation_jitter=1.0, cache_dir=tmp_path)
+        for split, other in zip(plain.splits, jittered.splits, strict=True):
+            pairs = list(zip(split.samples, other.samples, strict=True))
+            assert all(np.array_equal(a.image, b.image) for a, b in pairs)
+            assert any(not np.array_equal(a.target, b.target) for a, b in pairs)
+        assert len(jittered.eta) == len(jittered.test)
+        for eta, sample in zip(jittered.eta, jittered.test.samples, strict=True):
+            assert eta.dtype == np.float32
+            assert eta.shape == sample.target.shape
+            assert eta.min() == 0
+            assert eta.max() <= 1
+            assert (eta[sample.target] > 0).all()
+            assert eta.sum() == pytest.approx(sample.target.sum(), rel=0.1)
+
+
+def test_drawn_once_then_read_from_disk(tmp_path, monkeypatch):
+    drawn = make_well_logs(**SMALL, cache_dir=tmp_path)
+    files = sorted(tmp_path.rglob("*"))
+    assert sum(path.is_file() for path in files) == 7
+    assert all(path.suffix == ".npz" for path in files if path.is_file())
+
+    def fail(*_):
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr(well_logs, "make_log", fail)
+    read = make_well_logs(**SMALL, cache_dir=tmp_path)
+    assert read.fingerprints() == drawn.fingerprints()
+    assert all_equal(read.test.samples, drawn.test.samples)
+    with pytest.raises(AssertionError, match="drawn again"):
+        make_well_logs(**SMALL, cache_dir=tmp_path, noise=7.0)
+    monkeypatch.setattr(well_logs, "GENERATOR_VERSION", -1)
+    with pytest.raises(AssertionError, match="drawn again"):
+        make_well_logs(**SMALL, cache_dir=tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "flipped", "other arrays"])
+def test_a_damaged_file_is_drawn_again(tmp_path, damage, caplog):
+    drawn = make_well_logs(**SMALL, cache_dir=tmp_path)
+    path = sorted(tmp_path.rglob("*.npz"))[0]
+    content = path.read_bytes()
+    if damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        flipped = bytes(255 - byte for byte in content[300:350])
+        path.write_bytes(content[:300] + flipped + content[350:])
+    else:
+        np.savez(path, something=np.zeros(3))
+    with caplog.at_level(logging.WARNING):
+        again = make_well_logs(**SMALL, cache_dir=tmp_path)
+    assert again.fingerprints() == drawn.fingerprints()
+    assert f"{path.name} cannot be read" in caplog.text
+    assert path.read_bytes() == content
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path, caplog):
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    with caplog.at_level(logging.WARNING):
+        data = make_well_logs(**SMALL, cache_dir=blocked)
+    assert data.fingerprints() == make_well_logs(**SMALL).fingerprints()
+    assert "could not write" in caplog.text
+
+
+def test_without_memory_every_log_is_drawn_on_demand():
+    kept, lean = make_well_logs(**SMALL), make_well_logs(**SMALL, memory=0)
+    assert lean.train.samples.n_kept == 0
+    assert kept.train.samples.n_kept == 3
+    assert all_equal(kept.train.samples, lean.train.samples)
+
+
+def test_can_be_sent_to_another_process():
+    data = make_well_logs(**SMALL, annotation_jitter=1.0, memory=0)
+    copy = pickle.loads(pickle.dumps(data))
+    assert all_equal(copy.test.samples, data.test.samples)
+    assert np.array_equal(copy.eta[1], data.eta[1])
+
+
+def test_all_wrong_values_are_named_together():
+    with pytest.raises(ValueError) as caught:
+        make_well_logs(train_logs=0, seed=-1, height=[384, 288], line_width=[0.5, 2], channels=2, noise=float("nan"))
+    message = str(caught.value)
+    for expected in (
+        "train_logs: expected at least 1, got 0",
+        "seed: expected at least 0, got -1",
+        "height: expected [least, greatest], got [384, 288]",
+        "line_width: expected 1 to 8, got 0.5",
+        "channels: expected 1 (grey) or 3 (RGB), got 2",
+        "noise: expected 0 to 100, got nan",
+    ):
+        assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"height": [100, 200, 300]}, "height: expected one number or"),
+        ({"width": 96.5}, "width: expected whole pixels"),
+        ({"prevalence": [0.01, 0.01]}, "prevalence: expected one number or one for each of solid"),
+        ({"prevalence": [0.01, 0.01, 0.3]}, "prevalence of the dotted pen: expected 0 to 0.2"),
+    ],
+)
+def test_lists_of_the_wrong_form_are_named(changes, named):
+    with pytest.raises(ValueError, match=named):
+        make_well_logs(**{**SMALL, **changes})
