@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-LOGLEVEL ?=
+# Runs at once: one a core on a CPU, so that each has a thread of its own.
+JOBS ?= $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() or 1, 8))")
 
 .PHONY: setup compare test check lint types lock clean
 
@@ -23,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $(READY)
 
 compare: $(READY)
-	$(BIN)/python -m experiments.train study=losses
+	$(BIN)/python -m experiments.train study=losses hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
 
 test: $(READY)
 	$(BIN)/python -m pytest -n auto

@@ -9,7 +9,7 @@ from experiments.data.split import SegmentationData, make_split
 
 
 def blob_samples(seed, count, *, size=(64, 96), masks=2, ignored=False):
-    """Images with bright dots on noise; the masks are the dots, so that a network can learn them."""
+    """Images with bright and dark dots on noise; the masks are the dots, so that a network can learn them."""
     rng = np.random.default_rng(seed)
     samples = []
     for _ in range(count):
@@ -19,7 +19,7 @@ def blob_samples(seed, count, *, size=(64, 96), masks=2, ignored=False):
             for _ in range(4):
                 row, column = rng.integers(4, size[0] - 4), rng.integers(4, size[1] - 4)
                 target[mask, row - 1 : row + 2, column - 1 : column + 2] = True
-            image[target[mask]] += 120 - 90 * mask
+            image[target[mask]] += (120, -70)[mask % 2]
         valid = None
         if ignored:
             valid = np.ones(size, bool)
@@ -39,7 +39,7 @@ def make_blobs(*, train=6, val=3, test=4, ignored=False, size=(64, 96)):
         )
         for seed, (name, count) in enumerate(counts.items())
     ]
-    return SegmentationData("blobs", ("bright", "dim"), 1, *splits)
+    return SegmentationData("blobs", ("bright", "dark"), 1, *splits)
 
 
 @pytest.fixture(scope="session")

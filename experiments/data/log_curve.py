@@ -50,15 +50,15 @@ class Stroke:
 
 
 def draw_stroke(rng: np.random.Generator, pen: int, line_width: tuple[float, float]) -> Stroke:
-    """Draw a line width (the greatest is rare, the middle common) and the rhythm that makes a pen solid, dashed or dotted."""
+    """Draw a line width and the rhythm that makes a pen solid, dashed or dotted."""
     width = line_width[0] + (line_width[1] - line_width[0]) * rng.beta(2.0, 1.4)
     if pen == 0:
         return Stroke(width, 1.0, 1.0)
     if pen == 1:
         mark = rng.uniform(6.0, 10.0)
-        return Stroke(width, mark, mark + rng.uniform(3.0, 5.0))
-    width = max(width, 1.7)  # a dot needs some body to cover half of a pixel
-    return Stroke(width, width + 0.5, width + rng.uniform(2.5, 4.0))
+        return Stroke(width, mark, mark + rng.uniform(3.5, 6.0))
+    width = max(width, 2.0)  # a dot needs some body to cover half of a pixel
+    return Stroke(width, width + 0.5, width + rng.uniform(3.0, 4.5))
 
 
 def trace(rng: np.random.Generator, height: int, left: float, right: float) -> NDArray[np.float64]:
@@ -83,7 +83,7 @@ def trace(rng: np.random.Generator, height: int, left: float, right: float) -> N
     beds = np.cumsum(rng.random(height) < 1 / rng.uniform(25, 90))
     level = rng.normal(0.0, rng.uniform(0.0, 0.12), size=beds[-1] + 1)[beds]
     level = np.convolve(np.pad(level, 2, mode="edge"), [0.1, 0.25, 0.3, 0.25, 0.1], mode="valid")
-    place = rng.uniform(0.15, 0.85) + drift + wiggle + jitter + level
+    place = rng.uniform(0.1, 0.9) + drift + wiggle + jitter + level
     folded = 1 - np.abs(np.mod(place, 2.0) - 1)
     return left + span * (0.03 + 0.94 * folded)
 

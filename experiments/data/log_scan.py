@@ -42,7 +42,7 @@ def scan(
     grey = np.where(specks < share, rng.uniform(20, 120), np.where(specks > 1 - share, 250.0, grey))
     if style.channels == 1:
         return np.clip(np.rint(grey), 0, 255).astype(np.uint8)[:, :, None]
-    tint = np.array([1.0, rng.uniform(0.94, 1.0), rng.uniform(0.8, 0.95)], np.float32)  # old paper yellows
+    tint = np.array([1.0, rng.uniform(0.93, 0.98), rng.uniform(0.8, 0.95)], np.float32)  # old paper yellows
     return np.clip(np.rint(grey[:, :, None] * tint), 0, 255).astype(np.uint8)
 
 

@@ -24,7 +24,7 @@ from experiments.data.sample import Sample, SampleFacts, sample_bytes, sample_fa
 from experiments.data.sample_cache import DEFAULT_BUDGET, CachedSequence, MemoryBudget
 from experiments.data.split import SegmentationData, Split, make_split
 
-GENERATOR_VERSION = 2  # counts changes of the drawing code that change a pixel: cached logs of older code are left
+GENERATOR_VERSION = 3  # counts changes of the drawing code that change a pixel: cached logs of older code are left
 
 _SPLITS = ("train", "val", "test")
 
@@ -43,7 +43,7 @@ def make_well_logs(
     clutter: float = 1.0,
     fading: float = 0.3,
     blur: float = 0.6,
-    noise: float = 5.0,
+    noise: float = 4.0,
     skew: float = 0.5,
     annotation_jitter: float = 0.0,
     channels: int = 1,

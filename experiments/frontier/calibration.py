@@ -45,12 +45,14 @@ def calibration(
 ) -> Calibration:
     """Calibration of pooled counts (65536,) whose codes state `probabilities`."""
     pixels = positives + negatives
-    n_pixels, n_positive = int(pixels.sum()), int(positives.sum())
+    used = np.flatnonzero(pixels != 0)
+    n_pixels, n_positive = int(pixels[used].sum()), int(positives[used].sum())
     if not n_pixels:
         return Calibration(float("nan"), float("nan"))
-    stated = pixels * probabilities
-    place = np.minimum((probabilities * _N_BINS).astype(np.intp), _N_BINS - 1)
-    gap = np.bincount(place, weights=positives - stated, minlength=_N_BINS)
+    probability = probabilities[used]
+    stated = pixels[used] * probability
+    place = np.minimum((probability * _N_BINS).astype(np.intp), _N_BINS - 1)
+    gap = np.bincount(place, weights=positives[used] - stated, minlength=_N_BINS)
     ratio = float(stated.sum()) / n_positive if n_positive else float("nan")
     return Calibration(float(np.abs(gap).sum()) / n_pixels, ratio)
 
@@ -77,7 +79,7 @@ class Saturation:
 def saturation(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> Saturation:
     """Saturation of pooled counts (65536,); shares of nothing are NaN."""
     pixels = positives + negatives
-    used = np.flatnonzero(pixels)
+    used = np.flatnonzero(pixels != 0)
     n_positive, n_negative, n_pixels = (int(part.sum()) for part in (positives, negatives, pixels))
     tied = float("nan")
     if n_positive and n_negative:

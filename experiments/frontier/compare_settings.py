@@ -48,7 +48,7 @@ class CompareSettings:
     recall_tolerance: float = RECALL_TOLERANCE
     theory: Mapping[str, Theory] = field(default_factory=dict)
     seed: int = 0
-    n_draws: int = 5_000
+    n_draws: int = 3_000
     threads: int = 2
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from experiments.frontier.pr_curve import RECALL_TOLERANCE
 from experiments.frontier.score_codes import N_CODES, code_to_logit
 from experiments.frontier.score_histogram import ScoreHistograms
 
-_BLOCK_ELEMENTS = 1 << 17
+_BLOCK_ELEMENTS = 1 << 16
 """Elements of one (groups x thresholds) block: a handful of float64 blocks stay in the cache."""
 
 
@@ -93,7 +93,9 @@ def group_sweep(
         return out
     n_thresholds = len(thresholds)
     # Entries below the lowest threshold go to one more column, which is never read.
-    column = np.searchsorted(-thresholds, -np.arange(N_CODES), side="left").astype(np.intp)
+    is_threshold = np.zeros(N_CODES, bool)
+    is_threshold[thresholds] = True
+    column = n_thresholds - np.cumsum(is_threshold)
     logits = code_to_logit(thresholds)
     rows_per_block = max(1, _BLOCK_ELEMENTS // (n_thresholds + 1))
     group_edges = np.searchsorted(group_of[order], np.arange(n_rows))
@@ -157,8 +159,7 @@ def _sweep_block(
     total = tp[:, -1].astype(np.float64)
     above = np.cumsum(pixels, axis=1, dtype=pixels.dtype)
     # Without a pixel left above a threshold there is no positive left either: 0 / 1.
-    precision = tp.astype(np.float64)
-    precision /= np.maximum(above, 1)
+    precision = tp / np.maximum(above, 1)
     defined = total > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         out.average_precision[rows] = np.einsum("bk,bk->b", hits, precision) / total

@@ -67,7 +67,8 @@ class PairedDifference:
     def p_equivalence(self, margin: float) -> NDArray[np.float64]:
         """P value of two one-sided tests that the difference lies strictly inside (-margin, margin).
 
-        The larger of the two, from the tail of the two parts; without any variation 0 for a difference of 0 and NaN for any other.
+        The larger of the two, from the tail of the two parts; without any variation 0 for a difference of 0 and
+        NaN for any other.
 
         Reference: Schuirmann 1987.
         """

@@ -61,17 +61,17 @@ def recall_band(
     *,
     margin: float,
     level: float = 0.05,
-    n_draws: int = 5_000,
+    n_draws: int = 3_000,
     rng: np.random.Generator,
 ) -> RecallBand:
     """Band from the joint distribution of the differences over recall.
 
-    At each recall the difference has a two-way t, with the smallest degrees of freedom of all recalls. How many independent comparisons the recalls amount to
-    is found by simulating the whole procedure under "no difference anywhere": seeds and groups are drawn with
-    the covariance over recall that was observed, each variance is estimated anew, and the smallest p value over
-    recall is kept. A handful of seeds spans few directions and makes the recalls look more alike than they are,
-    so each component's correlation is shrunk towards independence by 1 / (n - 1). The result is never wider than
-    Bonferroni's.
+    At each recall the difference has a two-way t, with the smallest degrees of freedom of all recalls. How many
+    independent comparisons the recalls amount to is found by simulating the whole procedure under "no difference
+    anywhere": seeds and groups are drawn with the covariance over recall that was observed, each variance is
+    estimated anew, and the smallest p value over recall is kept. A handful of seeds spans few directions and makes
+    the recalls look more alike than they are, so each component's correlation is shrunk towards independence by
+    1 / (n - 1). The result is never wider than Bonferroni's.
 
     "Crosses" is an intersection of two claims, so each is tested at the full level, one-sided, against its own
     margin, and the larger p value counts.

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from experiments.frontier.paired_difference import (
     PairedDifference,
@@ -27,9 +27,11 @@ def test_components_and_interval_by_hand() -> None:
     low, high = difference.interval(0.05)
     half = stats.t.ppf(0.975, df) * np.sqrt(v)
     assert (low[0], high[0]) == pytest.approx((0.2 - half, 0.2 + half))
-    assert difference.p_difference()[0] == pytest.approx(2 * stats.t.sf(0.2 / np.sqrt(v), df))
-    # The interval at 1 - p ends at 0.
-    assert difference.interval(difference.p_difference()[0])[0][0] == pytest.approx(0, abs=1e-12)
+    # Seed part: sqrt(.01) T_1, group part: sqrt(1/300) T_2.
+    tail = integrate.quad(
+        lambda t: stats.t.pdf(t, 2) * stats.t.sf((0.2 - np.sqrt(1 / 300) * t) / 0.1, 1), -np.inf, np.inf
+    )[0]
+    assert difference.p_difference()[0] == pytest.approx(2 * tail, rel=1e-4)
 
 
 def test_one_variance_alone_is_a_plain_paired_t() -> None:
@@ -57,7 +59,7 @@ def test_equivalence_is_two_one_sided_tests() -> None:
     assert mirrored.p_equivalence(0.01)[0] == difference.p_equivalence(0.01)[0]
     outside = PairedDifference(np.array([0.02]), np.array([4e-6]), np.array([0.0]), 5, 9)
     assert outside.p_equivalence(0.01)[0] > 0.99
-    # Equivalence at level .05 is the 90 % interval inside the margin.
+    # With one part alone, equivalence at level .05 is the 90 % interval inside the margin.
     low, high = difference.interval(0.10)
     assert (difference.p_equivalence(0.01)[0] < 0.05) == (low[0] > -0.01 and high[0] < 0.01)
     with pytest.raises(ValueError, match="margin: expected a number above 0"):
@@ -130,3 +132,25 @@ def test_coverage_on_simulated_seed_and_group_effects(
     # Below .92 only if the true coverage is: 1 in 10,000 by chance when it is exactly .92.
     assert stats.binom.cdf(covered, n, 0.92) > 1e-4, covered / n
     assert covered / n < 0.999
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 5])
+@pytest.mark.parametrize("group_sd", [0.03, 0.15, 0.7])
+def test_holm_over_fifteen_tests_keeps_its_level(n_seeds: int, group_sd: float) -> None:
+    """Satterthwaite's t would make up to .6 false claims here: few seeds that agree by chance look certain."""
+    n_studies, n_groups = 2000, 60
+    rng = np.random.default_rng(n_seeds)
+    shape = (n_studies, 15)
+    seeds = rng.standard_normal((n_seeds, *shape))
+    v_group = group_sd**2 * rng.chisquare(n_groups - 1, shape) / (n_groups - 1)
+    difference = PairedDifference(
+        seeds.mean(axis=0) + group_sd * rng.standard_normal(shape),
+        seeds.var(axis=0, ddof=1) / n_seeds,
+        v_group,
+        n_seeds,
+        n_groups,
+    )
+    false_claims = int((difference.p_difference().min(axis=1) < 0.05 / 15).sum())
+    assert stats.binom.sf(false_claims - 1, n_studies, 0.05) > 1e-4, false_claims / n_studies
+    with_one_t = 2 * stats.t.sf(np.abs(difference.estimate) / difference.standard_error, difference.df)
+    assert (with_one_t.min(axis=1) < 0.05 / 15).mean() > false_claims / n_studies

@@ -1,0 +1,52 @@
+"""A piece of the calibration: independent of all others, with a random stream of its own."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+Note = Callable[[int], object]
+"""Called with the number of studies done since the last call."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Some simulated studies that make some rows of a table.
+
+    Args:
+        n_studies: how many; for the progress bar.
+        run: makes the rows from a generator; notes the studies as they are done.
+    """
+
+    n_studies: int
+    run: Callable[[np.random.Generator, Note], list[Row]]
+
+
+def run_tasks(tasks: Sequence[Task], *, seed: Sequence[int], threads: int, description: str) -> pd.DataFrame:
+    """Run all tasks with one progress bar; the result does not depend on the number of threads.
+
+    Args:
+        tasks: any order; rows come back in it.
+        seed: task k draws from the stream (*seed, k).
+        threads: tasks at once; numpy lets go of the interpreter in its loops.
+        description: of the bar.
+    """
+    total = sum(task.n_studies for task in tasks)
+    with (
+        tqdm(total=total, desc=description, unit="study", mininterval=1.0) as bar,
+        ThreadPoolExecutor(threads) as pool,
+    ):
+
+        def rows(index: int) -> list[Row]:
+            return tasks[index].run(np.random.default_rng([*seed, index]), bar.update)
+
+        # The longest first, so that no thread idles at the end.
+        order = sorted(range(len(tasks)), key=lambda index: -tasks[index].n_studies)
+        futures = {index: pool.submit(rows, index) for index in order}
+        return pd.DataFrame([row for index in range(len(tasks)) for row in futures[index].result()])

@@ -1,0 +1,57 @@
+"""The tail of two t variables together: against quadrature, simulation and its limits."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from experiments.frontier.two_way_tail import two_way_isf, two_way_sf
+
+
+@pytest.mark.parametrize(("n_seeds", "n_groups"), [(2, 30), (3, 2), (3, 30), (5, 200)])
+@pytest.mark.parametrize(("v_seed", "v_group"), [(0.2, 1.0), (1.0, 0.3), (1.0, 1.0), (4.0, 1e-3)])
+def test_against_quadrature(n_seeds: int, n_groups: int, v_seed: float, v_group: float) -> None:
+    parts = sorted([(np.sqrt(v_seed), n_seeds - 1), (np.sqrt(v_group), n_groups - 1)])
+    (inner, inner_df), (outer, outer_df) = parts
+    for x in (-1.0, 0.5, 3.0, 6.0):
+
+        def integrand(t: float, x: float = x) -> float:
+            return float(stats.t.pdf(t, inner_df) * stats.t.sf((x - inner * t) / outer, outer_df))
+
+        edges = [-np.inf, -5.0, 5.0, np.inf]
+        reference = sum(integrate.quad(integrand, a, b)[0] for a, b in pairwise(edges))
+        assert float(two_way_sf(x, v_seed, v_group, n_seeds, n_groups)) == pytest.approx(reference, rel=2e-3)
+
+
+def test_one_part_alone_is_a_t() -> None:
+    x = np.array([0.0, 1.0, 4.0])
+    np.testing.assert_allclose(two_way_sf(x, 4.0, 0.0, 3, 30), stats.t.sf(x / 2, 2), rtol=1e-6)
+    np.testing.assert_allclose(two_way_sf(x, 0.0, 4.0, 3, 30), stats.t.sf(x / 2, 29), rtol=1e-6)
+
+
+def test_symmetry_and_order() -> None:
+    x = np.linspace(-5, 5, 21)
+    tail = two_way_sf(x, 1.0, 0.5, 3, 30)
+    np.testing.assert_allclose(tail + tail[::-1], 1.0, atol=1e-9)
+    assert (np.diff(tail) < 0).all()
+
+
+def test_undefined_is_nan() -> None:
+    assert np.isnan(two_way_sf([1.0, np.nan], [np.nan, 1.0], 1.0, 3, 30)).all()
+    assert np.isnan(two_way_sf(1.0, 0.0, 0.0, 3, 30))
+    assert np.isnan(two_way_sf(1.0, 1.0, 1.0, 1, 30))
+
+
+@pytest.mark.parametrize("level", [0.2, 0.05, 0.0017])
+@pytest.mark.parametrize(
+    ("n_seeds", "n_groups", "v_seed", "v_group"),
+    [(2, 30, 0.2, 1.0), (3, 30, 1e-6, 1.0), (3, 30, 1.0, 0.3), (5, 200, 0.0, 1.0), (300, 40, 1.0, 1.0)],
+)
+def test_quantiles_invert_the_tail(level: float, n_seeds: int, n_groups: int, v_seed: float, v_group: float) -> None:
+    x = two_way_isf(level, v_seed, v_group, n_seeds, n_groups)
+    assert float(two_way_sf(x, v_seed, v_group, n_seeds, n_groups)) == pytest.approx(level, rel=0.03)
+
+
+def test_a_quantile_of_nothing_is_zero() -> None:
+    assert two_way_isf(0.05, 0.0, 0.0, 3, 30) == 0.0

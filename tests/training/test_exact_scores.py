@@ -1,0 +1,57 @@
+"""What a run stores agrees with the exact, sorted computation on the model's own logits, for every objective."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import average_precision_score, precision_recall_curve
+
+from experiments import run_store as store
+from experiments.data.batches import pixel_statistics
+from experiments.training.network import build_segmenter
+from experiments.training.preflight import LoadedData
+from experiments.training.run import execute
+
+# Trained far enough that scores spread over several logits, as those of any run worth comparing.
+SMALL = (
+    "trainer.max_steps=50",
+    "trainer.tile=64",
+    "trainer.batch_size=4",
+    "trainer.accelerator=cpu",
+    "optimizer.lr=1e-2",
+)
+
+
+def _reference_scores(model, split):
+    """Exact logits and labels of a whole split: (C, pixels) each."""
+    with torch.inference_mode():
+        images = torch.stack([torch.from_numpy(s.image.transpose(2, 0, 1).copy()) for s in split.samples])
+        logits = model(images)
+    labels = np.stack([sample.target for sample in split.samples])
+    return logits.transpose(0, 1).flatten(1).numpy(), labels.swapaxes(0, 1).reshape(labels.shape[1], -1)
+
+
+@pytest.mark.parametrize("loss", ["bce", "weighted_bce", "dice", "tversky", "focal", "focal_tversky", "combined"])
+def test_histograms_agree_with_sorted_logits(composed, blobs, tmp_path, loss):
+    statistics = pixel_statistics(blobs.train)
+    loaded = LoadedData(blobs, tuple(blobs.prevalence("train").tolist()), statistics, ignores_pixels=False)
+    cfg = composed(*SMALL, f"loss={loss}")
+    assert execute(cfg, tmp_path, loss, loaded, lambda update: None) == "complete"
+
+    model = build_segmenter(cfg, channels=1, prevalence=loaded.prevalence, statistics=statistics)
+    model.load_state_dict(torch.load(tmp_path / store.CHECKPOINT_FILE, weights_only=True)["model"])
+    logits, labels = _reference_scores(model.eval(), blobs.test)
+    table = pd.read_csv(tmp_path / store.METRICS_FILE)
+    table = table[table["split"] == "test"].set_index(["mask", "operating_point"])
+    for mask, name in enumerate(blobs.masks):
+        row = table.loc[(name, "natural")]
+        assert row["ap"] == pytest.approx(average_precision_score(labels[mask], logits[mask]), abs=1e-4)
+        predicted = logits[mask] >= 0
+        assert row["tp"] == (predicted & labels[mask]).sum()
+        assert row["fp"] == (predicted & ~labels[mask]).sum()
+        # The best F1 over all thresholds, from the stored histogram and from the sorted logits.
+        precision, recall, _ = precision_recall_curve(labels[mask], logits[mask])
+        exact = (2 * precision * recall / np.maximum(precision + recall, 1e-12)).max()
+        positives, negatives = store.read_scores(tmp_path)["test"].pooled(mask)
+        tp, fp = positives[::-1].cumsum(), negatives[::-1].cumsum()
+        assert (2 * tp / (tp + fp + positives.sum())).max() == pytest.approx(exact, abs=1e-4)
