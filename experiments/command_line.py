@@ -33,6 +33,9 @@ def exit_on_bad_input() -> Iterator[None]:
             traceback.print_exc()
         print(f"error: {_message(error)}", file=sys.stderr)
         raise SystemExit(2) from None
+    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pandas as pd
 
 from experiments import run_store as store
 from experiments.config import ConfigError
+from experiments.nuisance import COLUMNS, choose, without_nuisance
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class StudyRuns:
         holes: A row per run that is not complete or not there: arm, seed, status, reason.
         differences: A row per arm and configuration key, outside the axes, in which the arm differs from the baseline:
             arm, key, baseline value, arm value. A fair comparison has none.
+        tuning: A row per arm and setting of the nuisance keys, with its validation AP; see `nuisance.choose`.
     """
 
     baseline: str
@@ -31,6 +33,7 @@ class StudyRuns:
     complete: Mapping[str, Mapping[int, store.Run]]
     holes: pd.DataFrame
     differences: pd.DataFrame
+    tuning: pd.DataFrame
 
 
 def load_study(study_dir: Path, baseline: str | None = None) -> StudyRuns:
@@ -50,17 +53,21 @@ def load_study(study_dir: Path, baseline: str | None = None) -> StudyRuns:
     if not runs:
         raise ConfigError(f"study_dir: expected runs at {study_dir}/<arm>/seed=<k>/, found none")
     arms = sorted({run.arm for run in runs})
-    name = _find_baseline(arms, baseline or _declared(runs), study_dir)
-    complete = {
-        arm: {run.seed: run for run in runs if run.arm == arm and run.status == "complete"}
-        for arm in [name, *(arm for arm in arms if arm != name)]
+    found: dict[str, dict[int, store.Run]] = {
+        arm: {run.seed: run for run in runs if run.arm == arm and run.status == "complete"} for arm in arms
     }
+    nuisance = tuple(dict.fromkeys(key for run in runs for key in run.info.get("nuisance", [])))
+    tuned, tuning = choose(found, nuisance) if nuisance else (found, pd.DataFrame(columns=COLUMNS))
+    name = _find_baseline(list(tuned), baseline or _declared(runs), study_dir)
+    complete = {arm: tuned[arm] for arm in [name, *(arm for arm in tuned if arm != name)]}
     if not complete[name]:
-        reasons = "; ".join(f"{run.folder.name}: {_reason(run)}" for run in runs if run.arm == name)
+        mine = [run for run in runs if without_nuisance(run.arm, nuisance) == name]
+        reasons = "; ".join(f"{run.folder.name}: {_reason(run)}" for run in mine)
         raise ConfigError(f"baseline {name}: expected at least one complete run, got none ({reasons})")
     _refuse_other_tests(complete, name)
     axes = tuple(dict.fromkeys(axis for run in runs for axis in run.info.get("axes", [])))
-    return StudyRuns(name, axes, complete, _holes(runs, arms), _differences(complete, name, axes))
+    differences = _differences(complete, name, (*axes, *nuisance))
+    return StudyRuns(name, axes, complete, _holes(runs, arms), differences, tuning)
 
 
 def short_names(arms: Sequence[str]) -> dict[str, str]:

@@ -37,12 +37,16 @@ class TrainerSchema:
 
 @dataclass
 class StudySchema:
-    """Arms x seeds under one name. `axes`, the swept keys that make an arm, are found from the sweep itself."""
+    """Arms x seeds under one name. `axes`, the swept keys that make an arm, are found from the sweep itself.
+
+    Each arm takes the value of the `nuisance` keys that is best for it on validation.
+    """
 
     name: str = "single"
     question: str = ""
     baseline: str = "loss=bce"
     axes: list[str] | None = None
+    nuisance: list[str] = field(default_factory=list)
 
 
 @dataclass

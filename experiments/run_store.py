@@ -38,6 +38,7 @@ SCORES_FILE = "scores.npz"
 CHECKPOINT_FILE = "checkpoint.pt"
 
 SCORED_SPLITS = ("val", "test")
+CEILING = "ceiling"  # the test split scored by its true probabilities, where the data know them
 FINISHED = ("complete", "diverged")
 
 # Keys that say where files lie, how progress is shown or how fast a machine works, not what is computed.
@@ -57,7 +58,10 @@ _NOT_RESULTS = (
 
 @dataclass(frozen=True)
 class Run:
-    """One run read from disk; `scores` maps `val` and `test` to histograms, empty unless the run is complete."""
+    """One run read from disk.
+
+    `scores` maps `val`, `test` and, where it is known, `ceiling` to histograms; empty unless the run is complete.
+    """
 
     folder: Path
     arm: str
@@ -108,7 +112,7 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
 
 def write_scores(folder: Path, scores: Mapping[str, ScoreHistograms]) -> None:
     """Write the histograms of each split into one file, arrays prefixed with the split's name."""
-    arrays = {f"{split}_{name}": array for split, rows in scores.items() for name, array in rows.to_arrays().items()}
+    arrays = {name: array for split, rows in scores.items() for name, array in rows.to_arrays(f"{split}_").items()}
     write_atomically(folder / SCORES_FILE, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
 
@@ -122,12 +126,8 @@ def read_scores(folder: Path) -> dict[str, ScoreHistograms]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        return {
-            split: ScoreHistograms.from_arrays(
-                {name.removeprefix(f"{split}_"): a for name, a in arrays.items() if name.startswith(f"{split}_")}
-            )
-            for split in SCORED_SPLITS
-        }
+        known = [CEILING] if f"{CEILING}_bins" in arrays else []
+        return {split: ScoreHistograms.from_arrays(arrays, f"{split}_") for split in (*SCORED_SPLITS, *known)}
     except Exception as error:
         raise ValueError(f"{path}: expected the score histograms of a run, got {error}") from error
 

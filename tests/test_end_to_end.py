@@ -4,8 +4,10 @@ import json
 import os
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from experiments.compare import main as compare_main
 from experiments.train import main as train_main
@@ -169,3 +171,44 @@ def test_bad_input_ends_in_one_message_and_code_2(command, tmp_path, case, study
     assert "Traceback" not in err
     assert err.count("error:") == 1
     assert not list(tmp_path.rglob("run.json"))
+
+
+def test_annotation_jitter_gives_a_ceiling(command, tmp_path):
+    code, out, err = command(
+        train_main, "study=losses", "loss=bce,dice", "seed=0", "data.annotation_jitter=1", *SMALL
+    )
+    assert code == 0, err
+    assert "ceiling: solid AP" in out
+    table = pd.read_csv(tmp_path / "outputs" / "losses" / "report" / "ceiling.csv")
+    assert table["arm"].tolist() == ["loss=bce"] * 3 + ["loss=dice"] * 3
+    assert (table["gap"] < 0).all()  # three updates do not reach it
+    assert table["ceiling_ap"].between(0.2, 0.999).all()
+
+
+def test_a_study_that_tunes_a_nuisance_key(command, tmp_path):
+    arguments = ("study=losses_tuned", "loss=bce,dice", "optimizer.lr=1e-6,1e-2", "seed=0,1", *SMALL)
+    code, out, err = command(train_main, *arguments)
+    assert code == 0, err
+    folder = tmp_path / "outputs" / "losses_tuned"
+    tuning = pd.read_csv(folder / "report" / "tuning.csv")
+    assert len(tuning) == 4
+    assert tuning.groupby("arm")["chosen"].sum().eq(1).all()
+    assert pd.read_csv(folder / "report" / "verdicts.csv")["arm"].tolist() == ["loss=dice"] * 3
+    assert "tuned: loss=dice with optimizer.lr=" in out
+
+
+def test_ignored_pixels_and_a_criterion_that_cannot_ignore(command, tmp_path):
+    rng = np.random.default_rng(0)
+    for split in ("train", "val", "test"):
+        for index in range(2):
+            for folder in ("images", "masks", "valid"):
+                values = rng.integers(0, 255, (64, 64)) if folder == "images" else 255 * (rng.random((64, 64)) < 0.3)
+                path = tmp_path / "mine" / split / folder / f"{split}{index}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(values.astype(np.uint8)).save(path)
+    small = [override for override in SMALL if not override.startswith("data.")]
+    data = ("data=image_folder", f"data.root={tmp_path / 'mine'}", *small)
+    assert command(train_main, "loss=dice", *data)[0] == 0
+    code, _, err = command(train_main, "loss=custom", "loss._target_=torch.nn.BCEWithLogitsLoss", *data)
+    assert code == 2
+    assert "ignored pixels, and BCEWithLogitsLoss.forward takes no argument named `valid`" in err

@@ -86,10 +86,7 @@ def _histogram_rows(
     truth = model.true_average_precision(separation, spread) - model.true_average_precision(0.0, spread)
     sizes = [(n_seeds, n_groups) for n_seeds in seeds for n_groups in groups]
     studies = histogram_differences(model, spread, separation, sizes, n, rng, note)
-    return [
-        coverage_row("histograms", spread.name, item, truth=truth, level=level)
-        for item in studies.values()
-    ]
+    return [coverage_row("histograms", spread.name, item, truth=truth, level=level) for item in studies.values()]
 
 
 def histogram_differences(
@@ -105,16 +102,16 @@ def histogram_differences(
     most_seeds, most_groups = max(s for s, _ in sizes), max(g for _, g in sizes)
     drawn: dict[tuple[int, int], list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {size: [] for size in sizes}
     for index in range(n):
-        study = histogram_study(
-            model, spread, separation=separation, n_seeds=most_seeds, n_groups=most_groups, rng=rng
-        )
+        study = histogram_study(model, spread, separation=separation, n_seeds=most_seeds, n_groups=most_groups, rng=rng)
         for size, items in drawn.items():
             items.append(study.differences(*size))
         if (index + 1) % _NOTE_EVERY == 0:
             note(_NOTE_EVERY)
     note(n % _NOTE_EVERY)
     return {
-        size: difference_of(np.stack([full for full, _ in items], axis=1), np.stack([part for _, part in items], axis=2))
+        size: difference_of(
+            np.stack([full for full, _ in items], axis=1), np.stack([part for _, part in items], axis=2)
+        )
         for size, items in drawn.items()
     }
 
@@ -157,8 +154,6 @@ def one_way_coverage(studies: PairedDifference, truth: float, level: float, *, o
     """
     if of not in ("groups", "seeds"):
         raise ValueError(f"of: expected 'groups' or 'seeds', got {of!r}")
-    variance, count = (
-        (studies.v_group, studies.n_groups) if of == "groups" else (studies.v_seed, studies.n_seeds)
-    )
+    variance, count = (studies.v_group, studies.n_groups) if of == "groups" else (studies.v_seed, studies.n_seeds)
     half = stats.t.ppf(1.0 - level / 2.0, count - 1) * np.sqrt(variance)
     return ObservedShare.of(np.abs(studies.estimate - truth) <= half)

@@ -1,4 +1,4 @@
-"""The advice of "undecided": is the size it names the one at which half of all studies decide?"""
+"""The advice of "undecided": the size it names beside the one at which half of all studies decide."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -114,9 +114,7 @@ def decided(studies: PairedDifference, level: float, margin: float) -> NDArray[n
 
 
 def _studies(case: AdviceCase, n_seeds: int, n_groups: int, n: int, rng: np.random.Generator) -> PairedDifference:
-    return gaussian_studies(
-        case.spread, gain=case.gain, n_seeds=n_seeds, n_groups=n_groups, n_studies=n, rng=rng
-    )
+    return gaussian_studies(case.spread, gain=case.gain, n_seeds=n_seeds, n_groups=n_groups, n_studies=n, rng=rng)
 
 
 def _advised(resource: Resource, studies: PairedDifference, index: int, level: float, margin: float) -> float:

@@ -31,11 +31,11 @@ class Spread:
                 raise ValueError(f"{name}: expected a number of at least 0 in {self.name}, got {getattr(self, name)}")
 
     def expected_v_seed(self, n_seeds: int, n_groups: int) -> float:
-        """What `v_seed` estimates: (seed^2 + interaction^2 / G) / S."""
+        """Return what `v_seed` estimates: (seed^2 + interaction^2 / G) / S."""
         return (self.seed**2 + self.interaction**2 / n_groups) / n_seeds
 
     def expected_v_group(self, n_seeds: int, n_groups: int) -> float:
-        """What `v_group` estimates: (group^2 + interaction^2 / S) / G."""
+        """Return what `v_group` estimates: (group^2 + interaction^2 / S) / G."""
         return (self.group**2 + self.interaction**2 / n_seeds) / n_groups
 
 

@@ -12,6 +12,7 @@ from experiments.calibration.histogram_studies import ScoreModel
 from experiments.calibration.observed_share import ObservedShare
 from experiments.calibration.task import Note, Row, Task
 from experiments.frontier.paired_difference import PairedDifference, satterthwaite
+from experiments.frontier.two_way_tail import two_way_isf
 
 GAINS = (0.01, 0.02, 0.03, 0.05)
 """True gains in AP of the Gaussian studies."""
@@ -37,6 +38,16 @@ def promised_power(gain: float, v_seed: float, v_group: float, n_seeds: int, n_g
     noncentrality = abs(gain) / np.sqrt(v_seed + v_group)
     critical = stats.t.ppf(1.0 - level / 2.0, df)
     return float(stats.nct.sf(critical, df, noncentrality) + stats.nct.cdf(-critical, df, noncentrality))
+
+
+def promised_verdict_power(
+    gain: float, v_seed: float, v_group: float, n_seeds: int, n_groups: int, level: float
+) -> float:
+    """As `promised_power`, beyond the quantile of the two-way tail, which the verdict's p value is read from."""
+    df, error = float(satterthwaite(v_seed, v_group, n_seeds, n_groups)), np.sqrt(v_seed + v_group)
+    critical = two_way_isf(level / 2.0, v_seed, v_group, n_seeds, n_groups) / error
+    noncentrality = abs(gain) / error
+    return float(stats.nct.sf(critical, df, noncentrality))
 
 
 def power_tasks(
@@ -102,7 +113,13 @@ def _histogram_rows(
     studies = histogram_differences(model, spread, separation, sizes, n, rng, note)
     return [
         power_row(
-            "histograms", spread.name, item, gain, (float(item.v_seed.mean()), float(item.v_group.mean())), level, margin
+            "histograms",
+            spread.name,
+            item,
+            gain,
+            (float(item.v_seed.mean()), float(item.v_group.mean())),
+            level,
+            margin,
         )
         for item in studies.values()
     ]
@@ -122,8 +139,8 @@ def power_row(
     Columns: model; spread; true_gain; true_error, the standard error from the true variances (Gaussian: known;
     histograms: the mean of the estimated ones); n_seeds; n_groups; n, studies; promised, `promised_power`; found,
     share of studies whose interval excludes 0 on the right side; found_error, its Monte Carlo standard error;
-    moves_out, share with the verdict's test passed and not shown inside the margin; moves_in, the same on the wrong
-    side.
+    promised_verdict, `promised_verdict_power`; moves_out, share with the verdict's test passed and not shown inside
+    the margin; moves_in, the same on the wrong side.
     """
     low, _ = studies.interval(level)
     found = ObservedShare.of(low > 0)
@@ -139,6 +156,7 @@ def power_row(
         "promised": promised_power(gain, *true, studies.n_seeds, studies.n_groups, level),
         "found": found.value,
         "found_error": found.error,
+        "promised_verdict": promised_verdict_power(gain, *true, studies.n_seeds, studies.n_groups, level),
         "moves_out": ObservedShare.of(claims & (studies.estimate > 0)).value,
         "moves_in": ObservedShare.of(claims & (studies.estimate < 0)).value,
     }

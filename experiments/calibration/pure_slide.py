@@ -31,13 +31,11 @@ def _shift(weight: int) -> LogitMap:
 
 MAPS: Mapping[str, LogitMap] = {
     **{f"weight {weight}: + ln {weight}": _shift(weight) for weight in WEIGHTS},
-    "scale: 3 × logit": lambda logits: 3.0 * logits,
+    "scale: 3 logit": lambda logits: 3.0 * logits,
     "focal, gamma 2": ScoreMap.focal(gamma=2.0).to_stated_logit,
     "focal, gamma 2, weight .9": ScoreMap.focal(gamma=2.0, positive_weight=0.9).to_stated_logit,
 }
 """What theory says that objectives do to plain BCE's logits, and a scale, which moves no natural point."""
-
-N_SEEDS = 5
 
 
 @cache
@@ -58,20 +56,25 @@ class SlideSource:
     Args:
         name: in tables.
         effects: sizes of the random effects.
+        n_seeds: S.
         test: size of the test split.
     """
 
     name: str
     effects: Effects
+    n_seeds: int
     test: TestSet
 
 
 SOURCES = (
     SlideSource(
-        "simulated, precise", Effects(seed=0.02, group=0.4, arm_group=0.03, interaction=0.03), TestSet(60, pixels=1500)
+        "simulated, precise",
+        Effects(seed=0.01, group=0.4, arm_group=0.02, interaction=0.02, shared_noise=0.95),
+        8,
+        TestSet(80, pixels=3000),
     ),
     SlideSource(
-        "simulated, noisy", Effects(seed=0.12, group=0.4, arm_group=0.1, interaction=0.1), TestSet(40, pixels=800)
+        "simulated, noisy", Effects(seed=0.12, group=0.4, arm_group=0.1, interaction=0.1), 5, TestSet(40, pixels=800)
     ),
 )
 """The first is made so that its size suffices, the second so that it does not."""
@@ -87,14 +90,14 @@ def simulated_slide_tasks(*, n_studies: int, settings: CompareSettings) -> list[
 def _simulated_rows(source: SlideSource, settings: CompareSettings, rng: np.random.Generator, note: Note) -> list[Row]:
     runs = simulate_runs(
         {"plain": _MODEL, "twin": _MODEL},
-        range(N_SEEDS),
+        range(source.n_seeds),
         test=source.test,
         val=TestSet(10, pixels=300),
         effects=source.effects,
         rng=rng,
     )
     pool = mapped_pool(runs["plain"], runs["twin"], settings)
-    seeds = range(N_SEEDS)
+    seeds = range(source.n_seeds)
     rows = slide_rows(pool, source.name, seeds, seeds, seed=int(rng.integers(2**31)))
     note(1)
     return rows

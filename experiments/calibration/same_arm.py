@@ -1,6 +1,6 @@
 """A/A on real trainings: the runs of one arm, split into two halves that are compared as if they were two arms."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from math import comb
@@ -17,9 +17,14 @@ from experiments.frontier.run_scores import RunScores
 
 _ARM = "runs"
 
+_BLOCK = 10
 
-def same_arm_pool(study_dir: Path, settings: CompareSettings) -> RunPool:
-    """Measure the complete runs of a study's baseline arm.
+Split = tuple[tuple[int, ...], tuple[int, ...]]
+"""Seeds of the arm and seeds of the baseline; the k-th of both are a pair."""
+
+
+def complete_runs(study_dir: Path) -> dict[int, RunScores]:
+    """Read the complete runs of a study's baseline arm, by seed.
 
     Raises:
         ConfigError: a folder without runs, or fewer than 4 complete ones.
@@ -28,39 +33,49 @@ def same_arm_pool(study_dir: Path, settings: CompareSettings) -> RunPool:
     runs = study.complete[study.baseline]
     if len(runs) < 4:
         raise ConfigError(f"same_arm.study_dir: expected at least 4 complete runs in {study_dir}, got {len(runs)}")
-    return RunPool.of(
-        {_ARM: {seed: RunScores(run.scores["val"], run.scores["test"]) for seed, run in runs.items()}}, settings
-    )
+    return {seed: RunScores(run.scores["val"], run.scores["test"]) for seed, run in runs.items()}
 
 
-def halves(seeds: Sequence[int], most: int, rng: np.random.Generator) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+def halves(seeds: Sequence[int], most: int, rng: np.random.Generator) -> list[Split]:
     """Split seeds into two halves: every way, or `most` random ones where there are more.
 
-    An odd seed out is left out at random. Within a split the second half is in random order, so that pairs are not
-    always of neighbours.
+    Of an odd number one is left out at random. Within a split the second half is in random order, so that pairs are
+    not always of neighbours.
     """
     size = len(seeds) // 2
-    if len(seeds) % 2 == 0 and comb(2 * size, size) // 2 <= most:
-        first = [half for half in combinations(sorted(seeds), size) if min(seeds) in half]
-        return [(half, tuple(rng.permutation(sorted(set(seeds) - set(half))).tolist())) for half in first]
-    splits = [rng.permutation(np.asarray(seeds)).tolist() for _ in range(most)]
-    return [(tuple(order[:size]), tuple(order[size : 2 * size])) for order in splits]
+    if len(seeds) % 2 or comb(2 * size, size) // 2 > most:
+        return [random_split(seeds, rng) for _ in range(most)]
+    first = [half for half in combinations(sorted(seeds), size) if min(seeds) in half]
+    return [(half, tuple(rng.permutation(sorted(set(seeds) - set(half))).tolist())) for half in first]
 
 
-def same_arm_tasks(pool: RunPool, *, n_splits: int) -> list[Task]:
+def random_split(seeds: Sequence[int], rng: np.random.Generator) -> Split:
+    """Two random halves of the seeds."""
+    size, order = len(seeds) // 2, rng.permutation(np.asarray(seeds)).tolist()
+    return tuple(order[:size]), tuple(order[size : 2 * size])
+
+
+def slide_splits(runs: Mapping[int, RunScores], n_splits: int) -> list[Split]:
+    """Draw random splits of the runs, always the same ones."""
+    rng = np.random.default_rng(1)
+    return [random_split(sorted(runs), rng) for _ in range(n_splits)]
+
+
+def same_arm_tasks(runs: Mapping[int, RunScores], *, n_splits: int, settings: CompareSettings) -> list[Task]:
     """One task per block of splits; the splits themselves are always the same ones.
 
     Rows: a row per split and mask. Columns: split; arm_seeds; baseline_seeds; mask; verdict; verdict_f1; ap_gain,
     ap_gain_low, ap_gain_high; p_difference (headline, one at a time).
     """
-    seeds = sorted(pool.study.checked.runs[_ARM])
-    splits = list(enumerate(halves(seeds, n_splits, np.random.default_rng(0))))
-    return [Task(len(block), partial(_rows, pool, block)) for block in (splits[k : k + 20] for k in range(0, len(splits), 20))]
+    pool = RunPool.of({_ARM: runs}, settings)
+    splits = list(enumerate(halves(sorted(runs), n_splits, np.random.default_rng(0))))
+    blocks = [splits[start : start + _BLOCK] for start in range(0, len(splits), _BLOCK)]
+    return [Task(len(block), partial(_rows, pool, block)) for block in blocks]
 
 
 def _rows(
     pool: RunPool,
-    block: Sequence[tuple[int, tuple[tuple[int, ...], tuple[int, ...]]]],
+    block: Sequence[tuple[int, Split]],
     rng: np.random.Generator,
     note: Note,
 ) -> list[Row]:

@@ -18,6 +18,9 @@ _MINUS_INFINITY, _PLUS_INFINITY = LOWEST_CODE - 1, HIGHEST_CODE + 1
 _ROWS_PER_BLOCK = 64
 """Dense rows that are counted at once on an accelerator: 64 x 65,536 bins in int64 are 32 MiB."""
 
+_FEW = 1000
+"""Fewer positives than this are looked up one by one, which is faster than another dense count."""
+
 
 class ScoreHistogramBuilder:
     """Adds up the score histogram of every image and mask; memory does not grow with the pixels.
@@ -171,16 +174,35 @@ def _joint_counts(
     """Joint counts (N, Q, 5) of (N, C, P) codes and labels at (Q, C) thresholds."""
     # A pixel takes part where all of its masks are valid.
     keep = None if counted is None else counted.all(1)
-    truth = labels.any(1)
+    truth = _any_mask(labels)
+    n_pixels = np.full(len(codes), codes.shape[2]) if keep is None else _true_counts(keep)
+    n_truth = _true_counts(truth if keep is None else truth & keep)
     points = []
     for threshold in thresholds:
         predicted = codes >= threshold[:, None]
-        fired = predicted.any(1)
-        right = (predicted == labels).all(1)
-        columns = (~(fired | truth), ~fired & truth, fired & ~truth, fired & truth, right)
-        kept = columns if keep is None else tuple(column & keep for column in columns)
-        points.append(torch.stack([column.sum(1) for column in kept], dim=1))
-    return torch.stack(points, dim=1).cpu().numpy().astype(np.int64)
+        fired, wrong = _any_mask(predicted), _any_mask(predicted ^ labels)
+        if keep is not None:
+            fired, wrong = fired & keep, wrong & keep
+        n_fired, n_both = _true_counts(fired), _true_counts(fired & truth)
+        # Background is where no mask is: n_both pixels are foreground in both.
+        columns = (n_pixels - n_truth - n_fired + n_both, n_truth - n_both, n_fired - n_both, n_both)
+        points.append(np.stack([*columns, n_pixels - _true_counts(wrong)], axis=1))
+    return np.stack(points, axis=1).astype(np.int64)
+
+
+def _any_mask(flags: torch.Tensor) -> torch.Tensor:
+    """Union over masks of (N, C, P), by pairs: several times faster than a reduction over a short axis."""
+    union = flags[:, 0]
+    for mask in range(1, flags.shape[1]):
+        union = union | flags[:, mask]
+    return union
+
+
+def _true_counts(flags: torch.Tensor) -> NDArray[np.int64]:
+    """Count the true elements in each row of (N, P)."""
+    if flags.device.type == "cpu":
+        return np.array([np.count_nonzero(row) for row in flags.numpy()], dtype=np.int64)
+    return flags.sum(1).cpu().numpy()
 
 
 def _count_rows(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:
@@ -207,7 +229,11 @@ def _count_row(codes: NDArray[np.uint16], labels: NDArray[np.bool_], keep: NDArr
     shifted = codes - lowest
     both = np.bincount(shifted)
     used = np.flatnonzero(both != 0)
-    positives = np.bincount(shifted[labels], minlength=len(both))[used]
+    hits = shifted[labels]
+    if len(hits) < _FEW:
+        positives = np.bincount(np.searchsorted(used, hits), minlength=len(used))
+    else:
+        positives = np.bincount(hits, minlength=len(both))[used]
     return (
         (used + int(lowest)).astype(np.uint16),
         positives.astype(np.uint32),

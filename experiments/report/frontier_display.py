@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
+from experiments.report.known_ceiling import Ceiling
 from experiments.report.style import QUIET, RC, arm_colours, arm_markers
 
 
@@ -31,6 +32,7 @@ class FrontierDisplay:
         names: What to call each arm, the baseline first.
         baseline: The baseline arm.
         caption: How many seeds and images the figure rests on.
+        ceiling: The best frontier there is, where it is known: `mask, recall, precision`.
     """
 
     curves: pd.DataFrame
@@ -39,9 +41,10 @@ class FrontierDisplay:
     names: Mapping[str, str]
     baseline: str
     caption: str
+    ceiling: pd.DataFrame | None = None
 
     @classmethod
-    def of(cls, study: StudyRuns, comparison: Comparison) -> FrontierDisplay:
+    def of(cls, study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None) -> FrontierDisplay:
         """Take the numbers from a comparison."""
         arms = [arm for arm, seeds in study.complete.items() if seeds]
         points = comparison.points[comparison.points["mask"] != "background"]
@@ -58,6 +61,7 @@ class FrontierDisplay:
             names=short_names(arms),
             baseline=study.baseline,
             caption=f"mean over {count} seeds, band: range of the seeds; {images} test images, counts pooled",
+            ceiling=None if ceiling is None else ceiling.curve,
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -100,6 +104,9 @@ class FrontierDisplay:
         floor = self.prevalence[mask]
         ax.axhline(floor, color=QUIET, linewidth=0.8, linestyle=":")
         ax.annotate(f"prevalence {floor:.3f}", (0.02, floor), xytext=(0, 2), textcoords="offset points", **_SMALL)
+        if self.ceiling is not None:
+            best = self.ceiling[self.ceiling["mask"] == mask]
+            ax.plot(best["recall"], best["precision"], zorder=2, **_CEILING)
         colours, markers = arm_colours(list(self.names), self.baseline), arm_markers(list(self.names))
         # The baseline last: its dashes stay visible on top of a curve that it coincides with.
         for arm in [*(arm for arm in self.names if arm != self.baseline), self.baseline]:
@@ -145,13 +152,16 @@ class FrontierDisplay:
             for arm, name in self.names.items()
         ]
         grey: dict[str, Any] = {"color": QUIET, "linestyle": "none", "marker": "o"}
+        ceiling = [] if self.ceiling is None else [Line2D([], [], label="ceiling (true probabilities)", **_CEILING)]
         return [
             *lines,
+            *ceiling,
             Line2D([], [], label="natural point (probability 0.5)", **grey),
             Line2D([], [], label="tuned point (best F1 on validation)", markerfacecolor="white", **grey),
         ]
 
 
+_CEILING: dict[str, Any] = {"color": "black", "linewidth": 1.0, "linestyle": (0, (1, 1.5))}
 _SMALL: dict[str, Any] = {"fontsize": 6.5, "color": QUIET}
 
 

@@ -6,18 +6,19 @@ import pandas as pd
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
+from experiments.report.known_ceiling import Ceiling
 from experiments.report.text_table import markdown_table
 from experiments.report.verdict_text import footnotes, number, row_of, verdict_rows, with_interval
 
 
-def report_markdown(study: StudyRuns, comparison: Comparison) -> str:
+def report_markdown(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None) -> str:
     """Write the whole report as Markdown."""
     names = short_names(list(study.complete))
     headers, rows = verdict_rows(study, comparison)
     parts = [
         f"# {names[study.baseline]} and {len(study.complete) - 1} others: what moved the frontier",
         markdown_table(headers, rows),
-        "\n".join(f"- {note}" for note in footnotes(study, comparison)),
+        "\n".join(f"- {note}" for note in footnotes(study, comparison, ceiling)),
         "![Precision-recall frontiers](figures/frontier.png)",
     ]
     for arm in study.complete:
@@ -96,4 +97,6 @@ _FILES = """## Files
 | `scores.csv` | arm, seed and mask: calibration and ties of the scores |
 | `curves.csv` | arm, mask and recall: mean precision and the range over seeds |
 | `holes.csv` | run that is not there or not complete |
+| `tuning.csv` | arm and setting of the nuisance keys, where a study tunes: its validation AP, which was chosen |
+| `ceiling.csv` | arm and mask, where the best frontier there is is known: AP as a share of it |
 | `config_differences.csv` | arm and key, outside the arm itself, in which it differs from the baseline |"""

@@ -13,6 +13,7 @@ from experiments.config import ConfigError
 from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.comparison import Comparison, compare_arms
 from experiments.frontier.run_scores import RunScores
+from experiments.report.known_ceiling import Ceiling, find_ceiling
 from experiments.report.objective_theory import theories
 from experiments.report.prose import report_markdown
 from experiments.report.verdict_text import verdict_text
@@ -34,9 +35,10 @@ def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, basel
     """
     study = load_study(study_dir, baseline)
     comparison = compare(study, report)
-    write_tables(report_dir, study, comparison)
-    print(verdict_text(study, comparison))
-    for path in draw_figures(report_dir / FIGURES, study, comparison):
+    ceiling = find_ceiling(study, comparison)
+    write_tables(report_dir, study, comparison, ceiling)
+    print(verdict_text(study, comparison, ceiling))
+    for path in draw_figures(report_dir / FIGURES, study, comparison, ceiling):
         print(f"figure: {path}")
     print(f"report: {report_dir / 'report.md'}")
 
@@ -62,7 +64,7 @@ def compare(study: StudyRuns, report: DictConfig) -> Comparison:
         raise ConfigError(str(error)) from error
 
 
-def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison) -> None:
+def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> None:
     """Write the tables as CSV and the text as Markdown."""
     tables = {
         "verdicts": comparison.verdicts,
@@ -77,9 +79,13 @@ def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison) -> 
         "holes": study.holes,
         "config_differences": study.differences,
     }
+    if len(study.tuning):
+        tables["tuning"] = study.tuning
+    if ceiling is not None:
+        tables["ceiling"] = ceiling.table
     for name, table in tables.items():
         store.write_table(report_dir / f"{name}.csv", table)
-    store.write_text(report_dir / "report.md", report_markdown(study, comparison))
+    store.write_text(report_dir / "report.md", report_markdown(study, comparison, ceiling))
 
 
 def metrics_of_all(study: StudyRuns) -> pd.DataFrame:
@@ -94,7 +100,7 @@ def metrics_of_all(study: StudyRuns) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def draw_figures(folder: Path, study: StudyRuns, comparison: Comparison) -> list[Path]:
+def draw_figures(folder: Path, study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> list[Path]:
     """Draw every figure as PNG and SVG; return the PNG files."""
     # Imported here: the tables should not wait for pyplot, which needs no display.
     import matplotlib as mpl
@@ -102,7 +108,7 @@ def draw_figures(folder: Path, study: StudyRuns, comparison: Comparison) -> list
     mpl.use("Agg")
     from experiments.report.frontier_display import FrontierDisplay
 
-    figure = FrontierDisplay.of(study, comparison).plot()
+    figure = FrontierDisplay.of(study, comparison, ceiling).plot()
     paths = []
     for ending in ("svg", "png"):
         path = folder / f"frontier.{ending}"

@@ -6,19 +6,24 @@ import shutil
 import sys
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
+from experiments.report.known_ceiling import Ceiling
 from experiments.report.text_table import text_table
 
 
-def verdict_text(study: StudyRuns, comparison: Comparison, width: int | None = None) -> str:
+def verdict_text(
+    study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None, width: int | None = None
+) -> str:
     """Write the verdicts, a block per mask, then the holes and what to keep in mind.
 
     Args:
         study: The runs.
         comparison: Their comparison.
+        ceiling: The best frontier there is, where it is known.
         width: Columns of the terminal; None asks it, and takes 200 where output is piped. Narrow
             terminals lose the right-hand columns first.
     """
@@ -26,7 +31,7 @@ def verdict_text(study: StudyRuns, comparison: Comparison, width: int | None = N
     headers, rows = verdict_rows(study, comparison)
     while len(headers) > 4 and max(map(len, text_table(headers, rows).splitlines())) > width:
         headers, rows = headers[:-1], [row[:-1] for row in rows]
-    return "\n".join(["", text_table(headers, rows), "", *footnotes(study, comparison)])
+    return "\n".join(["", text_table(headers, rows), "", *footnotes(study, comparison, ceiling)])
 
 
 def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -34,7 +39,8 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
     names = short_names(list(study.complete))
     headline = comparison.settings.headline
     gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision"}[headline]
-    headers = ["mask", "arm", "verdict", f"{gain} gain", "recall", "precision", "verdict F1", "tuned F1 gain", "slide"]
+    headers = ["mask", "arm", "verdict", f"{gain} gain", "would decide", "recall", "precision"]
+    headers += ["verdict F1", "tuned F1 gain", "slide"]
     rows: list[list[str]] = []
     slides = comparison.slides
     for mask in comparison.masks:
@@ -45,7 +51,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
         means = natural.groupby("arm")[["recall", "precision"]].mean()
         base = means.loc[study.baseline]
         at_half = [number(base["recall"]), number(base["precision"])]
-        rows.append([mask, names[study.baseline], "(baseline)", "", *at_half, "", "", ""])
+        rows.append([mask, names[study.baseline], "(baseline)", "", "", *at_half, "", "", ""])
         for _, row in table.iterrows():
             arm = str(row["arm"])
             point = means.loc[arm] if arm in means.index else pd.Series({"recall": None, "precision": None})
@@ -55,6 +61,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
                     names[arm],
                     str(row["verdict"]),
                     with_interval(row, "headline_gain"),
+                    would_decide(row),
                     number(point["recall"]),
                     number(point["precision"]),
                     str(row["verdict_f1"]),
@@ -84,6 +91,16 @@ def with_interval(row: pd.Series, name: str) -> str:
     return f"{values[0]:+.3f} [{low}, {high}]"
 
 
+def would_decide(row: pd.Series) -> str:
+    """Say how many seeds, or else test groups, in all would decide an undecided verdict; a dash where neither would."""
+    if row["verdict"] != "undecided":
+        return ""
+    for name in ("seeds", "groups"):
+        if np.isfinite(row[f"needed_{name}"]):
+            return f"{row[f'needed_{name}']:.0f} {name}"
+    return "-"
+
+
 def slide_cell(row: pd.Series) -> str:
     """Format the threshold that brings the baseline to the arm's recall, as a probability."""
     if row["status"] != "reached" or pd.isna(row["baseline_threshold"]):
@@ -91,9 +108,10 @@ def slide_cell(row: pd.Series) -> str:
     return f"0.50 -> {row['baseline_threshold_probability']:.2g} (logit {row['baseline_threshold']:+.1f})"
 
 
-def footnotes(study: StudyRuns, comparison: Comparison) -> Sequence[str]:
+def footnotes(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> Sequence[str]:
     """Say what the table rests on, how to read it, and what is missing."""
     verdicts, settings = comparison.verdicts, comparison.settings
+    names = short_names(list(study.complete))
     seeds = sorted({int(n) for n in verdicts["n_seeds"]}) if len(verdicts) else [0]
     images = int(comparison.image_means["n_images"].iloc[0])
     groups = int(verdicts["n_groups"].iloc[0]) if len(verdicts) else 0
@@ -103,12 +121,21 @@ def footnotes(study: StudyRuns, comparison: Comparison) -> Sequence[str]:
         f"level {settings.level:g} after Holm over all arms and masks; "
         f"[{100 * (1 - settings.level):g} % intervals] for new seeds and new test images, training set as it is.",
         "recall, precision: at the natural point (probability 0.5). "
-        "slide: the baseline's threshold with the same recall.",
+        "would decide: seeds or test groups "
+        "in all, if the gain stays as it is. slide: the baseline's threshold with the same recall.",
     ]
     for _, row in study.holes.iterrows():
         notes.append(f"hole: {row['arm']} seed {row['seed']} is {row['status']}. {row['reason']}".rstrip())
     for arm, rows in study.differences.groupby("arm", sort=False):
         keys = ", ".join(f"{r['key']} ({r['baseline_value']} -> {r['arm_value']})" for _, r in rows.iterrows())
         notes.append(f"not alike: {arm} differs from {study.baseline} also in {keys}")
+    for arm, rows in study.tuning.groupby("arm", sort=False):
+        best = rows[rows["chosen"]].iloc[0]
+        others = ", ".join(f"{r['setting']}: {r['val_ap']:.3f}" for _, r in rows[~rows["chosen"]].iterrows())
+        notes.append(f"tuned: {arm} with {best['setting']} (validation AP {best['val_ap']:.3f}; {others})")
+    if ceiling is not None:
+        for mask, rows in ceiling.table.groupby("mask", sort=False):
+            shares = ", ".join(f"{names[r['arm']]} {r['share']:.0%}" for _, r in rows.iterrows())
+            notes.append(f"ceiling: {mask} AP {rows['ceiling_ap'].iloc[0]:.3f}, the best any model can do; {shares}")
     notes += [f"warning: {text}" for text in dict.fromkeys(verdicts["warning"]) if text] if len(verdicts) else []
     return notes

@@ -20,6 +20,7 @@ from experiments import run_store as store
 from experiments.config import ConfigError, instantiate, to_plain
 from experiments.data.batches import TileBatches, updates_loader
 from experiments.frontier.operating_point import tuned_thresholds
+from experiments.training.ceiling import score_ceiling
 from experiments.training.checkpoint import TrainingState, restore_state, save_state, save_weights
 from experiments.training.criterion import set_prevalence
 from experiments.training.device import device_name, make_accelerator, peak_memory_mb
@@ -73,6 +74,7 @@ def execute(cfg: DictConfig, folder: Path, arm: str, loaded: LoadedData, on_upda
         "study": cfg.study.name,
         "arm": arm,
         "axes": list(cfg.study.axes or []),
+        "nuisance": list(cfg.study.nuisance),
         "baseline": cfg.study.baseline,
         "seed": cfg.seed,
         "fingerprint": run_fingerprint(plain, loaded),
@@ -164,7 +166,8 @@ def _fit_and_score(
     test = score_split(model, data.test, data.masks, accelerator, thresholds=thresholds, **windows)
     save_weights(checkpoint, state.model, fingerprint, state.update)
     scores = {"val": val, "test": test}
-    store.write_scores(folder, scores)
+    ceiling = score_ceiling(data)
+    store.write_scores(folder, scores if ceiling is None else {**scores, store.CEILING: ceiling})
     store.write_table(folder / store.METRICS_FILE, metrics_table(scores))
     found.update(
         evaluate_seconds=round(time.perf_counter() - scoring, 3),

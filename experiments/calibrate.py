@@ -1,0 +1,44 @@
+"""Calibrate the verdict: find how often it is right on runs whose truth is known.
+
+    python -m experiments.calibrate                                   all of it: minutes on two cores
+    python -m experiments.calibrate parts=[coverage,power]            some parts
+    python -m experiments.calibrate same_arm.study_dir=DIR            A/A on the baseline runs of another study
+    python -m experiments.calibrate coverage.n_histogram=5000         a smaller Monte Carlo error
+
+Parts: coverage of the interval; same_arm, one arm's real trainings split into two; slides, increasing maps of the
+logits; power, true improvements of known size; advice, the size that "undecided" asks for. Writes a CSV table per part
+and calibration.md into out_dir. The real trainings come from
+
+    python -m experiments.train study=same_arm hydra/launcher=joblib hydra.launcher.n_jobs=2
+
+and without them the parts that need them are left out, which the page says. Torch is not needed.
+"""
+
+from __future__ import annotations
+
+import hydra
+from omegaconf import DictConfig
+
+import experiments.calibration.settings  # noqa: F401  (schema)
+from experiments.command_line import exit_on_bad_input, run_command
+
+
+@hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="calibrate")
+def calibrate(cfg: DictConfig) -> None:
+    """Run the parts and write their tables."""
+    # Imported here: --help should not wait for pandas and scipy.
+    from experiments.calibration.calibration_run import run_calibration
+    from experiments.config import require_complete
+
+    with exit_on_bad_input():
+        require_complete(cfg)
+        run_calibration(cfg)
+
+
+def main() -> None:
+    """Run the command; see `python -m experiments.calibrate --help`."""
+    run_command(calibrate, __doc__ or "", groups=())
+
+
+if __name__ == "__main__":
+    main()
