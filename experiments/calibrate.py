@@ -5,9 +5,9 @@
     python -m experiments.calibrate same_arm.study_dir=DIR            A/A on the baseline runs of another study
     python -m experiments.calibrate coverage.n_histogram=5000         a smaller Monte Carlo error
 
-Parts: coverage of the interval; same_arm, one arm's real trainings split into two; slides, increasing maps of the
-logits; power, true improvements of known size; advice, the size that "undecided" asks for. Writes a CSV table per part
-and calibration.md into out_dir. The real trainings come from
+Parts: coverage of the interval; floor, where coverage is lowest; same_arm, one arm's real trainings split into two;
+slides, increasing maps of the logits; power, true improvements of known size; advice, the size that "undecided" asks
+for. Writes a CSV table per part and calibration.md into out_dir. The real trainings come from
 
     python -m experiments.train study=same_arm hydra/launcher=joblib hydra.launcher.n_jobs=2
 

@@ -174,9 +174,7 @@ def test_bad_input_ends_in_one_message_and_code_2(command, tmp_path, case, study
 
 
 def test_annotation_jitter_gives_a_ceiling(command, tmp_path):
-    code, out, err = command(
-        train_main, "study=losses", "loss=bce,dice", "seed=0", "data.annotation_jitter=1", *SMALL
-    )
+    code, out, err = command(train_main, "study=losses", "loss=bce,dice", "seed=0", "data.annotation_jitter=1", *SMALL)
     assert code == 0, err
     assert "ceiling: solid AP" in out
     table = pd.read_csv(tmp_path / "outputs" / "losses" / "report" / "ceiling.csv")

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from experiments.calibration.coverage import GAUSSIAN_SPREADS, HISTOGRAM_SPREADS
+from experiments.calibration.calibration_tables import MOVES, CalibrationTables
+from experiments.calibration.coverage_section import coverage_section, floor_section
 from experiments.calibration.pure_slide import SOURCES
 from experiments.report.text_table import markdown_table
 
-MOVES = ("moves out", "moves in")
-
-
-@dataclass(frozen=True)
-class CalibrationTables:
-    """Tables of the parts that ran, and what the page says about the run.
-
-    Args:
-        tables: part -> table.
-        level: of the tests.
-        margin: of the equivalence test.
-        point_margin: of the natural point.
-        study_dir: where real runs were looked for.
-        n_real_runs: complete ones found there.
-        seconds: wall time.
-        cores: of the machine.
-    """
-
-    tables: Mapping[str, pd.DataFrame]
-    level: float
-    margin: float
-    point_margin: float
-    study_dir: str
-    n_real_runs: int
-    seconds: float
-    cores: int
-
 
 def page(result: CalibrationTables) -> str:
-    """Write the page."""
+    """Write the page, paragraphs wrapped at 120 columns."""
     sections = {
-        "coverage": _coverage,
+        "coverage": coverage_section,
+        "floor": floor_section,
         "same_arm": _same_arm,
         "slides": _slides,
         "power": _power,
@@ -59,7 +34,21 @@ def page(result: CalibrationTables) -> str:
                 f"## A/A on real trainings\n\nLeft out: there is no folder `{result.study_dir}`. Train it with "
                 "`python -m experiments.train study=same_arm`."
             )
-    return "\n\n".join(parts) + "\n"
+    blocks = "\n\n".join(parts).split("\n\n")
+    return "\n\n".join(_wrapped(block) for block in blocks) + "\n"
+
+
+def _wrapped(block: str) -> str:
+    """Wrap a paragraph, or each item of a list; leave tables, headings and code as they are."""
+    if block.startswith(("|", "#", "    ")):
+        return block
+    if not block.startswith("- "):
+        return textwrap.fill(" ".join(block.split()), 120, break_long_words=False, break_on_hyphens=False)
+    items = (" ".join(item.split()) for item in f"\n{block}".split("\n- ")[1:])
+    return "\n".join(
+        textwrap.fill(f"- {item}", 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        for item in items
+    )
 
 
 def _head(result: CalibrationTables) -> str:
@@ -74,69 +63,6 @@ in {result.seconds / 60:.1f} minutes on {result.cores} cores for the second. Lev
 {result.margin:g} AP. Every share stands with its Monte Carlo standard error (±). "Shown" means: were the true share \
 at the bound, a count this extreme would come in fewer than 1 of 10,000 calibrations. How a verdict is reached: \
 [statistics.md](statistics.md). All rows: the CSV tables that the command leaves in `outputs/calibration/`."""
-
-
-def _coverage(table: pd.DataFrame, result: CalibrationTables) -> str:
-    worst = table.sort_values("coverage").iloc[0]
-    null = table[table["true_gain"] == 0.0]
-    loud = null.sort_values("claims").iloc[-1]
-    summary = [
-        [
-            str(model),
-            str(spread),
-            f"{len(part)}",
-            f"{part['n'].iloc[0]}",
-            f"{part['coverage'].min():.3f}-{part['coverage'].max():.3f} ± {part['coverage_error'].max():.3f}",
-            f"{part['images_only'].min():.2f}-{part['images_only'].max():.2f}",
-            f"{part['seeds_only'].min():.2f}-{part['seeds_only'].max():.2f}",
-            _largest_claims(part),
-        ]
-        for (model, spread), part in table.groupby(["model", "spread"], sort=False)
-    ]
-    histograms = table[table["model"] == "histograms"]
-    detail = [
-        [
-            str(row.spread),
-            f"{row.true_gain:+.3f}",
-            f"{row.n_seeds}",
-            f"{row.n_groups}",
-            f"{row.coverage:.3f} ± {row.coverage_error:.3f}",
-        ]
-        for row in histograms.itertuples()
-    ]
-    verdict = (
-        f"No row is below .92: the lowest coverage is {worst['coverage']:.3f} ± {worst['coverage_error']:.3f}"
-        if worst["coverage"] >= 0.92
-        else f"**Below .92**: {int((table['coverage'] < 0.92).sum())} rows, shown in {int(table['below_92'].sum())}; "
-        f"the lowest is {worst['coverage']:.3f} ± {worst['coverage_error']:.3f}"
-    )
-    gaussian = "; ".join(f"{s.name} {s.seed:g}/{s.group:g}/{s.interaction:g}" for s in GAUSSIAN_SPREADS)
-    logits = "; ".join(f"{s.name} {s.seed:g}/{s.group:g}/{s.interaction:g}" for s in HISTOGRAM_SPREADS)
-    lines = f"""## Coverage of the {1 - result.level:.0%} interval
-
-{len(table)} rows: seeds by groups by where the variance comes from, for two kinds of studies. *Gaussian*: the
-difference is a sum of effects of seed, group and both together, standard deviations in AP: {gaussian}. *Histograms*: each group
-has a histogram of scores shaped like those of the real runs (Poisson counts, few positives, groups of different size
-and difficulty), the statistic is the difference of AP of the pooled histograms, and each arm has its own effects, in
-logits: {logits}. Its true gain is 0 by symmetry, or known in closed form where the arm's classes lie further apart.
-
-{verdict} ({worst["model"]}, {worst["spread"]}, true gain {worst["true_gain"]:+.3f}, {worst["n_seeds"]} seeds,
-{worst["n_groups"]} groups). The highest is {table["coverage"].max():.3f}: v_seed and v_group overlap in the
-interaction, so where it is all there is the interval is too wide. "Images only" and "seeds only" are intervals that
-know one source of variance, as a bootstrap of images or of seeds would: what the two-way interval is for. "False
-claims": the share of studies without any gain whose p value is below {result.level:g}; the largest is
-{loud["claims"]:.3f} ± {loud["claims_error"]:.3f}.
-
-"""
-    headers = ["studies", "variance from", "rows", "studies a row", "coverage", "images only", "seeds only"]
-    text = lines + markdown_table([*headers, "false claims, at most"], summary)
-    rows = markdown_table(["variance from", "true gain", "seeds", "groups", "coverage"], detail)
-    return f"{text}\n\nHistogram studies, row by row:\n\n{rows}"
-
-
-def _largest_claims(part: pd.DataFrame) -> str:
-    null = part[part["true_gain"] == 0.0]
-    return f"{null['claims'].max():.3f}" if len(null) else ""
 
 
 def _same_arm(table: pd.DataFrame, result: CalibrationTables) -> str:

@@ -10,8 +10,10 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from experiments import run_store as store
-from experiments.calibration.calibration_page import CalibrationTables, page
+from experiments.calibration.calibration_page import page
+from experiments.calibration.calibration_tables import CalibrationTables, summary_lines
 from experiments.calibration.coverage import coverage_tasks
+from experiments.calibration.coverage_floor import floor_tasks
 from experiments.calibration.decisive_size import advice_tasks
 from experiments.calibration.power import power_tasks
 from experiments.calibration.pure_slide import real_slide_tasks, simulated_slide_tasks, slide_summary
@@ -25,7 +27,7 @@ PAGE = "calibration.md"
 
 
 def run_calibration(cfg: DictConfig) -> CalibrationTables:
-    """Run the parts that `cfg.parts` names; print the page and write it with the tables.
+    """Run the parts that `cfg.parts` names; print a line about each, write the page and the tables.
 
     Raises:
         ConfigError: settings out of range, or a folder of real runs that cannot be used.
@@ -56,8 +58,8 @@ def run_calibration(cfg: DictConfig) -> CalibrationTables:
     )
     text = page(result)
     store.write_text(Path(cfg.out_dir) / PAGE, text)
-    print(text)
-    print(f"written: {Path(cfg.out_dir) / PAGE}")
+    print("\n".join(summary_lines(result)))
+    print(f"page: {Path(cfg.out_dir) / PAGE}")
     return result
 
 
@@ -71,6 +73,11 @@ def _tasks(part: str, cfg: DictConfig, settings: CompareSettings, runs: dict[int
             n_gaussian=options.n_gaussian,
             n_histogram=options.n_histogram,
             level=level,
+        )
+    if part == "floor":
+        options = cfg.coverage
+        return floor_tasks(
+            seeds=list(options.seeds), n_groups=max(options.groups), n_studies=options.n_floor, level=level
         )
     if part == "same_arm":
         return [] if runs is None else same_arm_tasks(runs, n_splits=cfg.same_arm.n_splits, settings=settings)

@@ -15,6 +15,7 @@ from experiments.frontier.paired_difference import PairedDifference, difference_
 
 GAUSSIAN_SPREADS = (
     Spread("seeds", 0.03, 0.02, 0.02),
+    Spread("mostly seeds", 0.03, 0.09, 0.0),
     Spread("groups", 0.002, 0.10, 0.02),
     Spread("both", 0.02, 0.063, 0.02),
     Spread("all three", 0.006, 0.03, 0.06),

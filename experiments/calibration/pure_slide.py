@@ -142,7 +142,8 @@ def slide_rows(
             table = pool.verdicts((key, seeds), ("baseline", baseline_seeds), seed=seed)
             columns = ["mask", "verdict", "ap_gain", "natural_recall_gain", "natural_precision_gain"]
             for row in table[[*columns, "v_seed", "v_group", "n_seeds", "n_groups"]].to_dict("records"):
-                rows.append({"source": source, "map": name, "pairing": pairing, "n_masks": len(table), **row})
+                facts = {str(column): value for column, value in row.items()}
+                rows.append({"source": source, "map": name, "pairing": pairing, "n_masks": len(table), **facts})
     return rows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig
@@ -10,7 +11,7 @@ from omegaconf import MISSING, DictConfig
 from experiments.config import ConfigError
 from experiments.frontier.compare_settings import CompareSettings
 
-PARTS = ("coverage", "same_arm", "slides", "power", "advice")
+PARTS = ("coverage", "floor", "same_arm", "slides", "power", "advice")
 
 
 @dataclass
@@ -21,6 +22,7 @@ class CoverageSchema:
     groups: list[int] = MISSING
     n_gaussian: int = MISSING
     n_histogram: int = MISSING
+    n_floor: int = MISSING
 
 
 @dataclass
@@ -92,6 +94,7 @@ def check_settings(cfg: DictConfig) -> CompareSettings:
         "threads": 1,
         "coverage.n_gaussian": 1,
         "coverage.n_histogram": 1,
+        "coverage.n_floor": 1,
         "same_arm.n_splits": 1,
         "slides.n_studies": 1,
         "slides.n_splits": 1,
@@ -118,8 +121,8 @@ def check_settings(cfg: DictConfig) -> CompareSettings:
     return settings
 
 
-def _at(cfg: DictConfig, key: str) -> object:
-    node = cfg
+def _at(cfg: DictConfig, key: str) -> Any:
+    node: Any = cfg
     for part in key.split("."):
         node = node[part]
     return node

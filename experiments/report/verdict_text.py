@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -35,26 +35,24 @@ def verdict_text(
 
 
 def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """Return headers and cells; masks are separated by an empty row, each begins with its baseline."""
+    """Return headers and cells; masks are separated by an empty row, each begins with its baseline.
+
+    After the arms come the free controls: what the baseline reaches at another threshold, without training.
+    """
     names = short_names(list(study.complete))
-    headline = comparison.settings.headline
-    gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision"}[headline]
-    headers = ["mask", "arm", "verdict", f"{gain} gain", "would decide", "recall", "precision"]
-    headers += ["verdict F1", "tuned F1 gain", "slide"]
+    gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision"}
+    headers = ["mask", "arm", "verdict", f"{gain[comparison.settings.headline]} gain", "would decide"]
+    headers += ["recall", "precision", "F1", "verdict F1", "tuned F1 gain", "slide"]
     rows: list[list[str]] = []
-    slides = comparison.slides
+    base = names[study.baseline]
     for mask in comparison.masks:
         if rows:
             rows.append([])
-        table = comparison.verdicts[comparison.verdicts["mask"] == mask]
         natural = comparison.points[(comparison.points["mask"] == mask) & (comparison.points["point"] == "natural")]
-        means = natural.groupby("arm")[["recall", "precision"]].mean()
-        base = means.loc[study.baseline]
-        at_half = [number(base["recall"]), number(base["precision"])]
-        rows.append([mask, names[study.baseline], "(baseline)", "", "", *at_half, "", "", ""])
-        for _, row in table.iterrows():
+        means = natural.groupby("arm")[["recall", "precision", "f1"]].mean()
+        rows.append([mask, base, "(baseline)", "", "", *_numbers(means, study.baseline), "", "", ""])
+        for _, row in comparison.verdicts[comparison.verdicts["mask"] == mask].iterrows():
             arm = str(row["arm"])
-            point = means.loc[arm] if arm in means.index else pd.Series({"recall": None, "precision": None})
             rows.append(
                 [
                     mask,
@@ -62,14 +60,37 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
                     str(row["verdict"]),
                     with_interval(row, "headline_gain"),
                     would_decide(row),
-                    number(point["recall"]),
-                    number(point["precision"]),
+                    *_numbers(means, arm),
                     str(row["verdict_f1"]),
                     with_interval(row, "f1_gain"),
-                    slide_cell(row_of(slides, arm, mask)),
+                    slide_cell(row_of(comparison.slides, arm, mask)),
                 ]
             )
+        controls = comparison.controls
+        for _, row in (controls[controls["mask"] == mask] if len(controls) else controls).iterrows():
+            label = control_name(row, names)
+            point = [number(row[column]) for column in ("recall", "precision", "f1")]
+            if row["threshold"] == 0:  # theory says the natural point itself: the baseline's own row
+                continue
+            line = [mask, label, "(no training)", "", "", *point, "", "", ""]
+            if line not in rows:
+                rows.append(line)
     return headers, rows
+
+
+def control_name(row: pd.Series, names: Mapping[str, str]) -> str:
+    """Name a free control by the threshold it stands at."""
+    base = names[str(row["baseline"])]
+    if "tuned" in str(row["control"]):
+        return f"{base} at its tuned threshold"
+    probability = 0.5 * (1 + np.tanh(0.5 * row["threshold"]))
+    return f"{base} at {probability:.2g} (theory: {names[str(row['arm'])]})"
+
+
+def _numbers(means: pd.DataFrame, arm: str) -> list[str]:
+    if arm not in means.index:
+        return ["-", "-", "-"]
+    return [number(means.loc[arm, column]) for column in ("recall", "precision", "f1")]
 
 
 def row_of(table: pd.DataFrame, arm: str, mask: str) -> pd.Series:
