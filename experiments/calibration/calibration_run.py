@@ -37,7 +37,7 @@ def run_calibration(cfg: DictConfig) -> CalibrationTables:
     if {"same_arm", "slides"} & set(cfg.parts) and Path(cfg.same_arm.study_dir).is_dir():
         runs = complete_runs(Path(cfg.same_arm.study_dir))
     tables: dict[str, pd.DataFrame] = {}
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.process_time()
     for part in (part for part in PARTS if part in cfg.parts):
         tasks = _tasks(part, cfg, settings, runs)
         if not tasks:
@@ -54,6 +54,7 @@ def run_calibration(cfg: DictConfig) -> CalibrationTables:
         study_dir=str(cfg.same_arm.study_dir),
         n_real_runs=0 if runs is None else len(runs),
         seconds=time.perf_counter() - started,
+        cpu_seconds=time.process_time() - cpu_started,
         cores=os.cpu_count() or 1,
     )
     text = page(result)

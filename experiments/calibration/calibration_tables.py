@@ -18,6 +18,7 @@ class CalibrationTables:
         study_dir: where real runs were looked for.
         n_real_runs: complete ones found there.
         seconds: wall time.
+        cpu_seconds: time on all cores together.
         cores: of the machine.
     """
 
@@ -28,6 +29,7 @@ class CalibrationTables:
     study_dir: str
     n_real_runs: int
     seconds: float
+    cpu_seconds: float
     cores: int
 
 

@@ -33,7 +33,7 @@ def coverage_section(table: pd.DataFrame, result: CalibrationTables) -> str:
     shown, seen = int(table["below_92"].sum()), int((table["coverage"] < 0.92).sum())
     verdict = f"**Coverage below .92 is shown in {shown} rows.**" if shown else "No row is shown to be below .92."
     if seen:
-        verdict += f" In {seen} rows the simulated share is below it, by no more than chance allows in the others."
+        verdict += f" In {seen} rows the simulated share is below it, which chance allows."
     text = f"""## Coverage of the {1 - result.level:.0%} interval
 
 {len(table)} rows, seeds {_listed(table["n_seeds"])} by groups {_listed(table["n_groups"])} by where the variance comes

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from experiments.frontier.paired_difference import satterthwaite
+from experiments.frontier.paired_difference import SeedVariance, satterthwaite
 from experiments.frontier.two_way_tail import two_way_isf
 
-_MOST = 100_000
-"""More seeds or groups than this are called infinitely many."""
+_MOST_SEEDS, _MOST_GROUPS = 1_000, 100_000
+"""More seeds or groups than this are called infinitely many: nobody will train or label them."""
 
 _N_TRUTHS = 40
 """Equally likely values that the true difference is averaged over."""
@@ -40,11 +40,8 @@ class Advice:
         name = {"seeds": "training seeds", "groups": "test groups"}[self.dominates]
         text = f"{self.share:.0%} of the variance comes from {name}; "
         options = [
-            f"about {wanted - have:.0f} more {what} would decide"
-            for wanted, have, what in (
-                (self.seeds, n_seeds, "seeds"),
-                (self.groups, n_groups, "test groups"),
-            )
+            f"about {wanted - have:.0f} more {what}{'s' if wanted - have > 1 else ''} would decide"
+            for wanted, have, what in ((self.seeds, n_seeds, "seed"), (self.groups, n_groups, "test group"))
             if np.isfinite(wanted)
         ]
         if options:
@@ -63,6 +60,7 @@ def advise(
     margin: float,
     level_difference: float,
     level_equivalence: float,
+    steady: SeedVariance | None = None,
 ) -> Advice:
     """Smallest number of seeds, or of groups, at which either test decides with probability one half.
 
@@ -81,32 +79,37 @@ def advise(
         margin: half-width of the equivalence region.
         level_difference: level of the two-sided test, after multiplicity.
         level_equivalence: level of each one-sided test, after multiplicity.
+        steady: seed variance that the test of a difference uses; its own when None. The test of equivalence always
+            uses v_seed.
     """
     total = v_seed + v_group
-    df_now = float(satterthwaite(v_seed, v_group, n_seeds, n_groups))
+    spread, prior_df = v_seed, 0.0
+    if steady is not None:
+        spread, prior_df = float(steady.variance[0]), steady.df - (n_seeds - 1)
+    df_now = float(satterthwaite(spread, v_group, prior_df + n_seeds, n_groups))
     likely = (np.arange(_N_TRUTHS) + 0.5) / _N_TRUTHS
-    truths = estimate + np.sqrt(total) * stats.t.ppf(likely, df_now)
+    truths = estimate + np.sqrt(spread + v_group) * stats.t.ppf(likely, df_now)
 
     def chance(seeds: float, groups: float) -> float:
-        parts = (v_seed * n_seeds / seeds, v_group * n_groups / groups)
-        error = np.sqrt(sum(parts))
+        own, shared, by_group = v_seed * n_seeds / seeds, spread * n_seeds / seeds, v_group * n_groups / groups
+        error = np.sqrt(shared + by_group)
         if error == 0.0:
             return 1.0
         sizes = (round(seeds), round(groups))
-        outer = two_way_isf(level_difference / 2.0, *parts, *sizes)
-        inner = min(max(margin - two_way_isf(level_equivalence, *parts, *sizes), 0.0), outer)
+        outer = two_way_isf(level_difference / 2.0, shared, by_group, prior_df + sizes[0], sizes[1])
+        inner = min(max(margin - two_way_isf(level_equivalence, own, by_group, *sizes), 0.0), outer)
         differs = special.ndtr((truths - outer) / error) + special.ndtr((-truths - outer) / error)
         inside = special.ndtr((inner - truths) / error) - special.ndtr((-inner - truths) / error)
         return float((differs + inside).mean())
 
     # Every number to about 50, then steps of some percent.
-    numbers = np.unique(np.geomspace(2, _MOST, 300).round())
+    seeds, groups = (np.unique(np.geomspace(2, most, 300).round()) for most in (_MOST_SEEDS, _MOST_GROUPS))
     factors = np.geomspace(1.0, 10_000.0, 200)[1:]
     return Advice(
         dominates="seeds" if v_seed >= v_group else "groups",
         share=float(max(v_seed, v_group) / total) if total > 0 else 1.0,
-        seeds=_first(lambda size: chance(size, n_groups), numbers[numbers > n_seeds]),
-        groups=_first(lambda size: chance(n_seeds, size), numbers[numbers > n_groups]),
+        seeds=_first(lambda size: chance(size, n_groups), seeds[seeds > n_seeds]),
+        groups=_first(lambda size: chance(n_seeds, size), groups[groups > n_groups]),
         both=_first(lambda factor: chance(n_seeds * factor, n_groups * factor), factors),
     )
 

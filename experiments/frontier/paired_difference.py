@@ -1,6 +1,6 @@
 """Two-way t for a paired difference: seeds and test groups both vary, and the interval speaks of new ones."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +10,19 @@ from experiments.frontier.two_way_tail import two_way_sf
 
 _ROUNDING = 1e-12
 """Standard errors below this are rounding: the two runs are identical in the statistic."""
+
+
+@dataclass(frozen=True)
+class SeedVariance:
+    """Variance of a difference from seeds, steadied by a whole study's (`steady_seed_variances`).
+
+    Args:
+        variance: (K,), of the mean over seeds.
+        df: its degrees of freedom.
+    """
+
+    variance: NDArray[np.float64]
+    df: float
 
 
 @dataclass(frozen=True)
@@ -44,13 +57,18 @@ class PairedDifference:
         """
         return satterthwaite(self.v_seed, self.v_group, self.n_seeds, self.n_groups)
 
+    def single(self, index: int) -> "PairedDifference":
+        """One of the K differences by itself."""
+        one = slice(index, index + 1)
+        return replace(self, estimate=self.estimate[one], v_seed=self.v_seed[one], v_group=self.v_group[one])
+
     def interval(self, level: float = 0.05) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Two-sided interval at 1 - level, for each difference by itself: (low, high)."""
         with np.errstate(invalid="ignore"):
             half = stats.t.ppf(1.0 - level / 2.0, self.df) * self.standard_error
         return self.estimate - half, self.estimate + half
 
-    def p_difference(self) -> NDArray[np.float64]:
+    def p_difference(self, steady: SeedVariance | None = None) -> NDArray[np.float64]:
         """Two-sided p value of a difference of 0, from the tail of the two parts (`two_way_sf`).
 
         Verdicts rest on it. Where the interval ends at 0 it is somewhat larger than the interval's level: the
@@ -58,9 +76,13 @@ class PairedDifference:
 
         Without any variation it is 1 for a difference of 0 and NaN for any other: such runs are copies of each
         other, which is no evidence about new ones.
+
+        Args:
+            steady: seed variance and degrees of freedom to use in place of this difference's own.
         """
         still = self.standard_error == 0.0
-        p = 2.0 * self._tail(np.abs(self.estimate))
+        seeds = SeedVariance(self.v_seed, self.n_seeds - 1) if steady is None else steady
+        p = 2.0 * two_way_sf(np.abs(self.estimate), seeds.variance, self.v_group, seeds.df + 1, self.n_groups)
         same = np.where(np.abs(self.estimate) < _ROUNDING, 1.0, np.nan)
         return np.where(still, same, p)
 
@@ -75,12 +97,10 @@ class PairedDifference:
         if not margin > 0:
             raise ValueError(f"margin: expected a number above 0, got {margin}")
         still = self.standard_error == 0.0
-        p = self._tail(margin - np.abs(self.estimate))
+        inside = margin - np.abs(self.estimate)
+        p = two_way_sf(inside, self.v_seed, self.v_group, self.n_seeds, self.n_groups)
         same = np.where(np.abs(self.estimate) < _ROUNDING, 0.0, np.nan)
         return np.where(still, same, p)
-
-    def _tail(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return two_way_sf(x, self.v_seed, self.v_group, self.n_seeds, self.n_groups)
 
 
 def paired_difference(
@@ -143,20 +163,3 @@ def satterthwaite(
     below = seed**2 / np.maximum(np.subtract(n_seeds, 1), 1) + group**2 / np.maximum(np.subtract(n_groups, 1), 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(largest == 0, np.inf, (seed + group) ** 2 / below)
-
-
-def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Holm's adjusted p values; NaN entries are tests that were not made: they stay NaN and do not count.
-
-    Adjusted p of the k-th smallest of m: the largest over j <= k of min(1, (m - j + 1) p_(j)).
-
-    Reference: Holm 1979.
-    """
-    p = np.asarray(p_values, dtype=np.float64)
-    flat = p.ravel()
-    made = np.flatnonzero(~np.isnan(flat))
-    order = made[np.argsort(flat[made], kind="stable")]
-    factors = len(order) - np.arange(len(order))
-    adjusted = np.full(flat.shape, np.nan)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * flat[order]))
-    return adjusted.reshape(p.shape)

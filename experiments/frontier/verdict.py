@@ -75,7 +75,10 @@ def _decide_one(item: Evidence, p: PValues, rule: Rule) -> Verdict:
         word: Word = "moves out" if gain > 0 else "moves in"
         side = "above" if gain > 0 else "below"
         return Verdict(word, f"{name} gain {gain:+.3f} is {side} 0 and not inside ±{rule.margin:g}", p)
-    reason = f"{name} gain {gain:+.3f} is neither shown to differ from 0 nor to lie inside ±{rule.margin:g}"
+    reason = (
+        f"{name} gain {gain:+.3f} is neither shown to differ from 0 nor to lie inside ±{rule.margin:g} "
+        f"(p {p.difference_holm:.2g} and {p.equivalence_holm:.2g} after Holm)"
+    )
     return _undecided_gain(item, p, rule, reason)
 
 
@@ -84,6 +87,7 @@ def _undecided_gain(item: Evidence, p: PValues, rule: Rule, reason: str) -> Verd
         estimate=float(item.gain.estimate[0]),
         v_seed=float(item.gain.v_seed[0]),
         v_group=float(item.gain.v_group[0]),
+        steady=p.steady,
         n_seeds=item.gain.n_seeds,
         n_groups=item.gain.n_groups,
         margin=rule.margin,

@@ -48,7 +48,8 @@ def verdict_table(study: MeasuredStudy, pairs: list[PairedRuns], bands: list[Rec
 
     Intervals cover 1 - level each by itself: they are not adjusted for the number of arms and masks, the
     verdicts are. `df`, `v_seed`, `v_group` and the p values belong to the headline, those that begin with
-    `f1_` to tuned F1.
+    `f1_` to tuned F1. `p_difference` rests on `v_seed_steadied` with `seed_df` degrees of freedom, the seed
+    variance drawn towards that of the whole study (`steady_seed_variances`), `p_equivalence` on `v_seed`.
     """
     settings = study.settings
     of_curve = settings.headline in ("ap", "mean_precision")
@@ -96,6 +97,8 @@ def _row(
         **interval_columns("natural_recall_gain", pair.difference(["recall_natural"]), settings.level),
         **interval_columns("natural_precision_gain", pair.difference(["precision_natural"]), settings.level),
         **_spread("", item.gain),
+        "v_seed_steadied": float(verdict.p.steady.variance[0]),
+        "seed_df": float(verdict.p.steady.df),
         **_tests("", verdict),
         "p_crosses_holm": verdict.p.crosses_holm,
         "p_point_moved_holm": verdict.p.moved_holm,

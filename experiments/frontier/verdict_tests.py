@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.frontier.paired_difference import PairedDifference, holm
+from experiments.frontier.paired_difference import PairedDifference, SeedVariance
 from experiments.frontier.recall_band import RecallBand
+from experiments.frontier.study_family import holm, steady_seed_variances
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class PValues:
         same_holm: of a natural point that moved by more than its margin.
         difference_factor: what Holm multiplied `difference` by.
         equivalence_factor: what Holm multiplied `equivalence` by.
+        steady: seed variance that `difference` rests on.
     """
 
     difference: float
@@ -80,6 +82,7 @@ class PValues:
     same_holm: float
     difference_factor: int
     equivalence_factor: int
+    steady: SeedVariance
 
 
 def p_values(evidence: Sequence[Evidence], rule: Rule) -> list[PValues]:
@@ -89,10 +92,14 @@ def p_values(evidence: Sequence[Evidence], rule: Rule) -> list[PValues]:
     def family(values: list[float]) -> NDArray[np.float64]:
         return np.array([value if ok else np.nan for value, ok in zip(values, usable, strict=True)])
 
-    difference = family([float(item.gain.p_difference()[0]) for item in evidence])
+    gain_seeds = _steadied([item.gain for item in evidence], usable)
+    pairs = zip(evidence, gain_seeds, strict=True)
+    difference = family([float(item.gain.p_difference(seeds)[0]) for item, seeds in pairs])
     equivalence = family([float(item.gain.p_equivalence(rule.margin)[0]) for item in evidence])
     crosses = holm(family([np.nan if item.band is None else item.band.p_crosses for item in evidence]))
-    moved = holm(family([_p_moved(item, rule.point_margin) for item in evidence]))
+    recall_seeds, precision_seeds = (_steadied([item.point.single(k) for item in evidence], usable) for k in (0, 1))
+    point_seeds = zip(evidence, recall_seeds, precision_seeds, strict=True)
+    moved = holm(family([_p_moved(item, seeds, rule.point_margin) for item, *seeds in point_seeds]))
     same = holm(family([_p_same(item, rule.point_margin) for item in evidence]))
     difference_holm, equivalence_holm = holm(difference), holm(equivalence)
     return [
@@ -106,8 +113,18 @@ def p_values(evidence: Sequence[Evidence], rule: Rule) -> list[PValues]:
             same_holm=float(same[index]),
             difference_factor=_holm_factor(difference, index),
             equivalence_factor=_holm_factor(equivalence, index),
+            steady=gain_seeds[index],
         )
         for index in range(len(evidence))
+    ]
+
+
+def _steadied(differences: list[PairedDifference], usable: list[bool]) -> list[SeedVariance]:
+    """Seed variances steadied over the comparisons that can have a verdict; those of others as they are."""
+    steadied = iter(steady_seed_variances([d for d, ok in zip(differences, usable, strict=True) if ok]))
+    return [
+        next(steadied) if ok else SeedVariance(d.v_seed, d.n_seeds - 1)
+        for d, ok in zip(differences, usable, strict=True)
     ]
 
 
@@ -116,12 +133,13 @@ def _holm_factor(family: NDArray[np.float64], index: int) -> int:
     return max(1, int((~np.isnan(family)).sum() - (family < family[index]).sum()))
 
 
-def _p_moved(item: Evidence, margin: float) -> float:
+def _p_moved(item: Evidence, seeds: Sequence[SeedVariance], margin: float) -> float:
     """Smaller p of the coordinates that moved by more than the margin, doubled for looking at two."""
     estimate, error = item.point.estimate, item.point.standard_error
     far = np.abs(estimate) > margin
     # Recall 0 in every baseline run and 1 in every other run varies over nothing, and has moved for sure.
-    p = np.where((error == 0.0) & far, 0.0, item.point.p_difference())
+    tested = [float(item.point.single(k).p_difference(seeds[k])[0]) for k in (0, 1)]
+    p = np.where((error == 0.0) & far, 0.0, tested)
     if np.isnan(p).all():
         return float("nan")
     counted = p[far & ~np.isnan(p)]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.frontier.advice import Advice, advise
-from experiments.frontier.paired_difference import PairedDifference, difference_of
+from experiments.frontier.paired_difference import PairedDifference, SeedVariance, difference_of
 
 
 def _advise(estimate: float, v_seed: float, v_group: float, n_seeds: int = 3, n_groups: int = 40) -> Advice:
@@ -66,6 +66,17 @@ def test_seeds_without_variance_cannot_help() -> None:
     advice = _advise(0.0, 0.0, 1e-4)
     assert (advice.seeds, advice.dominates, advice.share) == (np.inf, "groups", 1.0)
     assert np.isfinite(advice.groups)
+
+
+def test_a_study_that_knows_the_seed_variance_better_needs_fewer_seeds() -> None:
+    options = {"estimate": 0.03, "v_seed": 2e-4, "v_group": 1e-5, "n_seeds": 3, "n_groups": 40, "margin": 0.01}
+    levels = {"level_difference": 0.01, "level_equivalence": 0.01}
+    alone = advise(**options, **levels)
+    own = advise(**options, **levels, steady=SeedVariance(np.array([2e-4]), 2.0))
+    steady = advise(**options, **levels, steady=SeedVariance(np.array([2e-4]), 4.0))
+    assert own == alone
+    assert steady.seeds <= alone.seeds
+    assert steady.both < alone.both
 
 
 def test_the_sentence() -> None:

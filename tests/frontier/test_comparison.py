@@ -240,7 +240,7 @@ def test_a_mask_without_positives_in_test_is_nan_with_its_reason(runs) -> None:
     # The other mask is judged as if it were alone: the empty one made no test.
     alone = compare_arms(runs, baseline="bce", settings=FAST).verdicts
     solid = result.verdicts[result.verdicts["mask"] == "solid"]
-    np.testing.assert_array_equal(solid.p_difference, alone[alone["mask"] == "solid"].p_difference)
+    np.testing.assert_array_equal(solid.p_equivalence, alone[alone["mask"] == "solid"].p_equivalence)
 
 
 def test_no_positive_in_validation_leaves_f1_undecided_and_ap_decided(runs) -> None:

@@ -35,7 +35,7 @@ def _band(
 )
 def test_the_band_covers_everywhere_at_once(n_seeds: int, n_groups: int, length: float, seed_sd: float) -> None:
     rng = np.random.default_rng([n_seeds, n_groups])
-    n = 200
+    n = 150
     covered = 0
     for _ in range(n):
         band = _band(np.zeros(19), n_seeds, n_groups, rng, length=length, seed_sd=seed_sd)

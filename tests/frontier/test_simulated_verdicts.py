@@ -77,10 +77,10 @@ def test_a_pure_slide_slides_and_never_moves(steady, increasing) -> None:
 def test_a_slide_with_seeds_of_its_own_never_moves() -> None:
     """The weighted arm is trained anew: the same frontier, noise of its own, another point."""
     words: Counter[str] = Counter()
-    for seed in range(3):
+    for seed in range(2):
         runs = _runs({"bce": ArmModel(), "weighted": ArmModel(shift=-6.0 + np.log(42.0))}, n_groups=150, seed=seed)
         words.update(_verdicts(runs, replace(FAST, margin=0.02)).verdict)
-    assert words["slides"] >= 27, words
+    assert words["slides"] >= 18, words
     assert set(words) <= {"slides", "undecided"}
 
 
@@ -129,7 +129,7 @@ def test_noisy_few_seeds_are_undecided_with_advice() -> None:
 def test_the_same_loss_on_other_seeds_moves_at_most_at_the_level() -> None:
     """A/A with realistic noise: wrong moves in a study of ten masks, at the level after Holm."""
     wrong = 0
-    n_studies = 10
+    n_studies = 7
     for seed in range(n_studies):
         runs = _runs({"bce": ArmModel(), "again": ArmModel()}, effects=Effects(), n_seeds=3, n_groups=25, seed=seed)
         words = set(_verdicts(runs).verdict)
@@ -158,14 +158,14 @@ def test_coverage_of_the_interval_on_simulated_histograms() -> None:
     truth = {"same": np.zeros(2), "better": large["better"].estimate}
     covered: Counter[tuple[str, str]] = Counter()
     n = 0
-    for seed in range(40):
+    for seed in range(26):
         studies = gains(_runs(arms, effects=effects, n_seeds=3, n_groups=20, seed=seed, pixels=200))
         n += len(MASKS)
         for arm, difference in studies.items():
             low, high = (edge.reshape(len(MASKS), 2) for edge in difference.interval(0.05))
             inside = (low <= truth[arm]) & (truth[arm] <= high)
             covered.update({(arm, name): int(inside[:, k].sum()) for k, name in enumerate(names)})
-    assert n == 400
+    assert n == 260
     for key, count in covered.items():
         # Fails by chance once in 10,000 when the true coverage is .92.
         assert stats.binom.cdf(count, n, 0.92) > 1e-4, (key, count / n)
