@@ -69,7 +69,10 @@ def run_command(command: Callable[[], None], text: str, groups: Sequence[str] | 
         groups: The configuration groups that the command uses; None for all.
     """
     if {"--help", "-h"} & set(sys.argv[1:]):
-        print(f"{text.strip()}\n\nOptions:\n\n{option_list(groups)}\n\nHydra's own flags: --hydra-help")
+        options = option_list(groups)
+        listed = f"\n\nOptions:\n\n{options}" if options else ""
+        flags = "All keys: --cfg job. Hydra's own flags: --hydra-help. Tracebacks: HYDRA_FULL_ERROR=1"
+        print(f"{text.strip()}{listed}\n\n{flags}")
         return
     full_error = os.environ.get("HYDRA_FULL_ERROR", "")
     os.environ[_TRACEBACK_WANTED] = full_error if full_error == "1" else ""
@@ -82,7 +85,7 @@ def run_command(command: Callable[[], None], text: str, groups: Sequence[str] | 
                 _refuse_shadowed_options(config_dir)
             command()
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from the last checkpoints", file=sys.stderr)
+        print("\nstopped; the same command (without overwrite=true) goes on from the last checkpoints", file=sys.stderr)
         raise SystemExit(130) from None
     finally:
         os.environ["HYDRA_FULL_ERROR"] = full_error
@@ -93,7 +96,10 @@ def _message(error: BaseException) -> str:
     cause = error.__cause__
     if cause is not None and str(cause).strip() and str(cause).strip() not in lines[0]:
         lines.append(str(cause).strip())
-    return "\n".join(lines)
+    text = "\n".join(lines)
+    if "--multirun" in text:
+        text += "\nA sweep needs a study: study=losses and the like, or --multirun with a study_dir."
+    return text
 
 
 def _config_dir(arguments: list[str]) -> Path | None:

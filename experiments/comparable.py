@@ -13,6 +13,8 @@ from experiments import run_store as store
 from experiments.config import ConfigError
 from experiments.nuisance import COLUMNS, choose, without_nuisance
 
+_START = "initial weights"
+
 
 @dataclass(frozen=True)
 class StudyRuns:
@@ -86,12 +88,18 @@ def _declared(runs: Sequence[store.Run]) -> str:
     return next(iter(declared))
 
 
-def _find_baseline(arms: Sequence[str], wanted: str, study_dir: Path) -> str:
+def find_arm(arms: Sequence[str], wanted: str) -> str | None:
+    """Find an arm by its name, with or without the part that all arms share; None where there is none."""
     short = short_names(arms)
     matches = [arm for arm in arms if wanted in (arm, short[arm])]
-    if len(matches) != 1:
+    return matches[0] if len(matches) == 1 else None
+
+
+def _find_baseline(arms: Sequence[str], wanted: str, study_dir: Path) -> str:
+    arm = find_arm(arms, wanted)
+    if arm is None:
         raise ConfigError(f"baseline: expected one of the arms in {study_dir}: {', '.join(arms)}; got {wanted}")
-    return matches[0]
+    return arm
 
 
 def _reason(run: store.Run) -> str:
@@ -130,9 +138,14 @@ def _holes(runs: Sequence[store.Run], arms: Sequence[str]) -> pd.DataFrame:
 
 def _differences(complete: Mapping[str, Mapping[int, store.Run]], baseline: str, axes: tuple[str, ...]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
+    reference = complete[baseline][min(complete[baseline])]
     for arm, seeds in complete.items():
-        for seed in sorted(set(seeds) & set(complete[baseline])):
-            first, second = (_facts(complete[name][seed], axes) for name in (baseline, arm))
+        for seed in sorted(seeds):
+            # The pair of the same seed starts alike; everything else is alike over the whole study.
+            pair = complete[baseline].get(seed, reference)
+            first, second = _facts(reference, axes), _facts(seeds[seed], axes)
+            if pair.seed == seed:
+                first[_START], second[_START] = (run.info.get("initial_weights") for run in (pair, seeds[seed]))
             for key, (old, new) in store.differing_keys(first, second).items():
                 rows.append({"arm": arm, "key": key, "baseline_value": str(old), "arm_value": str(new)})
     columns = ["arm", "key", "baseline_value", "arm_value"]
@@ -140,11 +153,10 @@ def _differences(complete: Mapping[str, Mapping[int, store.Run]], baseline: str,
 
 
 def _facts(run: store.Run, axes: tuple[str, ...]) -> dict[str, Any]:
-    """Collect what a fair comparison keeps the same: the configuration, the training data, the start, the budget."""
-    facts = store.result_config(run.config, axes)
+    """Collect what a fair comparison keeps the same: the configuration, the training data, the budget."""
+    facts = store.result_config(run.config, ("seed", *axes))
     data = run.info.get("data_fingerprint", {})
     facts["training images and labels"] = data.get("train")
     facts["validation images and labels"] = data.get("val")
-    facts["initial weights"] = run.info.get("initial_weights")
     facts["updates"] = run.info.get("updates")
     return facts

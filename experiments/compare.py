@@ -28,7 +28,9 @@ def compare(cfg: DictConfig) -> None:
 
     with exit_on_bad_input():
         require_complete(cfg)
-        report_study(Path(cfg.study_dir), Path(cfg.report_dir), cfg.report, baseline=cfg.baseline)
+        study_dir = Path(cfg.study_dir)
+        report_dir = Path(cfg.report_dir or study_dir / "report")
+        report_study(study_dir, report_dir, cfg.report, baseline=cfg.baseline)
 
 
 def main() -> None:

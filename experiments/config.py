@@ -86,7 +86,7 @@ class CompareSchema:
 
     study_dir: str = MISSING
     baseline: str | None = None
-    report_dir: str = MISSING
+    report_dir: str | None = None
     report: ReportSchema = field(default_factory=ReportSchema)
 
 

@@ -6,7 +6,7 @@ A run folder `<study>/<arm>/seed=<k>/` holds
 |---|---|
 | `config.yaml` | the resolved configuration |
 | `metrics.csv` | a row per split x mask x operating point, with the background and all-pixel rows beside them |
-| `history.csv` | a row per logged update: loss, its terms, learning rate, gradient norm |
+| `history.csv` | a row per logged update: loss, its terms, learning rate, seconds |
 | `scores.npz` | score histograms per image and mask of validation and test |
 | `checkpoint.pt` | the weights (while training: the whole state) |
 | `run.json` | status, versions, seed, device, times, fingerprints; says `complete` last |
@@ -49,6 +49,8 @@ _NOT_RESULTS = (
     "report",
     "data.root",
     "data.cache_dir",
+    "data.memory",
+    "data.threads",
     "trainer.workers",
     "trainer.threads",
     "trainer.log_every",
@@ -103,6 +105,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a CSV file atomically; floats keep seven significant digits."""
     write_text(path, table.to_csv(index=False, float_format="%.7g"))
+
+
+def remove_run(folder: Path) -> None:
+    """Remove the files of a run, so that nothing of it is taken for the next one's."""
+    for name in (RUN_FILE, CONFIG_FILE, METRICS_FILE, HISTORY_FILE, SCORES_FILE, CHECKPOINT_FILE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
@@ -179,8 +187,9 @@ def seed_of(folder: Path) -> int:
 
 
 def find_run_folders(study_dir: Path) -> list[Path]:
-    """List the folders `<arm>/seed=<k>` below a study, ordered by arm and seed."""
-    folders = [path for path in study_dir.glob("*/seed=*") if path.is_dir() and _is_integer(path.name[5:])]
+    """List the folders `<arm>/seed=<k>` below a study that hold a `run.json`, ordered by arm and seed."""
+    files = study_dir.glob(f"*/seed=*/{RUN_FILE}")
+    folders = [path.parent for path in files if _is_integer(path.parent.name.removeprefix("seed="))]
     return sorted(folders, key=lambda path: (path.parent.name, seed_of(path)))
 
 

@@ -40,10 +40,10 @@ def train(cfg: DictConfig) -> str:
     hydra_cfg = HydraConfig.get()
     folder = Path(hydra_cfg.runtime.output_dir)
     alone = hydra_cfg.mode == RunMode.RUN
-    set_threads(cfg.trainer.threads, 1 if alone else parallel_jobs(hydra_cfg.launcher))
     # Before a study its callback has checked every run; alone, a run says so itself, without Hydra's preamble.
     with exit_on_bad_input() if alone else nullcontext():
         loaded = check(cfg)
+        set_threads(cfg.trainer.threads, 1 if alone else parallel_jobs(hydra_cfg.launcher))
         finished = is_finished(folder, to_plain(cfg), loaded)
     if finished:
         if alone:
@@ -55,7 +55,7 @@ def train(cfg: DictConfig) -> str:
         return status
 
     print_data(loaded)
-    with make_bar(cfg.trainer.max_steps, folder.parent.name) as bar:
+    with make_bar(cfg.trainer.max_steps, "training") as bar:
         status = execute(cfg, folder, folder.parent.name, loaded, lambda update: bar.update(update - bar.n))
     from experiments.report.run_summary import print_run
 

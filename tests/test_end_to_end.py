@@ -155,6 +155,8 @@ REFUSED = {
     "device": (("trainer.accelerator=tpu",), "trainer.accelerator: expected one of auto, cpu, cuda, mps, got tpu"),
     "precision": (("trainer.precision=64",), "trainer.precision: expected one of 32, bf16, fp16, got 64"),
     "optimizer": (("+optimizer.momentum=2",), "momentum"),
+    "threads": (("trainer.threads=-1",), "trainer.threads: expected a positive number or null, got -1"),
+    "overlap": (("trainer.eval_overlap=-8",), "trainer.eval_overlap: expected a number of at least 0, got -8"),
 }
 
 
@@ -210,3 +212,58 @@ def test_ignored_pixels_and_a_criterion_that_cannot_ignore(command, tmp_path):
     code, _, err = command(train_main, "loss=custom", "loss._target_=torch.nn.BCEWithLogitsLoss", *data)
     assert code == 2
     assert "ignored pixels, and BCEWithLogitsLoss.forward takes no argument named `valid`" in err
+
+
+def test_a_narrowed_study_keeps_its_baseline(command, tmp_path):
+    code, out, err = command(train_main, "study=losses", "loss=dice", "seed=0", *SMALL)
+    assert code == 0, err
+    assert "loss=bce added" in out
+    folder = tmp_path / "outputs" / "losses"
+    assert (folder / "loss=bce" / "seed=0" / "run.json").exists()
+
+    # Another seed with another configuration does not slip in.
+    code, _, err = command(train_main, "study=losses", "loss=dice", "seed=1", *SMALL, "optimizer.lr=1e-4")
+    assert code == 2
+    assert "optimizer.lr: 0.01 there, 0.0001 now" in err
+    assert not (folder / "loss=dice" / "seed=1" / "run.json").exists()
+
+    # A baseline that no arm is, and settings of the report that cannot be, are refused before training.
+    code, _, err = command(train_main, "study=losses", "seed=0", "study.baseline=bse", *SMALL)
+    assert code == 2
+    assert "study.baseline: expected one of the arms" in err
+    code, _, err = command(train_main, "study=losses", "seed=2", "report.headline=auc", *SMALL)
+    assert code == 2
+    assert "report.headline: expected ap" in err
+    assert not list(folder.glob("*/seed=2/run.json"))
+
+
+def test_a_study_of_one_arm_reports_without_verdicts(command):
+    code, out, err = command(train_main, "study=losses", "loss=bce", "seed=0,1", *SMALL)
+    assert code == 0, err
+    assert "(baseline)" in out
+
+
+def test_an_edited_loss_is_another_loss(command, tmp_path):
+    source = (
+        "import torch\n\n\n"
+        "class Mine(torch.nn.Module):\n"
+        "    def forward(self, logits, target):\n"
+        "        return SCALE * ((logits.sigmoid() - target) ** 2).mean()\n"
+    )
+    path = tmp_path / "edited_criterion.py"
+    path.write_text(source.replace("SCALE", "1"))
+    run = ("loss=custom", "loss._target_=edited_criterion.Mine", *SMALL)
+    assert command(train_main, *run)[0] == 0
+    assert "already done" in command(train_main, *run)[1]
+    path.write_text(source.replace("SCALE", "2"))
+    code, _, err = command(train_main, *run)
+    assert code == 2
+    assert "overwrite=true" in err
+
+
+def test_compare_names_what_is_missing(command, tmp_path):
+    code, _, err = command(compare_main)
+    assert (code, "study_dir: no value given" in err) == (2, True)
+    code, _, err = command(compare_main, "study_dir=nowhere/losses")
+    assert (code, "nowhere/losses, which is not there" in err) == (2, True)
+    assert not (tmp_path / "nowhere").exists()

@@ -23,6 +23,7 @@ FORBIDDEN = {
         "experiments.report",
         "experiments.run_store",
     ),
+    "experiments/calibration": ("torch", "losses", "accelerate", "experiments.training", "experiments.data"),
     "experiments/report": ("torch", "losses", "accelerate", "experiments.training", "experiments.data"),
     "experiments/data": ("experiments.training", "experiments.report", "experiments.frontier", "losses"),
     "experiments/training": (
@@ -61,7 +62,7 @@ def test_only_score_counts_imports_torch_in_frontier():
     assert users == ["score_counts.py"]
 
 
-@pytest.mark.parametrize("module", ["experiments.train", "experiments.compare"])
+@pytest.mark.parametrize("module", ["experiments.train", "experiments.compare", "experiments.calibrate"])
 def test_commands_start_without_torch(module):
     code = f"import sys, {module}; sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib.pyplot', 'timm')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

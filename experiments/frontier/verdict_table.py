@@ -161,7 +161,7 @@ def _warning(study: MeasuredStudy, pair: PairedRuns) -> str:
     """Say what a reader should keep in mind about this row; empty where there is nothing."""
     warnings = []
     if len(pair.seeds) == 2:
-        warnings.append("2 seeds: the variance over seeds is hardly known, more seeds make the verdict firmer")
+        warnings.append("2 seeds: the variance over seeds is hardly known, the intervals are too short; take 3 or more")
     if 2 <= pair.n_groups < 5:
         warnings.append(f"{pair.n_groups} test groups: the variance over groups is hardly known")
     for name in (pair.arm, study.checked.baseline):

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
@@ -118,7 +119,7 @@ class FrontierDisplay:
                 curve["seed_low"],
                 curve["seed_high"],
                 color=colours[arm],
-                alpha=0.13,
+                alpha=0.10,
                 linewidth=0,
             )
             points = self.points[(self.points["arm"] == arm) & (self.points["mask"] == mask)]
@@ -170,6 +171,6 @@ def _f1_contours(ax: Axes) -> None:
     for f1 in (0.2, 0.4, 0.6, 0.8):
         recall = np.linspace(f1 / (2 - f1), 1, 200)
         ax.plot(recall, f1 * recall / (2 * recall - f1), color="#d9d9d9", linewidth=0.8, zorder=1)
-        ax.annotate(
-            f"F1 {f1}", (1, f1 / (2 - f1)), xytext=(-2, 3), textcoords="offset points", ha="right", zorder=2, **_SMALL
-        )
+        # At the top, where contours are far from each other and from most curves; the halo keeps them readable.
+        label = ax.annotate(f"F1 {f1}", (f1 / (2 - f1), 1), xytext=(3, -9), textcoords="offset points", **_SMALL)
+        label.set(zorder=6, path_effects=[withStroke(linewidth=2, foreground="white")])

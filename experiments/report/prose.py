@@ -25,7 +25,12 @@ def report_markdown(study: StudyRuns, comparison: Comparison, ceiling: Ceiling |
         if arm != study.baseline:
             paragraphs = [paragraph(comparison, arm, mask, names) for mask in comparison.masks]
             parts += [f"## {names[arm]}", *paragraphs]
-    parts.append(_FILES)
+    without = [
+        name
+        for name, there in (("tuning.csv", len(study.tuning) > 0), ("ceiling.csv", ceiling is not None))
+        if not there
+    ]
+    parts.append("\n".join(line for line in _FILES.splitlines() if not any(name in line for name in without)))
     return "\n\n".join(parts) + "\n"
 
 
@@ -57,7 +62,7 @@ def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]
 
 def _same_as(slide: pd.Series, base: str) -> str:
     if slide["status"] != "reached":
-        return f" ({slide['status']}: {base} has no threshold with this recall)"
+        return f" ({slide['status']}; no threshold of {base} has this recall)"
     if pd.isna(slide["baseline_threshold"]):
         return ""
     theory = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from experiments.comparable import StudyRuns, load_study
 from experiments.config import ConfigError
 from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.comparison import Comparison, compare_arms
+from experiments.frontier.run_metrics import metrics_table
 from experiments.frontier.run_scores import RunScores
 from experiments.report.known_ceiling import Ceiling, find_ceiling
 from experiments.report.objective_theory import theories
@@ -37,24 +39,38 @@ def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, basel
     comparison = compare(study, report)
     ceiling = find_ceiling(study, comparison)
     write_tables(report_dir, study, comparison, ceiling)
+    figures = draw_figures(report_dir / FIGURES, study, comparison, ceiling)
     print(verdict_text(study, comparison, ceiling))
-    for path in draw_figures(report_dir / FIGURES, study, comparison, ceiling):
+    for path in figures:
         print(f"figure: {path}")
     print(f"report: {report_dir / 'report.md'}")
 
 
-def compare(study: StudyRuns, report: DictConfig) -> Comparison:
-    """Compute every table of the comparison from the runs' histograms."""
+def settings_of(report: DictConfig) -> CompareSettings:
+    """Read the settings of a comparison.
+
+    Raises:
+        ConfigError: When one is out of range; the message names it.
+    """
+    if len(report.recall_band) != 2:
+        raise ConfigError(f"report.recall_band: expected [lowest, highest], got {list(report.recall_band)}")
     try:
-        settings = CompareSettings(
+        return CompareSettings(
             margin=report.margin,
             point_margin=report.point_margin,
             level=report.level,
             headline=report.headline,
             beta=report.beta,
-            recall_band=tuple(report.recall_band),
-            theory=theories(study),
+            recall_band=(report.recall_band[0], report.recall_band[1]),
         )
+    except ValueError as error:
+        raise ConfigError(f"report.{error}") from error
+
+
+def compare(study: StudyRuns, report: DictConfig) -> Comparison:
+    """Compute every table of the comparison from the runs' histograms."""
+    try:
+        settings = replace(settings_of(report), theory=theories(study))
         runs = {
             arm: {seed: RunScores(run.scores["val"], run.scores["test"]) for seed, run in seeds.items()}
             for arm, seeds in study.complete.items()
@@ -83,17 +99,19 @@ def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, cei
         tables["tuning"] = study.tuning
     if ceiling is not None:
         tables["ceiling"] = ceiling.table
+    for name in {"tuning", "ceiling"} - set(tables):  # of an earlier report
+        (report_dir / f"{name}.csv").unlink(missing_ok=True)
     for name, table in tables.items():
         store.write_table(report_dir / f"{name}.csv", table)
     store.write_text(report_dir / "report.md", report_markdown(study, comparison, ceiling))
 
 
 def metrics_of_all(study: StudyRuns) -> pd.DataFrame:
-    """Put the `metrics.csv` of all complete runs under each other, arm and seed in front."""
+    """Put the metrics of all complete runs under each other, arm and seed in front."""
     frames = []
     for arm, seeds in study.complete.items():
         for seed, run in seeds.items():
-            frame = pd.read_csv(run.folder / store.METRICS_FILE)
+            frame = metrics_table({split: run.scores[split] for split in store.SCORED_SPLITS})
             frame.insert(0, "arm", arm)
             frame.insert(1, "seed", seed)
             frames.append(frame)

@@ -51,7 +51,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
         natural = comparison.points[(comparison.points["mask"] == mask) & (comparison.points["point"] == "natural")]
         means = natural.groupby("arm")[["recall", "precision", "f1"]].mean()
         rows.append([mask, base, "(baseline)", "", "", *_numbers(means, study.baseline), "", "", ""])
-        for _, row in comparison.verdicts[comparison.verdicts["mask"] == mask].iterrows():
+        for _, row in _of_mask(comparison.verdicts, mask).iterrows():
             arm = str(row["arm"])
             rows.append(
                 [
@@ -66,16 +66,24 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
                     slide_cell(row_of(comparison.slides, arm, mask)),
                 ]
             )
-        controls = comparison.controls
-        for _, row in (controls[controls["mask"] == mask] if len(controls) else controls).iterrows():
+        # The control with the most seeds stands for the others: arms with fewer seeds repeat it on a part of them.
+        controls = _of_mask(comparison.controls, mask)
+        most_seeds_first = (
+            controls.sort_values("n_seeds", ascending=False, kind="stable") if len(controls) else controls
+        )
+        for _, row in most_seeds_first.iterrows():
             label = control_name(row, names)
             point = [number(row[column]) for column in ("recall", "precision", "f1")]
             if row["threshold"] == 0:  # theory says the natural point itself: the baseline's own row
                 continue
-            line = [mask, label, "(no training)", "", "", *point, "", "", ""]
-            if line not in rows:
-                rows.append(line)
+            if not any(line[:2] == [mask, label] for line in rows):
+                rows.append([mask, label, "(no training)", "", "", *point, "", "", ""])
     return headers, rows
+
+
+def _of_mask(table: pd.DataFrame, mask: str) -> pd.DataFrame:
+    """Return the rows of a mask; a study of the baseline alone has tables without rows and columns."""
+    return table[table["mask"] == mask] if len(table) else table
 
 
 def control_name(row: pd.Series, names: Mapping[str, str]) -> str:
@@ -138,7 +146,8 @@ def footnotes(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None)
     groups = int(verdicts["n_groups"].iloc[0]) if len(verdicts) else 0
     count = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     notes = [
-        f"{count} seeds, {images} test images in {groups} groups; margin ±{settings.margin:g}, "
+        f"{count} seed{'' if count == '1' else 's'}, {images} test images in {groups} groups; "
+        f"margin ±{settings.margin:g}, "
         f"level {settings.level:g} after Holm over all arms and masks; "
         f"[{100 * (1 - settings.level):g} % intervals] for new seeds and new test images, training set as it is.",
         "recall, precision: at the natural point (probability 0.5). "

@@ -14,11 +14,15 @@ from experiments.run_store import write_atomically
 
 @dataclass
 class TrainingState:
-    """Everything that changes while a run trains."""
+    """Everything that changes while a run trains.
+
+    `others` are further things with a state: the criterion, the scaler of fp16.
+    """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     scheduler: Any
+    others: dict[str, Any] = field(default_factory=dict)
     update: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     fit_seconds: float = 0.0
@@ -31,6 +35,7 @@ def save_state(path: Path, state: TrainingState, fingerprint: str) -> None:
         "model": state.model.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "scheduler": state.scheduler.state_dict(),
+        "others": {name: part.state_dict() for name, part in state.others.items()},
         "update": state.update,
         "history": state.history,
         "fit_seconds": state.fit_seconds,
@@ -60,6 +65,8 @@ def restore_state(path: Path, state: TrainingState, fingerprint: str) -> bool:
     state.model.load_state_dict(content["model"])
     state.optimizer.load_state_dict(content["optimizer"])
     state.scheduler.load_state_dict(content["scheduler"])
+    for name, part in state.others.items():
+        part.load_state_dict(content["others"][name])
     state.update = content["update"]
     state.history = content["history"]
     state.fit_seconds = content["fit_seconds"]

@@ -33,6 +33,9 @@ def check_criterion(criterion: object, prevalence: Sequence[float], ignores_pixe
     if not isinstance(criterion, nn.Module):
         raise ConfigError(f"loss: expected a torch.nn.Module, got {type(criterion).__name__}")
     name = type(criterion).__name__
+    own = [parameter for parameter, value in criterion.named_parameters() if value.requires_grad]
+    if own:
+        raise ConfigError(f"loss ({name}): has parameters of its own that nothing would train: {', '.join(own)}")
     if ignores_pixels and not accepts_valid(criterion):
         raise ConfigError(
             f"loss ({name}): the training data have ignored pixels, and {name}.forward takes no argument named "

@@ -45,7 +45,7 @@ def make_accelerator(trainer: DictConfig) -> Accelerator:
 
 def set_threads(threads: int | None, jobs: int) -> int:
     """Limit the CPU threads of this process; None divides the cores by the number of runs at once."""
-    count = threads or max(1, (os.cpu_count() or 1) // max(jobs, 1))
+    count = threads if threads and threads > 0 else max(1, (os.cpu_count() or 1) // max(jobs, 1))
     torch.set_num_threads(count)
     return count
 

@@ -61,14 +61,16 @@ def fit(
         state.update += 1
 
         pending.append({"loss": loss.detach(), **getattr(criterion, "term_values", {})})
-        if state.update % log_every == 0 or state.update == max_steps:
+        # A checkpoint ends a row too, so that a run that goes on from it writes the same rows.
+        saves = state.update % checkpoint_every == 0 and state.update < max_steps
+        if state.update % log_every == 0 or saves or state.update == max_steps:
             state.fit_seconds = seconds_before + time.perf_counter() - started
             row = history_row(state, pending)
             state.history.append(row)
             pending = []
             if not math.isfinite(row["loss"]):
                 return False
-        if state.update % checkpoint_every == 0 and state.update < max_steps:
+        if saves:
             save()
         on_update(state.update)
     return True

@@ -60,7 +60,7 @@ def check(cfg: DictConfig) -> LoadedData:
         DataError: Naming the files.
     """
     require_complete(cfg)
-    _check_numbers(cfg.trainer)
+    _check_numbers(cfg)
     make_accelerator(cfg.trainer)
     loaded = load_data(cfg)
     check_criterion(instantiate(cfg, "loss"), loaded.prevalence, loaded.ignores_pixels)
@@ -97,8 +97,11 @@ def _call(cfg: DictConfig, key: str, argument: object) -> Any:
         raise ConfigError(f"{key} ({cfg[key]._target_}): {type(error).__name__}: {error}") from error
 
 
-def _check_numbers(trainer: DictConfig) -> None:
-    wrong = [
+def _check_numbers(cfg: DictConfig) -> None:
+    trainer = cfg.trainer
+    least = {"seed": cfg.seed, "trainer.workers": trainer.workers, "trainer.eval_overlap": trainer.eval_overlap}
+    wrong = [f"{key}: expected a number of at least 0, got {value}" for key, value in least.items() if value < 0]
+    wrong += [
         f"trainer.{key}: expected a positive number, got {trainer[key]}"
         for key in (
             "max_steps",
@@ -117,6 +120,8 @@ def _check_numbers(trainer: DictConfig) -> None:
     if trainer.eval_tile % 32:
         nearest = max(32, 32 * round(trainer.eval_tile / 32))
         wrong.append(f"trainer.eval_tile: expected a multiple of 32, got {trainer.eval_tile}; {nearest} is near")
+    if trainer.threads is not None and trainer.threads < 1:
+        wrong.append(f"trainer.threads: expected a positive number or null, got {trainer.threads}")
     try:
         window_spans(2 * trainer.eval_tile, trainer.eval_tile, trainer.eval_overlap)
     except ValueError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import platform
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -20,13 +22,13 @@ from experiments import run_store as store
 from experiments.config import ConfigError, instantiate, to_plain
 from experiments.data.batches import TileBatches, updates_loader
 from experiments.frontier.operating_point import tuned_thresholds
+from experiments.frontier.run_metrics import metrics_table
 from experiments.training.ceiling import score_ceiling
 from experiments.training.checkpoint import TrainingState, restore_state, save_state, save_weights
 from experiments.training.criterion import set_prevalence
 from experiments.training.device import device_name, make_accelerator, peak_memory_mb
 from experiments.training.evaluate import score_split
 from experiments.training.fit import fit
-from experiments.training.metrics import metrics_table
 from experiments.training.network import build_segmenter, weights_fingerprint
 from experiments.training.preflight import LoadedData, make_optimizer
 
@@ -37,7 +39,26 @@ _PACKAGES = ("torch", "segmentation-models-pytorch", "hydra-core", "numpy", "los
 
 def run_fingerprint(plain: dict[str, Any], loaded: LoadedData) -> str:
     """Fingerprint what a run's result depends on: its configuration, arm and seed included, and its data."""
-    return store.fingerprint({**store.result_config(plain), "data fingerprint": loaded.data.fingerprints()})
+    facts = {"data fingerprint": loaded.data.fingerprints(), "own code": own_sources(plain)}
+    return store.fingerprint({**store.result_config(plain), **facts})
+
+
+def own_sources(plain: dict[str, Any]) -> dict[str, str]:
+    """Hash the files of the user's own classes: an edited loss is another loss under the same name.
+
+    Installed packages and this one are told apart by their versions instead.
+    """
+    found = {}
+    for key, target in store.flatten(plain).items():
+        if key.endswith("_target_") and isinstance(target, str):
+            package = target.split(".", 1)[0]
+            module = sys.modules.get(package)
+            file = getattr(module, "__file__", None)
+            if file and package not in ("losses", "experiments") and "site-packages" not in Path(file).parts:
+                sources = sorted(Path(file).parent.glob("*.py")) if Path(file).name == "__init__.py" else [Path(file)]
+                content = b"".join(source.read_bytes() for source in sources)
+                found[package] = hashlib.sha256(content).hexdigest()
+    return found
 
 
 def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool:
@@ -49,6 +70,8 @@ def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool
     info = store.read_info(folder)
     if info is None or plain["overwrite"]:
         return False
+    if info.get("status") == "unreadable":
+        raise ConfigError(f"{info['reason']}. Remove the folder, or overwrite=true to run it again.")
     if info.get("fingerprint") != run_fingerprint(plain, loaded):
         before, now = store.result_config(store.read_config(folder)), store.result_config(plain)
         changed = [f"{k}: {old!r} there, {new!r} now" for k, (old, new) in store.differing_keys(before, now).items()]
@@ -84,7 +107,7 @@ def execute(cfg: DictConfig, folder: Path, arm: str, loaded: LoadedData, on_upda
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if plain["overwrite"]:
-        (folder / store.CHECKPOINT_FILE).unlink(missing_ok=True)
+        store.remove_run(folder)
     store.write_config(folder, plain)
     store.write_json(folder / store.RUN_FILE, info)
     try:
@@ -111,7 +134,8 @@ def _fit_and_score(
     criterion.to(accelerator.device)
     optimizer, scheduler = make_optimizer(cfg, model.to(accelerator.device))
     model, optimizer = accelerator.prepare(model, optimizer)
-    state = TrainingState(accelerator.unwrap_model(model), optimizer, scheduler)
+    others = {"criterion": criterion} | ({"scaler": accelerator.scaler} if accelerator.scaler is not None else {})
+    state = TrainingState(accelerator.unwrap_model(model), optimizer, scheduler, others)
 
     torch.manual_seed(cfg.seed)  # dropout; the criterion may have drawn numbers
     checkpoint = folder / store.CHECKPOINT_FILE
