@@ -171,6 +171,7 @@ def _f1_contours(ax: Axes) -> None:
     for f1 in (0.2, 0.4, 0.6, 0.8):
         recall = np.linspace(f1 / (2 - f1), 1, 200)
         ax.plot(recall, f1 * recall / (2 * recall - f1), color="#d9d9d9", linewidth=0.8, zorder=1)
-        # At the top, where contours are far from each other and from most curves; the halo keeps them readable.
-        label = ax.annotate(f"F1 {f1}", (f1 / (2 - f1), 1), xytext=(3, -9), textcoords="offset points", **_SMALL)
+        # On the diagonal, below most curves; the best contour at the top, clear of the operating points.
+        place = (f1, f1) if f1 < 0.7 else (f1 / (2 - f1), 0.96)
+        label = ax.annotate(f"F1 {f1}", place, xytext=(3, 0), textcoords="offset points", **_SMALL)
         label.set(zorder=6, path_effects=[withStroke(linewidth=2, foreground="white")])
