@@ -127,8 +127,10 @@ class StudyCallback(Callback):
         done = len(_running.folders) - len(to_do)
         already = f", {done} of them done before" if done else ""
         print(f"{config.study.name}: {len(checked)} arms, {len(_running.folders)} runs{already}", flush=True)
-        if to_do:
-            _running.progress = _start_progress(to_do, config.trainer.max_steps)
+        if not to_do:  # no need to start a launcher's processes for runs that are there
+            self.on_multirun_end(config)
+            raise SystemExit(0)
+        _running.progress = _start_progress(to_do, config.trainer.max_steps)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Compare the runs of the study; exit with 1 when a run has failed."""

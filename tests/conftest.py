@@ -8,7 +8,7 @@ from experiments.data.sample import Sample
 from experiments.data.split import SegmentationData, make_split
 
 
-def blob_samples(seed, count, *, size=(64, 96), masks=2, ignored=False):
+def blob_samples(seed, count, *, size=(64, 96), masks=2, dots=4, ignored=False):
     """Images with bright and dark dots on noise; the masks are the dots, so that a network can learn them."""
     rng = np.random.default_rng(seed)
     samples = []
@@ -16,7 +16,7 @@ def blob_samples(seed, count, *, size=(64, 96), masks=2, ignored=False):
         target = np.zeros((masks, *size), bool)
         image = rng.normal(100, 20, size)
         for mask in range(masks):
-            for _ in range(4):
+            for _ in range(dots):
                 row, column = rng.integers(4, size[0] - 4), rng.integers(4, size[1] - 4)
                 target[mask, row - 1 : row + 2, column - 1 : column + 2] = True
             image[target[mask]] += (120, -70)[mask % 2]
@@ -28,13 +28,13 @@ def blob_samples(seed, count, *, size=(64, 96), masks=2, ignored=False):
     return samples
 
 
-def make_blobs(*, train=6, val=3, test=4, ignored=False, size=(64, 96)):
+def make_blobs(*, train=6, val=3, test=4, **settings):
     """Make a tiny SegmentationData."""
     counts = {"train": train, "val": val, "test": test}
     splits = [
         make_split(
             name,
-            blob_samples(seed, count, ignored=ignored, size=size),
+            blob_samples(seed, count, **settings),
             [f"{name}{i}" for i in range(count)],
         )
         for seed, (name, count) in enumerate(counts.items())
@@ -45,6 +45,12 @@ def make_blobs(*, train=6, val=3, test=4, ignored=False, size=(64, 96)):
 @pytest.fixture(scope="session")
 def blobs():
     return make_blobs()
+
+
+@pytest.fixture(scope="session")
+def many_blobs():
+    """Enough positive pixels that one of them does not change F1 by 1e-4."""
+    return make_blobs(test=30, size=(128, 128), dots=60)
 
 
 @pytest.fixture

@@ -32,18 +32,18 @@ def _reference_scores(model, split):
 
 
 @pytest.mark.parametrize("loss", ["bce", "weighted_bce", "dice", "tversky", "focal", "focal_tversky", "combined"])
-def test_histograms_agree_with_sorted_logits(composed, blobs, tmp_path, loss):
-    statistics = pixel_statistics(blobs.train)
-    loaded = LoadedData(blobs, tuple(blobs.prevalence("train").tolist()), statistics, ignores_pixels=False)
+def test_histograms_agree_with_sorted_logits(composed, many_blobs, tmp_path, loss):
+    statistics = pixel_statistics(many_blobs.train)
+    loaded = LoadedData(many_blobs, tuple(many_blobs.prevalence("train").tolist()), statistics, ignores_pixels=False)
     cfg = composed(*SMALL, f"loss={loss}")
     assert execute(cfg, tmp_path, loss, loaded, lambda update: None) == "complete"
 
     model = build_segmenter(cfg, channels=1, prevalence=loaded.prevalence, statistics=statistics)
     model.load_state_dict(torch.load(tmp_path / store.CHECKPOINT_FILE, weights_only=True)["model"])
-    logits, labels = _reference_scores(model.eval(), blobs.test)
+    logits, labels = _reference_scores(model.eval(), many_blobs.test)
     table = pd.read_csv(tmp_path / store.METRICS_FILE)
     table = table[table["split"] == "test"].set_index(["mask", "operating_point"])
-    for mask, name in enumerate(blobs.masks):
+    for mask, name in enumerate(many_blobs.masks):
         row = table.loc[(name, "natural")]
         assert row["ap"] == pytest.approx(average_precision_score(labels[mask], logits[mask]), abs=1e-4)
         predicted = logits[mask] >= 0
