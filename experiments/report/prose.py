@@ -66,12 +66,12 @@ def _same_as(slide: pd.Series, base: str) -> str:
     if pd.isna(slide["baseline_threshold"]):
         return ""
     theory = ""
-    if not pd.isna(slide["predicted_shift"]):
+    if not pd.isna(slide["predicted_shift"]) and slide["predicted_shift"] != 0:
         theory = f", theory says {slide['predicted_shift']:+.2f}"
     return (
         f", the same recall as {base} with its threshold moved from 0.50 to "
-        f"{slide['baseline_threshold_probability']:.2g} (a shift of {slide['shift']:+.2f} in logits{theory}); at that "
-        f"recall its precision differs by {with_interval(slide, 'precision_gain')}"
+        f"{slide['baseline_threshold_probability']:.2g} (as if all its logits rose by {slide['shift']:+.2f}{theory}); "
+        f"at that recall its precision differs by {with_interval(slide, 'precision_gain')}"
     )
 
 
