@@ -40,10 +40,11 @@ def train(cfg: DictConfig) -> str:
     hydra_cfg = HydraConfig.get()
     folder = Path(hydra_cfg.runtime.output_dir)
     alone = hydra_cfg.mode == RunMode.RUN
+    # First of all: the check sends a tile through the network, and runs side by side must not share their threads.
+    set_threads(cfg.trainer.threads, 1 if alone else parallel_jobs(hydra_cfg.launcher))
     # Before a study its callback has checked every run; alone, a run says so itself, without Hydra's preamble.
     with exit_on_bad_input() if alone else nullcontext():
         loaded = check(cfg)
-        set_threads(cfg.trainer.threads, 1 if alone else parallel_jobs(hydra_cfg.launcher))
         finished = is_finished(folder, to_plain(cfg), loaded)
     if finished:
         if alone:
