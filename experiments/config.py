@@ -33,6 +33,7 @@ class TrainerSchema:
     threads: int | None = None
     log_every: int = MISSING
     checkpoint_every: int = MISSING
+    example_pixels: int = MISSING
 
 
 @dataclass

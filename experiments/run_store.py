@@ -6,8 +6,9 @@ A run folder `<study>/<arm>/seed=<k>/` holds
 |---|---|
 | `config.yaml` | the resolved configuration |
 | `metrics.csv` | a row per split x mask x operating point, with the background and all-pixel rows beside them |
-| `history.csv` | a row per logged update: loss, its terms, learning rate, seconds |
+| `history.csv` | a row per logged update: loss, its terms, share of foreground per mask, learning rate, seconds |
 | `scores.npz` | score histograms per image and mask of validation and test |
+| `examples.npz` | a few test images with their labels and the score of every pixel, unless switched off |
 | `checkpoint.pt` | the weights (while training: the whole state) |
 | `run.json` | status, versions, seed, device, times, fingerprints; says `complete` last |
 """
@@ -28,6 +29,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.frontier.example_scores import ExampleScores
 from experiments.frontier.score_histogram import ScoreHistograms
 
 RUN_FILE = "run.json"
@@ -35,13 +37,14 @@ CONFIG_FILE = "config.yaml"
 METRICS_FILE = "metrics.csv"
 HISTORY_FILE = "history.csv"
 SCORES_FILE = "scores.npz"
+EXAMPLES_FILE = "examples.npz"
 CHECKPOINT_FILE = "checkpoint.pt"
 
 SCORED_SPLITS = ("val", "test")
 CEILING = "ceiling"  # the test split scored by its true probabilities, where the data know them
 FINISHED = ("complete", "diverged")
 
-# Keys that say where files lie, how progress is shown or how fast a machine works, not what is computed.
+# Keys that say where files lie, what is shown or how fast a machine works, not what is computed.
 _NOT_RESULTS = (
     "study",
     "study_dir",
@@ -55,6 +58,7 @@ _NOT_RESULTS = (
     "trainer.threads",
     "trainer.log_every",
     "trainer.checkpoint_every",
+    "trainer.example_pixels",
 )
 
 
@@ -109,7 +113,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 def remove_run(folder: Path) -> None:
     """Remove the files of a run, so that nothing of it is taken for the next one's."""
-    for name in (RUN_FILE, CONFIG_FILE, METRICS_FILE, HISTORY_FILE, SCORES_FILE, CHECKPOINT_FILE):
+    for name in (RUN_FILE, CONFIG_FILE, METRICS_FILE, HISTORY_FILE, SCORES_FILE, EXAMPLES_FILE, CHECKPOINT_FILE):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -138,6 +142,31 @@ def read_scores(folder: Path) -> dict[str, ScoreHistograms]:
         return {split: ScoreHistograms.from_arrays(arrays, f"{split}_") for split in (*SCORED_SPLITS, *known)}
     except Exception as error:
         raise ValueError(f"{path}: expected the score histograms of a run, got {error}") from error
+
+
+def write_examples(folder: Path, examples: ExampleScores) -> None:
+    """Write the example scores of a run, compressed."""
+    arrays = examples.to_arrays()
+    write_atomically(
+        folder / EXAMPLES_FILE,
+        lambda file: np.savez_compressed(file, **arrays),  # type: ignore[arg-type]
+    )
+
+
+def read_examples(folder: Path) -> ExampleScores | None:
+    """Read the example scores of a run; None where it has none: an older run, or one with examples switched off.
+
+    Raises:
+        ValueError: Naming the file that cannot be read.
+    """
+    path = folder / EXAMPLES_FILE
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return ExampleScores.from_arrays({name: file[name] for name in file.files})
+    except Exception as error:
+        raise ValueError(f"{path}: expected the example scores of a run, got {error}") from error
 
 
 def read_info(folder: Path) -> dict[str, Any] | None:

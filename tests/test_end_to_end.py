@@ -224,7 +224,7 @@ def test_a_narrowed_study_keeps_its_baseline(command, tmp_path):
     # Another seed with another configuration does not slip in.
     code, _, err = command(train_main, "study=losses", "loss=dice", "seed=1", *SMALL, "optimizer.lr=1e-4")
     assert code == 2
-    assert "optimizer.lr: 0.01 there, 0.0001 now" in err
+    assert "optimizer.lr: 0.005 there, 0.0001 now" in err
     assert not (folder / "loss=dice" / "seed=1" / "run.json").exists()
 
     # A baseline that no arm is, and settings of the report that cannot be, are refused before training.

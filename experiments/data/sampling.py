@@ -1,11 +1,13 @@
-"""Which tiles a training batch is made of."""
+"""Which tiles a training batch is made of: what every sampling offers, and the true distribution."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.data.split import Split
 
@@ -23,7 +25,12 @@ class Tile:
 
 
 class Sampling(Protocol):
-    """What `sampling=` has to offer."""
+    """What `sampling=` has to offer.
+
+    Two more methods are used where they are there: `check(split, masks, side)` raises a ValueError, before anything
+    is trained, when the split cannot be sampled so; `switch_update(max_steps)` is the number of updates before the
+    distribution changes.
+    """
 
     def draw(self, split: Split, rng: np.random.Generator, *, count: int, side: int, progress: float) -> list[Tile]:
         """Draw the tiles of one batch.
@@ -43,9 +50,40 @@ class UniformTiles:
 
     def draw(self, split: Split, rng: np.random.Generator, *, count: int, side: int, progress: float) -> list[Tile]:
         """Draw `count` tiles; see `Sampling`."""
-        area = np.prod(split.sizes, axis=1, dtype=np.float64)
-        images = rng.choice(len(split.samples), size=count, p=area / area.sum())
-        return [place_uniformly(int(image), split, rng, side) for image in images]
+        return [place_uniformly(image, split, rng, side) for image in draw_images(areas(split), rng, count)]
+
+
+def check_sampling(sampling: Sampling, split: Split, masks: Sequence[str], *, side: int) -> None:
+    """Ask a sampling whether it can sample a split; one that has no `check` can sample any.
+
+    Args:
+        sampling: What `sampling=` made.
+        split: The training split.
+        masks: Names of the masks, in channel order.
+        side: Side of a tile in pixels.
+
+    Raises:
+        ValueError: Saying what the sampling expected of the split and what came.
+    """
+    check = getattr(sampling, "check", None)
+    if check is not None:
+        check(split, masks, side=side)
+
+
+def switch_update(sampling: Sampling, max_steps: int) -> int | None:
+    """Return the number of updates before a sampling changes its distribution; None where it never does."""
+    switch = getattr(sampling, "switch_update", None)
+    return None if switch is None else int(switch(max_steps))
+
+
+def areas(split: Split) -> NDArray[np.float64]:
+    """Area of each image in pixels, (N,): how often the true distribution draws it."""
+    return np.prod(split.sizes, axis=1, dtype=np.float64)
+
+
+def draw_images(weights: NDArray[np.float64], rng: np.random.Generator, count: int) -> list[int]:
+    """Draw `count` indices of images with probability proportional to `weights` (N,), with replacement."""
+    return [int(image) for image in rng.choice(len(weights), size=count, p=weights / weights.sum())]
 
 
 def place_uniformly(image: int, split: Split, rng: np.random.Generator, side: int) -> Tile:

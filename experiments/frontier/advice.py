@@ -22,8 +22,8 @@ class Advice:
     """What would decide with probability one half, if the variance components stay as they are.
 
     Args:
-        dominates: "seeds" or "groups", whichever carries more of the variance.
-        share: its share of the variance, in [.5, 1].
+        dominates: "seeds" or "groups", whichever carries more of the variance that the test of a difference uses.
+        share: its share of that variance, in [.5, 1].
         seeds: number of seeds in all that would decide with the present groups; infinite if none would.
         groups: number of test groups in all that would decide with the present seeds; infinite if none would.
         both: factor by which seeds and groups together would have to grow; infinite if none would do.
@@ -82,13 +82,13 @@ def advise(
         steady: seed variance that the test of a difference uses; its own when None. The test of equivalence always
             uses v_seed.
     """
-    total = v_seed + v_group
     spread, prior_df = v_seed, 0.0
     if steady is not None:
         spread, prior_df = float(steady.variance[0]), steady.df - (n_seeds - 1)
+    total = spread + v_group
     df_now = float(satterthwaite(spread, v_group, prior_df + n_seeds, n_groups))
     likely = (np.arange(_N_TRUTHS) + 0.5) / _N_TRUTHS
-    truths = estimate + np.sqrt(spread + v_group) * stats.t.ppf(likely, df_now)
+    truths = estimate + np.sqrt(total) * stats.t.ppf(likely, df_now)
 
     def chance(seeds: float, groups: float) -> float:
         own, shared, by_group = v_seed * n_seeds / seeds, spread * n_seeds / seeds, v_group * n_groups / groups
@@ -106,8 +106,8 @@ def advise(
     seeds, groups = (np.unique(np.geomspace(2, most, 300).round()) for most in (_MOST_SEEDS, _MOST_GROUPS))
     factors = np.geomspace(1.0, 10_000.0, 200)[1:]
     return Advice(
-        dominates="seeds" if v_seed >= v_group else "groups",
-        share=float(max(v_seed, v_group) / total) if total > 0 else 1.0,
+        dominates="seeds" if spread >= v_group else "groups",
+        share=float(max(spread, v_group) / total) if total > 0 else 1.0,
         seeds=_first(lambda size: chance(size, n_groups), seeds[seeds > n_seeds]),
         groups=_first(lambda size: chance(n_seeds, size), groups[groups > n_groups]),
         both=_first(lambda factor: chance(n_seeds * factor, n_groups * factor), factors),

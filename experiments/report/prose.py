@@ -8,7 +8,7 @@ from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.report.known_ceiling import Ceiling
 from experiments.report.text_table import markdown_table
-from experiments.report.verdict_text import footnotes, number, row_of, verdict_rows, with_interval
+from experiments.report.verdict_text import footnotes, number, row_of, signed, verdict_rows, with_interval
 
 
 def report_markdown(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None) -> str:
@@ -48,9 +48,11 @@ def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]
         + ".",
     ]
     if not pd.isna(parts["f1_natural_change"]):
+        # Rounded first, so that the parts that are printed add up as well.
+        total, frontier = round(parts["f1_natural_change"], 3), round(parts["frontier_part"], 3)
         sentences.append(
-            f"F1 at the natural point changes by {parts['f1_natural_change']:+.3f}: {parts['frontier_part']:+.3f} from "
-            f"the frontier (tuned F1) and {parts['threshold_part']:+.3f} from the threshold."
+            f"F1 at the natural point changes by {signed(total)}: {signed(frontier)} from the frontier (tuned F1) and "
+            f"{signed(total - frontier)} from the threshold."
         )
     if verdict["verdict_f1"] != verdict["verdict"]:
         sentences.append(f"By tuned F1 the verdict is {verdict['verdict_f1']}: {verdict['reason_f1']}.")
@@ -81,7 +83,8 @@ def _where(verdict: pd.Series) -> list[str]:
         for side in ("better", "worse")
         if verdict[f"{side}_at_recall"]
     ]
-    return [f"By the simultaneous band its precision is {' and '.join(sides)}."] if sides else []
+    alone = "" if verdict["verdict"] == "crosses" else ", taken by itself (without Holm over the other rows),"
+    return [f"Its simultaneous band{alone} has its precision {' and '.join(sides)}."] if sides else []
 
 
 def _capital(text: str) -> str:

@@ -116,8 +116,13 @@ def with_interval(row: pd.Series, name: str) -> str:
     values = [row[name], row[f"{name}_low"], row[f"{name}_high"]]
     if pd.isna(values[0]):
         return "-"
-    low, high = ("?" if pd.isna(value) else f"{value:+.3f}" for value in values[1:])
-    return f"{values[0]:+.3f} [{low}, {high}]"
+    low, high = ("?" if pd.isna(value) else signed(value) for value in values[1:])
+    return f"{signed(values[0])} [{low}, {high}]"
+
+
+def signed(value: float) -> str:
+    """Format a difference with its sign and three decimals; what rounds to nothing is +0.000."""
+    return f"{round(value, 3) + 0.0:+.3f}"
 
 
 def would_decide(row: pd.Series) -> str:
@@ -150,6 +155,8 @@ def footnotes(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None)
         f"margin ±{settings.margin:g}, "
         f"level {settings.level:g} after Holm over all arms and masks; "
         f"[{100 * (1 - settings.level):g} % intervals] for new seeds and new test images, training set as it is.",
+        "An interval is a row's own. A verdict has to hold over all rows, and where seeds are few it takes part of its "
+        "variance from the other rows: so a row can be undecided although its interval leaves out 0.",
         "recall, precision: at the natural point (probability 0.5). "
         "would decide: seeds or test groups "
         "in all, if the gain stays as it is. slide: the baseline's threshold with the same recall.",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from experiments.data.split import Sample, Split
 from experiments.frontier.score_counts import ScoreHistogramBuilder
 from experiments.frontier.score_histogram import ScoreHistograms
+from experiments.training.examples import ExampleCollector
 
 # Encoders halve the image up to five times.
 DIVISOR = 32
@@ -63,6 +64,7 @@ class Window:
     target: np.ndarray  # bool (C, h, w), the core
     valid: np.ndarray | None  # bool (h, w), the core
     core: tuple[slice, slice]  # of the padded piece
+    origin: tuple[int, int]  # row and column of the core in the image
 
 
 def _windows(index: int, sample: Sample, side: int, overlap: int) -> Iterator[Window]:
@@ -82,7 +84,13 @@ def _windows(index: int, sample: Sample, side: int, overlap: int) -> Iterator[Wi
                     slice(rows.core_start - rows.start, rows.core_stop - rows.start),
                     slice(columns.core_start - columns.start, columns.core_stop - columns.start),
                 ),
+                (rows.core_start, columns.core_start),
             )
+
+
+def _is_whole(window: Window) -> bool:
+    """Whether every pixel that went in counts, and is known."""
+    return window.valid is None and window.target.shape[1:] == window.pixels.shape[1:]
 
 
 @torch.inference_mode()
@@ -96,6 +104,7 @@ def score_split(
     overlap: int,
     batch_size: int,
     thresholds: Mapping[str, Sequence[float]] | None = None,
+    examples: ExampleCollector | None = None,
 ) -> ScoreHistograms:
     """Histogram the logits of every pixel of a split, per image and mask.
 
@@ -109,6 +118,7 @@ def score_split(
         batch_size: Windows at once, of one size.
         thresholds: Operating points besides the natural one at which pixels of no mask are counted too: a name
             and C logits.
+        examples: Also takes the scores, and keeps those of a few images.
     """
     model.eval()
     builder = ScoreHistogramBuilder(masks, thresholds=thresholds)
@@ -119,8 +129,15 @@ def score_split(
         images = images.contiguous(memory_format=torch.channels_last).to(accelerator.device)
         with accelerator.autocast():
             logits = model(images)
-        for window, scores in zip(windows, logits, strict=True):
-            name, group = split.image_ids[window.image_index], split.group_ids[window.image_index]
+        names, groups = ([ids[window.image_index] for window in windows] for ids in (split.image_ids, split.group_ids))
+        if examples is not None:
+            for window, scores in zip(windows, logits, strict=True):
+                examples.add(window.image_index, *window.origin, scores[:, *window.core])
+        if all(_is_whole(window) for window in windows):  # small images: counted together, which is faster
+            targets = torch.from_numpy(np.stack([window.target for window in windows]))
+            builder.add_batch(names, groups, logits, targets)
+            return
+        for window, name, group, scores in zip(windows, names, groups, logits, strict=True):
             builder.add(name, group, scores[:, *window.core], window.target, window.valid)
 
     for index in range(len(split.samples)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import torch
 from accelerate import Accelerator
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from experiments.data.batches import Batch
 from experiments.training.checkpoint import TrainingState
+from experiments.training.foreground_seen import batch_foreground, foreground_column
 from losses import apply_criterion
 
 
@@ -21,32 +22,38 @@ def fit(
     criterion: nn.Module,
     accelerator: Accelerator,
     *,
+    masks: Sequence[str],
     max_steps: int,
     log_every: int,
     checkpoint_every: int,
     on_update: Callable[[int], None],
     save: Callable[[], None],
+    row_ends: Collection[int] = (),
 ) -> bool:
     """Train until `max_steps` updates are done.
 
-    Losses are read from the device only once in `log_every` updates, so that a GPU never waits for the host.
+    Losses and shares of foreground are read from the device only once in `log_every` updates, so that a GPU never
+    waits for the host.
 
     Args:
         state: Model, optimizer and scheduler; changed in place.
         batches: The batches from update `state.update` on, in order.
         criterion: The loss; a combined one leaves its terms in `term_values`.
         accelerator: Device, precision and backward pass.
+        masks: Names of the masks, for the columns of the history.
         max_steps: Number of updates in all.
         log_every: Updates between rows of the history.
         checkpoint_every: Updates between calls of `save`.
         on_update: Called with the number of updates done, after each one.
         save: Called to write a checkpoint.
+        row_ends: Numbers of updates after which a row of the history ends besides.
 
     Returns:
         False when the loss became NaN or infinite and training stopped there.
     """
     model = state.model.train()
     pending: list[dict[str, Tensor]] = []
+    seen: list[Tensor] = []
     started = time.perf_counter()
     seconds_before = state.fit_seconds
     for batch in batches:
@@ -61,13 +68,14 @@ def fit(
         state.update += 1
 
         pending.append({"loss": loss.detach(), **getattr(criterion, "term_values", {})})
+        seen.append(batch_foreground(batch))
         # A checkpoint ends a row too, so that a run that goes on from it writes the same rows.
         saves = state.update % checkpoint_every == 0 and state.update < max_steps
-        if state.update % log_every == 0 or saves or state.update == max_steps:
+        if state.update % log_every == 0 or saves or state.update == max_steps or state.update in row_ends:
             state.fit_seconds = seconds_before + time.perf_counter() - started
-            row = history_row(state, pending)
+            row = history_row(state, pending, seen, masks)
             state.history.append(row)
-            pending = []
+            pending, seen = [], []
             if not math.isfinite(row["loss"]):
                 return False
         if saves:
@@ -76,10 +84,14 @@ def fit(
     return True
 
 
-def history_row(state: TrainingState, pending: list[dict[str, Tensor]]) -> dict[str, float]:
-    """Average the losses and terms since the last row; one copy from the device."""
+def history_row(
+    state: TrainingState, pending: list[dict[str, Tensor]], seen: list[Tensor], masks: Sequence[str]
+) -> dict[str, float]:
+    """Average losses, terms and shares of foreground since the last row; one copy from the device."""
     names = list(pending[0])
-    means = torch.stack([torch.stack([values[name] for values in pending]).mean() for name in names]).tolist()
-    row = dict(zip([name if name == "loss" else f"term/{name}" for name in names], means, strict=True))
+    losses = torch.stack([torch.stack([values[name] for values in pending]).mean() for name in names])
+    means = torch.cat([losses, torch.stack(seen).nanmean(dim=0)]).tolist()
+    columns = [name if name == "loss" else f"term/{name}" for name in names] + [foreground_column(m) for m in masks]
+    row = dict(zip(columns, means, strict=True))
     lr = float(state.scheduler.get_last_lr()[0])
     return {"update": state.update, **row, "lr": lr, "seconds": round(state.fit_seconds, 3)}

@@ -13,6 +13,7 @@ from torch import nn
 
 from experiments.config import ConfigError, instantiate, require_complete
 from experiments.data.batches import PixelStatistics, pixel_statistics
+from experiments.data.sampling import check_sampling
 from experiments.data.split import SegmentationData
 from experiments.training.criterion import check_criterion
 from experiments.training.device import make_accelerator
@@ -63,6 +64,13 @@ def check(cfg: DictConfig) -> LoadedData:
     _check_numbers(cfg)
     make_accelerator(cfg.trainer)
     loaded = load_data(cfg)
+    sampling = instantiate(cfg, "sampling")
+    if not callable(getattr(sampling, "draw", None)):
+        raise ConfigError(f"sampling: expected an object with a method draw, got {type(sampling).__name__}")
+    try:
+        check_sampling(sampling, loaded.data.train, loaded.data.masks, side=cfg.trainer.tile)
+    except ValueError as error:
+        raise ConfigError(f"sampling ({cfg.sampling._target_}): {error}") from error
     check_criterion(instantiate(cfg, "loss"), loaded.prevalence, loaded.ignores_pixels)
     _check_model(
         json.dumps(OmegaConf.to_container(cfg, resolve=True)["model"], sort_keys=True),  # type: ignore[call-overload,index]
@@ -70,9 +78,6 @@ def check(cfg: DictConfig) -> LoadedData:
         cfg.trainer.tile,
         loaded,
     )
-    sampling = instantiate(cfg, "sampling")
-    if not callable(getattr(sampling, "draw", None)):
-        raise ConfigError(f"sampling: expected an object with a method draw, got {type(sampling).__name__}")
     instantiate(cfg, "augmentation")
     make_optimizer(cfg, nn.Linear(1, 1))
     return loaded

@@ -21,6 +21,7 @@ from omegaconf import DictConfig
 from experiments import run_store as store
 from experiments.config import ConfigError, instantiate, to_plain
 from experiments.data.batches import TileBatches, updates_loader
+from experiments.data.sampling import check_sampling, switch_update
 from experiments.frontier.operating_point import tuned_thresholds
 from experiments.frontier.run_metrics import metrics_table
 from experiments.training.ceiling import score_ceiling
@@ -28,7 +29,9 @@ from experiments.training.checkpoint import TrainingState, restore_state, save_s
 from experiments.training.criterion import set_prevalence
 from experiments.training.device import device_name, make_accelerator, peak_memory_mb
 from experiments.training.evaluate import score_split
+from experiments.training.examples import example_collector
 from experiments.training.fit import fit
+from experiments.training.foreground_seen import foreground_seen
 from experiments.training.network import build_segmenter, weights_fingerprint
 from experiments.training.preflight import LoadedData, make_optimizer
 
@@ -141,9 +144,12 @@ def _fit_and_score(
     checkpoint = folder / store.CHECKPOINT_FILE
     if restore_state(checkpoint, state, fingerprint):
         log.info("going on from update %d", state.update)
+    sampling = instantiate(cfg, "sampling")
+    check_sampling(sampling, data.train, data.masks, side=trainer.tile)
+    switch = switch_update(sampling, trainer.max_steps)
     batches = TileBatches(
         data.train,
-        instantiate(cfg, "sampling"),
+        sampling,
         instantiate(cfg, "augmentation"),
         batch_size=trainer.batch_size,
         side=trainer.tile,
@@ -157,11 +163,13 @@ def _fit_and_score(
         loader,
         criterion,
         accelerator,
+        masks=data.masks,
         max_steps=trainer.max_steps,
         log_every=trainer.log_every,
         checkpoint_every=trainer.checkpoint_every,
         on_update=on_update,
         save=lambda: save_state(checkpoint, state, fingerprint),
+        row_ends=() if switch is None else (switch,),
     )
     store.write_table(folder / store.HISTORY_FILE, pd.DataFrame(state.history))
     found: dict[str, Any] = {
@@ -169,11 +177,18 @@ def _fit_and_score(
         "initial_weights": initial_weights,
         "parameters": sum(p.numel() for p in state.model.parameters()),
         "prevalence": dict(zip(data.masks, loaded.prevalence, strict=True)),
+        "foreground_seen": foreground_seen(state.history, data.masks),
         "device": device_name(accelerator.device),
         "threads": torch.get_num_threads(),
         "fit_seconds": round(state.fit_seconds, 3),
         "images_per_second": round(state.update * trainer.batch_size / max(state.fit_seconds, 1e-9), 2),
     }
+    if switch is not None:
+        found["sampling_switch"] = {
+            "update": switch,
+            "foreground_before": foreground_seen(state.history, data.masks, until=switch),
+            "foreground_after": foreground_seen(state.history, data.masks, after=switch),
+        }
     finite = finite and all(bool(torch.isfinite(value).all()) for value in state.model.parameters())
     if not finite:
         reason = f"the loss or the weights were not finite by update {state.update}"
@@ -187,11 +202,14 @@ def _fit_and_score(
     }
     val = score_split(model, data.val, data.masks, accelerator, **windows)
     thresholds = {"tuned": tuned_thresholds(val).tolist()}
-    test = score_split(model, data.test, data.masks, accelerator, thresholds=thresholds, **windows)
+    examples = example_collector(data.test, len(data.masks), trainer.example_pixels)
+    test = score_split(model, data.test, data.masks, accelerator, thresholds=thresholds, examples=examples, **windows)
     save_weights(checkpoint, state.model, fingerprint, state.update)
     scores = {"val": val, "test": test}
     ceiling = score_ceiling(data)
     store.write_scores(folder, scores if ceiling is None else {**scores, store.CEILING: ceiling})
+    if examples is not None:
+        store.write_examples(folder, examples.finish())
     store.write_table(folder / store.METRICS_FILE, metrics_table(scores))
     found.update(
         evaluate_seconds=round(time.perf_counter() - scoring, 3),

@@ -75,19 +75,30 @@ def test_a_run_leaves_its_files(composed, loaded, tmp_path):
     assert OmegaConf.load(tmp_path / store.CONFIG_FILE).trainer.max_steps == 6
 
 
-def test_resume_is_exact(composed, loaded, tmp_path):
-    cfg = composed(*SMALL)
+@pytest.mark.parametrize(
+    ("sampling", "last", "again"),
+    [
+        ("uniform", 5, [5, 6]),  # from the checkpoint after update 4
+        ("two_phase", 5, [5, 6]),  # stopped in the second phase, which began after update 3
+        ("two_phase", 3, [3, 4, 5, 6]),  # stopped at the switch, goes on in the first phase
+    ],
+)
+def test_resume_is_exact(composed, loaded, tmp_path, sampling, last, again):
+    cfg = composed(*SMALL, f"sampling={sampling}")
     execute(cfg, tmp_path / "whole", "a", loaded, nothing)
-    assert execute(cfg, tmp_path / "stopped", "a", loaded, stop_after(5)) == "failed"
+    assert execute(cfg, tmp_path / "stopped", "a", loaded, stop_after(last)) == "failed"
     assert "Stopped" in json.loads((tmp_path / "stopped" / store.RUN_FILE).read_text())["reason"]
     seen = []
     assert execute(cfg, tmp_path / "stopped", "a", loaded, seen.append) == "complete"
-    assert seen == [5, 6]  # from the checkpoint after update 4
+    assert seen == again
     first, second = weights(tmp_path / "whole"), weights(tmp_path / "stopped")
     assert all(torch.equal(first[name], second[name]) for name in first)
-    columns = ["update", "loss", "lr"]
+    columns = ["update", "loss", "lr", "foreground_bright", "foreground_dark"]
     histories = [pd.read_csv(tmp_path / part / store.HISTORY_FILE)[columns] for part in ("whole", "stopped")]
     assert histories[0].equals(histories[1])
+    infos = [json.loads((tmp_path / part / store.RUN_FILE).read_text()) for part in ("whole", "stopped")]
+    for key in ("foreground_seen", "sampling_switch"):
+        assert infos[0].get(key) == infos[1].get(key)
 
 
 def test_arms_of_a_seed_start_alike_and_see_the_same_data(composed, loaded, tmp_path):
