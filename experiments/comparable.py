@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from experiments import run_store as store
+from experiments.arm_keys import only_keys, without_keys
 from experiments.config import ConfigError
-from experiments.nuisance import COLUMNS, choose, without_nuisance
+from experiments.nuisance import COLUMNS, choose
 
 _START = "initial weights"
 
@@ -28,6 +30,8 @@ class StudyRuns:
         differences: A row per arm and configuration key, outside the axes, in which the arm differs from the baseline:
             arm, key, baseline value, arm value. A fair comparison has none.
         tuning: A row per arm and setting of the nuisance keys, with its validation AP; see `nuisance.choose`.
+        condition: Values of the condition keys that all of these runs share, such as `trainer.max_steps=480`; empty in
+            a study without conditions.
     """
 
     baseline: str
@@ -36,6 +40,7 @@ class StudyRuns:
     holes: pd.DataFrame
     differences: pd.DataFrame
     tuning: pd.DataFrame
+    condition: str = ""
 
 
 def load_study(study_dir: Path, baseline: str | None = None) -> StudyRuns:
@@ -47,38 +52,110 @@ def load_study(study_dir: Path, baseline: str | None = None) -> StudyRuns:
             the runs declare.
 
     Raises:
-        ConfigError: When there are no runs, no complete baseline, or runs on other test images or labels.
+        ConfigError: When there are no runs, no complete baseline, runs on other test images or labels, or a study that
+            repeats its comparison under several conditions.
+    """
+    studies = load_conditions(study_dir, baseline)
+    if len(studies) > 1:
+        found = "; ".join(study.condition for study in studies)
+        raise ConfigError(f"study_dir: expected runs under one condition, got {study_dir} with {found}")
+    return studies[0]
+
+
+def load_conditions(study_dir: Path, baseline: str | None = None) -> list[StudyRuns]:
+    """Read a study that repeats its comparison under conditions: the runs of each, arms named without them.
+
+    Args:
+        study_dir: Holds `<arm>/seed=<k>/`.
+        baseline: As in `load_study`.
+
+    Returns:
+        A `StudyRuns` per condition, in ascending order of the values; one where there are no conditions.
+
+    Raises:
+        ConfigError: As in `load_study`; the message names the condition.
     """
     if not study_dir.is_dir():
         raise ConfigError(f"study_dir: expected a folder of runs, got {study_dir}, which is not there")
     runs = [store.load_run(folder) for folder in store.find_run_folders(study_dir)]
     if not runs:
         raise ConfigError(f"study_dir: expected runs at {study_dir}/<arm>/seed=<k>/, found none")
-    arms = sorted({run.arm for run in runs})
+    keys = _listed(runs, "conditions")
+    if not keys:
+        return [_comparable(runs, study_dir, baseline)]
+    by_condition: dict[str, list[store.Run]] = {}
+    for run in runs:
+        arm = without_keys(run.arm, keys)
+        by_condition.setdefault(only_keys(run.arm, keys), []).append(replace(run, arm=arm))
+    studies = []
+    for condition in sorted(by_condition, key=_sort_key):
+        try:
+            study = _comparable(by_condition[condition], study_dir, baseline)
+        except ConfigError as error:
+            raise ConfigError(f"{condition}: {error}") from error
+        studies.append(replace(study, condition=condition, axes=tuple(a for a in study.axes if a not in keys)))
+    return studies
+
+
+def condition_values(condition: str) -> dict[str, str]:
+    """Take a condition apart: key to value, in words."""
+    return dict(part.split("=", 1) for part in condition.split(",") if "=" in part)
+
+
+def _sort_key(condition: str) -> list[tuple[float, str]]:
+    """Numbers by size, words by the alphabet."""
+    return [(_number(value), value) for value in condition_values(condition).values()]
+
+
+def _by_number(arm: str) -> list[tuple[float, str]]:
+    """Put `pos_weight=2` before `pos_weight=12`."""
+    return [(_number(part), part) for part in re.split(r"([0-9.]+)", arm)]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("inf")
+
+
+def _listed(runs: Sequence[store.Run], name: str) -> tuple[str, ...]:
+    """Collect the keys that the runs list under a name in their `run.json`."""
+    return tuple(dict.fromkeys(key for run in runs for key in run.info.get(name, [])))
+
+
+def _comparable(runs: Sequence[store.Run], study_dir: Path, baseline: str | None) -> StudyRuns:
+    arms = sorted({run.arm for run in runs}, key=_by_number)
     found: dict[str, dict[int, store.Run]] = {
         arm: {run.seed: run for run in runs if run.arm == arm and run.status == "complete"} for arm in arms
     }
-    nuisance = tuple(dict.fromkeys(key for run in runs for key in run.info.get("nuisance", [])))
+    nuisance = _listed(runs, "nuisance")
     tuned, tuning = choose(found, nuisance) if nuisance else (found, pd.DataFrame(columns=COLUMNS))
     name = _find_baseline(list(tuned), baseline or _declared(runs), study_dir)
     complete = {arm: tuned[arm] for arm in [name, *(arm for arm in tuned if arm != name)]}
     if not complete[name]:
-        mine = [run for run in runs if without_nuisance(run.arm, nuisance) == name]
+        mine = [run for run in runs if without_keys(run.arm, nuisance) == name]
         reasons = "; ".join(f"{run.folder.name}: {_reason(run)}" for run in mine)
         raise ConfigError(f"baseline {name}: expected at least one complete run, got none ({reasons})")
     _refuse_other_tests(complete, name)
-    axes = tuple(dict.fromkeys(axis for run in runs for axis in run.info.get("axes", [])))
+    axes = _listed(runs, "axes")
     differences = _differences(complete, name, (*axes, *nuisance))
     return StudyRuns(name, axes, complete, _holes(runs, arms), differences, tuning)
 
 
 def short_names(arms: Sequence[str]) -> dict[str, str]:
-    """Drop the key that all arms share: `loss=dice` becomes `dice` where every arm is `loss=...`."""
+    """Drop the key that all arms share: `loss=dice` becomes `dice` where every arm is `loss=...`.
+
+    Where a value is a number, the last part of the key stays: `loss.pos_weight=12` becomes `pos_weight=12`.
+    """
     first = {arm.split("=", 1)[0] for arm in arms}
     if len(first) != 1 or any("=" not in arm for arm in arms):
         return {arm: arm for arm in arms}
-    key = f"{first.pop()}="
-    return {arm: arm.removeprefix(key) for arm in arms}
+    key = first.pop()
+    values = {arm: arm.removeprefix(f"{key}=") for arm in arms}
+    if any(_number(value) < float("inf") for value in values.values()):
+        return {arm: f"{key.split('.')[-1]}={value}" for arm, value in values.items()}
+    return values
 
 
 def _declared(runs: Sequence[store.Run]) -> str:

@@ -40,7 +40,9 @@ class TrainerSchema:
 class StudySchema:
     """Arms x seeds under one name. `axes`, the swept keys that make an arm, are found from the sweep itself.
 
-    Each arm takes the value of the `nuisance` keys that is best for it on validation.
+    Each arm takes the value of the `nuisance` keys that is best for it on validation. The comparison is repeated under
+    each combination of values of the `conditions` keys, arms against the baseline of the same condition. With `source`,
+    the folder of a finished study, nothing is trained: the scores of its runs are treated.
     """
 
     name: str = "single"
@@ -48,6 +50,8 @@ class StudySchema:
     baseline: str = "loss=bce"
     axes: list[str] | None = None
     nuisance: list[str] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
+    source: str | None = None
 
 
 @dataclass
@@ -92,7 +96,7 @@ class CompareSchema:
 
 
 # Overrides that say where or how often to run, not what is run: never part of an arm's name.
-_NOT_AN_ARM = ("seed", "study", "study_dir", "overwrite", "experiment")
+_NOT_AN_ARM = ("seed", "study", "study_dir", "overwrite", "experiment", "size")
 
 
 def arm_name(overrides: list[str], axes: list[str] | None) -> str:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
+from experiments.arm_keys import without_keys
 from experiments.frontier.pr_curve import average_precision, pr_curve
 from experiments.run_store import Run
 
 Runs = Mapping[str, Mapping[int, Run]]
 
 COLUMNS = ["arm", "setting", "val_ap", "behind_best", "n_seeds", "chosen"]
-
-
-def without_nuisance(arm: str, keys: Sequence[str]) -> str:
-    """Take the nuisance keys out of an arm's name: `loss=dice,optimizer.lr=0.01` becomes `loss=dice`."""
-    for key in keys:
-        arm = re.sub(rf"(^|,){re.escape(key)}=[^,]*", "", arm)
-    return arm.strip(",") or "default"
 
 
 def choose(runs: Runs, keys: Sequence[str]) -> tuple[dict[str, dict[int, Run]], pd.DataFrame]:
@@ -40,7 +33,7 @@ def choose(runs: Runs, keys: Sequence[str]) -> tuple[dict[str, dict[int, Run]], 
     """
     settings: dict[str, dict[str, Mapping[int, Run]]] = {}
     for arm, seeds in runs.items():
-        settings.setdefault(without_nuisance(arm, keys), {})[arm] = seeds
+        settings.setdefault(without_keys(arm, keys), {})[arm] = seeds
     chosen: dict[str, dict[int, Run]] = {}
     rows = []
     for arm, candidates in settings.items():

@@ -9,7 +9,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,17 +63,16 @@ class StudyProgress:
     """A bar over all updates of all runs of a study, moved by a thread that reads the runs' notes.
 
     Args:
-        folders: The folders of the runs that are still to be done.
-        updates: Updates of one run.
+        updates: The folders of the runs that are still to be done, and the number of updates of each.
         is_ended: Whether the run of a folder has ended, whatever became of it.
     """
 
-    def __init__(self, folders: Sequence[Path], updates: int, is_ended: Callable[[Path], bool]) -> None:
-        self._folders = list(folders)
-        self._updates = updates
+    def __init__(self, updates: Mapping[Path, int], is_ended: Callable[[Path], bool]) -> None:
+        self._folders = list(updates)
+        self._updates = dict(updates)
         self._is_ended = is_ended
         self._stop = threading.Event()
-        self._bar = make_bar(len(folders) * updates, f"0/{len(folders)} runs")
+        self._bar = make_bar(sum(updates.values()), f"0/{len(updates)} runs")
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -89,7 +88,7 @@ class StudyProgress:
             f"{len(ended)}/{len(self._folders)} runs" + "".join(f" | {name}" for name in names[:2]),
             refresh=False,
         )
-        done = len(ended) * self._updates + sum(running.values())
+        done = sum(self._updates[folder] for folder in ended) + sum(running.values())
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:

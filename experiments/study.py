@@ -15,12 +15,11 @@ from omegaconf import DictConfig, open_dict
 
 from experiments.command_line import stop_on_error
 from experiments.config import ConfigError, to_plain
+from experiments.study_checks import refuse_missing_baseline, refuse_other_configuration, sweep_axes, with_baseline
 
 if TYPE_CHECKING:
     from experiments.progress import StudyProgress
     from experiments.training.preflight import LoadedData
-
-_NOT_AXES = ("seed",)
 
 
 def parallel_jobs(launcher: Any) -> int:
@@ -34,18 +33,6 @@ def print_data(loaded: LoadedData) -> None:
     from experiments.data.split import summary_table
 
     print(summary_table(loaded.data), flush=True)
-
-
-def sweep_axes(params: dict[str, Any], overrides: list[str]) -> list[str]:
-    """List the keys that make an arm: those of the study's sweep and those swept on the command line.
-
-    Args:
-        params: `hydra.sweeper.params`.
-        overrides: The overrides of the command line.
-    """
-    swept = [o.key_or_group for o in OverridesParser.create().parse_overrides(overrides) if o.is_sweep_override()]
-    axes = dict.fromkeys([*(key.lstrip("+") for key in params), *swept])
-    return [key for key in axes if key not in _NOT_AXES]
 
 
 def job_overrides(params: dict[str, Any], overrides: list[str]) -> list[list[str]]:
@@ -74,6 +61,9 @@ class StudyCallback(Callback):
         """Check every run of the study before the first one trains."""
         with stop_on_error():
             _running.folders, _running.progress = [], None
+            if config.study.source is not None:
+                _treat_source(config)
+                raise SystemExit(0)
             params = dict(config.hydra.sweeper.get("params") or {})
             with open_dict(config):
                 overrides = with_baseline(params, list(config.hydra.overrides.task), config.study)
@@ -95,7 +85,7 @@ class StudyCallback(Callback):
         set_threads(config.trainer.threads, 1)
         loader = GlobalHydra.instance().config_loader()
         problems: dict[str, None] = {}
-        to_do: list[Path] = []
+        to_do: dict[Path, int] = {}
         checked: dict[str, LoadedData | None] = {}
         plain: dict[str, Any] = {}
         for overrides in jobs:
@@ -112,15 +102,15 @@ class StudyCallback(Callback):
                 loaded = checked[arm]
                 plain = to_plain(job)
                 if loaded is not None and not is_finished(folder, plain, loaded):
-                    to_do.append(folder)
+                    to_do[folder] = job.trainer.max_steps
             except ConfigError as error:
                 problems[str(error)] = None
         if problems:
             raise ConfigError("\n".join(problems))
         study_dir = Path(config.study_dir)
-        _refuse_missing_baseline(list(checked), study_dir, config.study)
+        refuse_missing_baseline(list(checked), study_dir, config.study)
         if not config.overwrite:
-            _refuse_other_configuration(plain, study_dir, list(config.study.axes))
+            refuse_other_configuration(plain, study_dir, list(config.study.axes))
         for loaded in list(dict.fromkeys(checked.values())):
             if loaded is not None:
                 print_data(loaded)
@@ -130,7 +120,7 @@ class StudyCallback(Callback):
         if not to_do:  # no need to start a launcher's processes for runs that are there
             self.on_multirun_end(config)
             raise SystemExit(0)
-        _running.progress = _start_progress(to_do, config.trainer.max_steps)
+        _running.progress = _start_progress(to_do)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Compare the runs of the study; exit with 1 when a run has failed."""
@@ -149,61 +139,25 @@ class StudyCallback(Callback):
             raise SystemExit(1)
 
 
-def with_baseline(params: dict[str, Any], overrides: list[str], study: DictConfig) -> list[str]:
-    """Add the baseline to a sweep that was narrowed without it: every arm needs its pair.
-
-    `study=losses loss=dice` becomes `loss=bce,dice`. Only where the baseline is one value of one swept key and no key
-    below that is set; elsewhere the overrides stay as they are.
-    """
-    key, _, value = study.baseline.partition("=")
-    below = any(override.lstrip("+~").startswith(f"{key}.") for override in overrides)
-    other_axes = [k for k in sweep_axes(params, overrides) if k != key and k not in study.nuisance]
-    changed = []
-    for override in overrides:
-        name, _, values = override.partition("=")
-        if name == key and key in params and not below and not other_axes and value not in values.split(","):
-            print(f"{study.baseline} added: the baseline that every arm is paired with", flush=True)
-            override = f"{key}={value},{values}"
-        changed.append(override)
-    return changed
-
-
-def _refuse_missing_baseline(arms: list[str], study_dir: Path, study: DictConfig) -> None:
-    from experiments.comparable import find_arm, short_names
-    from experiments.nuisance import without_nuisance
-    from experiments.run_store import find_run_folders
-
-    known = [*arms, *(folder.parent.name for folder in find_run_folders(study_dir))]
-    names = list(dict.fromkeys(without_nuisance(arm, list(study.nuisance)) for arm in known))
-    if find_arm(names, study.baseline) is None:
-        raise ConfigError(
-            f"study.baseline: expected one of the arms {', '.join(names)}; got {study.baseline}. Add its runs to the "
-            f"sweep, or name another: study.baseline={short_names(names)[names[0]]}"
-        )
-
-
-def _refuse_other_configuration(plain: dict[str, Any], study_dir: Path, axes: list[str]) -> None:
-    """Refuse to add runs of another configuration to a folder: a study keeps one beside its arms and seeds.
+def _treat_source(config: DictConfig) -> None:
+    """Report on the runs of another study; nothing is trained.
 
     Raises:
-        ConfigError: Naming the keys, with both values.
+        ConfigError: Naming the overrides that would have no effect.
     """
-    from experiments import run_store as store
+    from experiments.report.thresholding_report import report_thresholding
 
-    for folder in store.find_run_folders(study_dir):
-        there = store.read_info(folder) or {}
-        without = ("seed", *dict.fromkeys([*axes, *there.get("axes", [])]))
-        old, new = (store.result_config(config, without) for config in (store.read_config(folder), plain))
-        changed = store.differing_keys(old, new)
-        if old and changed:
-            keys = "; ".join(f"{key}: {before!r} there, {now!r} now" for key, (before, now) in changed.items())
-            raise ConfigError(
-                f"{study_dir} already holds a run that differs from this study ({folder.parent.name}/{folder.name}: "
-                f"{keys}). Give study_dir=ANOTHER_FOLDER, or overwrite=true to replace what is run again."
-            )
+    keys = {override: override.lstrip("+~").split("=", 1)[0] for override in config.hydra.overrides.task}
+    idle = [override for override, key in keys.items() if key.split(".", 1)[0] not in ("study", "study_dir", "report")]
+    if idle:
+        raise ConfigError(
+            f"study={config.study.name} trains nothing: expected study.source, study_dir and report.* only, got "
+            f"{', '.join(idle)}"
+        )
+    report_thresholding(Path(config.study.source), Path(config.study_dir) / "report", config.report)
 
 
-def _start_progress(to_do: list[Path], max_steps: int) -> StudyProgress:
+def _start_progress(to_do: dict[Path, int]) -> StudyProgress:
     from experiments import run_store as store
     from experiments.progress import StudyProgress
 
@@ -213,4 +167,4 @@ def _start_progress(to_do: list[Path], max_steps: int) -> StudyProgress:
         info = store.read_info(folder)
         return info != known[folder] and (info or {}).get("status") not in (None, "running", "unreadable")
 
-    return StudyProgress(to_do, max_steps, is_ended)
+    return StudyProgress(to_do, is_ended)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.frontier.score_counts import ScoreHistogramBuilder
-from experiments.nuisance import choose, validation_ap, without_nuisance
+from experiments.nuisance import choose, validation_ap, without_keys
 from experiments.run_store import Run
 
 
@@ -34,7 +34,7 @@ def run(arm, seed, *, val, test=1.0, lr=0.1):
     ],
 )
 def test_the_nuisance_key_leaves_the_name(name, expected):
-    assert without_nuisance(name, ["optimizer.lr"]) == expected
+    assert without_keys(name, ["optimizer.lr"]) == expected
 
 
 def test_the_setting_best_on_validation_is_chosen_for_each_arm():

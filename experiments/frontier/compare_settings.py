@@ -23,6 +23,8 @@ class CompareSettings:
     Args:
         margin: gains of the headline, of F1 and of precision at a recall inside (-margin, margin) do not matter.
         level: error level of each family of tests; intervals cover 1 - level.
+        n_comparisons: comparisons that a study makes side by side, under different conditions; verdicts are at
+            level / n_comparisons (Bonferroni), each again adjusted by Holm over arms and masks.
         headline: statistic that `verdict` is about: average precision, F1 or F-beta at the tuned threshold, or
             mean precision over `recall_band`.
         beta: of F-beta; recall counts beta times as much as precision.
@@ -39,6 +41,7 @@ class CompareSettings:
 
     margin: float = 0.01
     level: float = 0.05
+    n_comparisons: int = 1
     headline: Headline = "ap"
     beta: float = 1.0
     recall_band: tuple[float, float] = (0.0, 1.0)
@@ -65,14 +68,14 @@ class CompareSettings:
                 raise ValueError(f"{name}: expected ascending levels in (0, 1], got {getattr(self, name)}")
         if not 0 <= self.recall_tolerance < 1:
             raise ValueError(f"recall_tolerance: expected a number in [0, 1), got {self.recall_tolerance}")
-        for name, least in (("n_draws", 100), ("threads", 1)):
+        for name, least in (("n_draws", 100), ("threads", 1), ("n_comparisons", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
         self.rule("AP")
 
     def rule(self, statistic: str) -> Rule:
         """Rule of the verdict about one statistic."""
-        return Rule(self.margin, self.point_margin, self.level, statistic)
+        return Rule(self.margin, self.point_margin, self.level / self.n_comparisons, statistic)
 
     @property
     def headline_name(self) -> str:

@@ -42,7 +42,7 @@ class ExampleScores:
                 raise ValueError(f"{name}: expected {n}, one per image, got {len(getattr(self, name))}")
         for index, image_id in enumerate(self.image_ids):
             size = self.windows[index][2:]
-            parts = {
+            parts: dict[str, tuple[NDArray[Any], type[np.generic], tuple[int, ...]]] = {
                 "images": (self.images[index], np.uint8, (*size, self.images[index].shape[-1])),
                 "targets": (self.targets[index], np.bool_, (self.n_masks, *size)),
                 "codes": (self.codes[index], np.uint16, (self.n_masks, *size)),

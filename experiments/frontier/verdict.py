@@ -101,7 +101,11 @@ def _undecided_gain(item: Evidence, p: PValues, rule: Rule, reason: str) -> Verd
 
 def _undecided_point(item: Evidence, p: PValues, rule: Rule, reason: str) -> Verdict:
     """Undecided only about the operating point: advice for the coordinate that changed most."""
-    coordinate = int(np.nanargmax(np.abs(item.point.estimate)))
+    # Precision may be defined with all groups and undefined without one: then nothing is known of its variance.
+    known = np.where(np.isnan(item.point.standard_error), np.nan, np.abs(item.point.estimate))
+    if np.isnan(known).all():
+        return Verdict("undecided", reason, p)
+    coordinate = int(np.nanargmax(known))
     advice = advise(
         estimate=float(item.point.estimate[coordinate]),
         v_seed=float(item.point.v_seed[coordinate]),

@@ -12,12 +12,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
+from experiments.report.display import StudySize, check_axes, figure_of, panel_grid
 from experiments.report.known_ceiling import Ceiling
-from experiments.report.style import QUIET, RC, arm_colours, arm_markers
+from experiments.report.style import FAINT, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class FrontierDisplay:
         prevalence: Positive share of each mask in the test split: the precision of a model that knows nothing.
         names: What to call each arm, the baseline first.
         baseline: The baseline arm.
-        caption: How many seeds and images the figure rests on.
+        size: How many seeds and images the figure rests on.
         ceiling: The best frontier there is, where it is known: `mask, recall, precision`.
     """
 
@@ -41,35 +43,52 @@ class FrontierDisplay:
     prevalence: Mapping[str, float]
     names: Mapping[str, str]
     baseline: str
-    caption: str
+    size: StudySize
     ceiling: pd.DataFrame | None = None
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None) -> FrontierDisplay:
         """Take the numbers from a comparison."""
-        arms = [arm for arm, seeds in study.complete.items() if seeds]
         points = comparison.points[comparison.points["mask"] != "background"]
         keys = ["arm", "mask", "point"]
         means = points.groupby(keys, sort=False)[["recall", "precision"]].mean().reset_index()
         first = points[points["point"] == "natural"].groupby("mask")["prevalence"].first()
-        seeds = [len(study.complete[arm]) for arm in arms]
-        count = str(min(seeds)) if min(seeds) == max(seeds) else f"{min(seeds)} to {max(seeds)}"
-        images = int(comparison.image_means["n_images"].iloc[0])
         return cls(
             curves=comparison.curves,
             points=means.rename(columns={"point": "operating_point"}),
             prevalence={mask: float(first[mask]) for mask in comparison.masks},
-            names=short_names(arms),
+            names=short_names([arm for arm, seeds in study.complete.items() if seeds]),
             baseline=study.baseline,
-            caption=f"mean over {count} seeds, band: range of the seeds; {images} test images, counts pooled",
+            size=StudySize.of(study, comparison),
             ceiling=None if ceiling is None else ceiling.curve,
+        )
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Curves and points below each other: `kind` is curve, natural, tuned or ceiling."""
+        curves = self.curves.assign(kind="curve")
+        points = self.points.rename(columns={"operating_point": "kind"})
+        best = [] if self.ceiling is None else [self.ceiling.assign(kind="ceiling", arm="")]
+        columns = ["kind", "arm", "mask", "recall", "precision", "seed_low", "seed_high"]
+        return pd.concat([points, curves, *best], ignore_index=True).reindex(columns=columns)
+
+    @property
+    def caption(self) -> str:
+        """What is shown and what it rests on."""
+        best = "" if self.ceiling is None else " Dotted: the frontier of the true probabilities, the best there is."
+        return (
+            f"Precision-recall frontiers on the test set ({self.size.text}). Lines: mean over seeds of the precision "
+            "at the highest threshold that reaches the recall, counts pooled over images; shaded: from the lowest to "
+            "the highest seed, which is no confidence interval. Filled: natural point (probability 0.5); open: "
+            "threshold of best F1 on validation. Grey: lines of equal F1, and the prevalence, the precision of a model "
+            f"that knows nothing.{best}"
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
         """Draw one panel per mask.
 
         Args:
-            axes: One per mask to draw into; None makes a new figure with a legend and the caption.
+            axes: One per mask to draw into; None makes a new figure with a legend.
 
         Returns:
             The figure.
@@ -80,98 +99,65 @@ class FrontierDisplay:
         masks = list(self.prevalence)
         with plt.rc_context(RC):
             if axes is not None:
-                if len(axes) != len(masks):
-                    raise ValueError(f"axes: expected {len(masks)}, one per mask, got {len(axes)}")
+                check_axes(axes, len(masks), "mask")
                 for ax, mask in zip(axes, masks, strict=True):
                     self._panel(ax, mask)
-                return axes[0].get_figure(root=True)  # type: ignore[return-value]
-            columns = min(len(masks), 3)
-            rows = -(-len(masks) // columns)
-            figure, grid = plt.subplots(
-                rows, columns, figsize=(3.6 * columns + 0.3, 3.7 * rows + 0.9), squeeze=False, layout="constrained"
-            )
-            for ax in grid.flat[len(masks) :]:
-                ax.set_visible(False)
-            for index, (ax, mask) in enumerate(zip(grid.flat, masks, strict=False)):
+                return figure_of(axes)
+            across = min(len(masks), 3)
+            width = PAGE if across > 1 else 0.6 * PAGE
+            figure, panels = panel_grid(len(masks), across, width, (width - 0.4) / across + 0.35)
+            for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):
                 self._panel(ax, mask)
-                if index % columns:
+                if index % across:
                     ax.set_ylabel("")
-            figure.legend(handles=self._legend(), loc="outside lower center", ncols=min(5, len(self.names) + 4))
-            figure.suptitle(self.caption, fontsize=8, color=QUIET)
+            add_legend(figure, self._legend())
         return figure
 
     def _panel(self, ax: Axes, mask: str) -> None:
-        _f1_contours(ax)
+        f1_contours(ax)
         floor = self.prevalence[mask]
         ax.axhline(floor, color=QUIET, linewidth=0.8, linestyle=":")
-        ax.annotate(f"prevalence {floor:.3f}", (0.02, floor), xytext=(0, 2), textcoords="offset points", **_SMALL)
+        ax.annotate(f"prevalence {floor:.3f}", (0.02, floor), xytext=(0, 2), textcoords="offset points", **SMALL)
         if self.ceiling is not None:
             best = self.ceiling[self.ceiling["mask"] == mask]
-            ax.plot(best["recall"], best["precision"], zorder=2, **_CEILING)
-        colours, markers = arm_colours(list(self.names), self.baseline), arm_markers(list(self.names))
-        # The baseline last: its dashes stay visible on top of a curve that it coincides with.
-        for arm in [*(arm for arm in self.names if arm != self.baseline), self.baseline]:
+            ax.plot(best["recall"], best["precision"], **_CEILING)
+        for arm, style in arm_styles(list(self.names), self.baseline).items():
             curve = self.curves[(self.curves["arm"] == arm) & (self.curves["mask"] == mask)].sort_values("recall")
-            style = (0, (4, 2)) if arm == self.baseline else "-"
-            ax.plot(curve["recall"], curve["precision"], color=colours[arm], linestyle=style, zorder=3)
-            ax.fill_between(
-                curve["recall"],
-                curve["seed_low"],
-                curve["seed_high"],
-                color=colours[arm],
-                alpha=0.10,
-                linewidth=0,
-            )
+            ax.plot(curve["recall"], curve["precision"], **style.line)
+            range_of_seeds = (curve["recall"], curve["seed_low"], curve["seed_high"])
+            ax.fill_between(*range_of_seeds, color=style.colour, alpha=0.13, linewidth=0, zorder=2)
             points = self.points[(self.points["arm"] == arm) & (self.points["mask"] == mask)]
-            for point, fill in (("natural", colours[arm]), ("tuned", "white")):
+            for point in ("natural", "tuned"):
                 at = points[points["operating_point"] == point]
-                ax.plot(
-                    at["recall"],
-                    at["precision"],
-                    markers[arm],
-                    color=colours[arm],
-                    markerfacecolor=fill,
-                    markersize=6.5,
-                    markeredgewidth=1.3,
-                    zorder=5,
-                    clip_on=False,
-                )
-        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision", title=mask)
+                look = style.point(filled=point == "natural")
+                ax.plot(at["recall"], at["precision"], zorder=5, clip_on=False, **look)
+        ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
+        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision", title=mask, xticks=ticks, yticks=ticks)
         ax.set_aspect("equal")
 
-    def _legend(self) -> list[Line2D]:
-        colours, markers = arm_colours(list(self.names), self.baseline), arm_markers(list(self.names))
-        lines = [
-            Line2D(
-                [],
-                [],
-                color=colours[arm],
-                marker=markers[arm],
-                linestyle=(0, (4, 2)) if arm == self.baseline else "-",
-                label=f"{name} (baseline)" if arm == self.baseline else name,
-            )
-            for arm, name in self.names.items()
-        ]
-        grey: dict[str, Any] = {"color": QUIET, "linestyle": "none", "marker": "o"}
+    def _legend(self) -> list[Line2D | Patch]:
+        grey: dict[str, Any] = {"color": QUIET, "linestyle": "none", "marker": "o", "markersize": 4.5}
         ceiling = [] if self.ceiling is None else [Line2D([], [], label="ceiling (true probabilities)", **_CEILING)]
         return [
-            *lines,
+            *arm_handles(self.names, self.baseline),
             *ceiling,
-            Line2D([], [], label="natural point (probability 0.5)", **grey),
-            Line2D([], [], label="tuned point (best F1 on validation)", markerfacecolor="white", **grey),
+            Line2D([], [], label="natural point (prob. 0.5)", **grey),
+            Line2D([], [], label="tuned point (validation)", markerfacecolor="white", **grey),
+            Patch(color=QUIET, alpha=0.25, linewidth=0, label="lowest to highest seed"),
         ]
 
 
-_CEILING: dict[str, Any] = {"color": "black", "linewidth": 1.0, "linestyle": (0, (1, 1.5))}
-_SMALL: dict[str, Any] = {"fontsize": 6.5, "color": QUIET}
+_CEILING: dict[str, Any] = {"color": "black", "linewidth": 1.0, "linestyle": (0, (1, 1.5)), "zorder": 2}
 
 
-def _f1_contours(ax: Axes) -> None:
+def f1_contours(ax: Axes, *, labels: bool = True) -> None:
     """Draw the lines of equal F1: precision = F1 * recall / (2 * recall - F1)."""
     for f1 in (0.2, 0.4, 0.6, 0.8):
-        recall = np.linspace(f1 / (2 - f1), 1, 200)
-        ax.plot(recall, f1 * recall / (2 * recall - f1), color="#d9d9d9", linewidth=0.8, zorder=1)
+        recall = np.linspace(f1 / (2 - f1), 1, 100)
+        ax.plot(recall, f1 * recall / (2 * recall - f1), color=FAINT, linewidth=0.7, zorder=1)
+        if not labels:
+            continue
         # On the diagonal, below most curves; the best contour at the top, clear of the operating points.
         place = (f1, f1) if f1 < 0.7 else (f1 / (2 - f1), 0.96)
-        label = ax.annotate(f"F1 {f1}", place, xytext=(3, 0), textcoords="offset points", **_SMALL)
+        label = ax.annotate(f"F1 {f1}", place, xytext=(3, 0), textcoords="offset points", **SMALL)
         label.set(zorder=6, path_effects=[withStroke(linewidth=2, foreground="white")])

@@ -20,6 +20,7 @@ def report_markdown(study: StudyRuns, comparison: Comparison, ceiling: Ceiling |
         markdown_table(headers, rows),
         "\n".join(f"- {note}" for note in footnotes(study, comparison, ceiling)),
         "![Precision-recall frontiers](figures/frontier.png)",
+        "All figures, with captions: [captions.md](figures/captions.md). To play with: [report.html](report.html).",
     ]
     for arm in study.complete:
         if arm != study.baseline:
@@ -104,6 +105,7 @@ _FILES = """## Files
 | `controls.csv` | arm, mask and control: what the baseline reaches without training |
 | `scores.csv` | arm, seed and mask: calibration and ties of the scores |
 | `curves.csv` | arm, mask and recall: mean precision and the range over seeds |
+| `verdicts.tex`, `verdicts.md` | arm and mask: the table of verdicts for a paper |
 | `holes.csv` | run that is not there or not complete |
 | `tuning.csv` | arm and setting of the nuisance keys, where a study tunes: its validation AP, which was chosen |
 | `ceiling.csv` | arm and mask, where the best frontier there is is known: AP as a share of it |

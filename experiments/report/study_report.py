@@ -9,22 +9,27 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from experiments import run_store as store
-from experiments.comparable import StudyRuns, load_study
+from experiments.comparable import StudyRuns, load_conditions, short_names
 from experiments.config import ConfigError
 from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.comparison import Comparison, compare_arms
 from experiments.frontier.run_metrics import metrics_table
 from experiments.frontier.run_scores import RunScores
+from experiments.report.example_choice import choose_examples
+from experiments.report.figures import draw_all
 from experiments.report.known_ceiling import Ceiling, find_ceiling
 from experiments.report.objective_theory import theories
+from experiments.report.page.page import write_page
+from experiments.report.paper_table import latex_table, paper_markdown
 from experiments.report.prose import report_markdown
 from experiments.report.verdict_text import verdict_text
 
 FIGURES = "figures"
+PAGE = "report.html"
 
 
 def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, baseline: str | None = None) -> None:
-    """Compare, print the verdicts and write the report.
+    """Compare, print the verdicts and write the report; under each condition, where the study has conditions.
 
     Args:
         study_dir: Holds `<arm>/seed=<k>/`.
@@ -35,15 +40,33 @@ def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, basel
     Raises:
         ConfigError: When the runs cannot be compared, or a setting is out of range.
     """
-    study = load_study(study_dir, baseline)
+    studies = load_conditions(study_dir, baseline)
+    if not studies[0].condition:
+        _report_one(studies[0], report_dir, report)
+        return
+    from experiments.report.condition_report import write_condition_report
+
+    comparisons = {}
+    for study in studies:
+        comparison = compare(study, report, n_comparisons=len(studies))
+        ceiling = find_ceiling(study, comparison)
+        folder = report_dir / study.condition
+        write_tables(folder, study, comparison, ceiling)
+        draw_all(folder / FIGURES, study, comparison, ceiling, only=("frontier",))
+        write_page(folder / PAGE, study, comparison, ceiling=ceiling, examples=choose_examples(study))
+        comparisons[study.condition] = comparison
+    print(write_condition_report(report_dir, studies, comparisons))
+
+
+def _report_one(study: StudyRuns, report_dir: Path, report: DictConfig) -> None:
     comparison = compare(study, report)
     ceiling = find_ceiling(study, comparison)
     write_tables(report_dir, study, comparison, ceiling)
-    figures = draw_figures(report_dir / FIGURES, study, comparison, ceiling)
+    figures = draw_all(report_dir / FIGURES, study, comparison, ceiling)
+    write_page(report_dir / PAGE, study, comparison, ceiling=ceiling, examples=choose_examples(study))
     print(verdict_text(study, comparison, ceiling))
-    for path in figures:
-        print(f"figure: {path}")
-    print(f"report: {report_dir / 'report.md'}")
+    print(f"figures: {figures[0]} and {len(figures) - 1} others")
+    print(f"report: {report_dir / 'report.md'}, page: {report_dir / PAGE}")
 
 
 def settings_of(report: DictConfig) -> CompareSettings:
@@ -67,10 +90,16 @@ def settings_of(report: DictConfig) -> CompareSettings:
         raise ConfigError(f"report.{error}") from error
 
 
-def compare(study: StudyRuns, report: DictConfig) -> Comparison:
-    """Compute every table of the comparison from the runs' histograms."""
+def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> Comparison:
+    """Compute every table of the comparison from the runs' histograms.
+
+    Args:
+        study: The runs.
+        report: The `report` group.
+        n_comparisons: Comparisons beside this one in the study, itself included.
+    """
     try:
-        settings = replace(settings_of(report), theory=theories(study))
+        settings = replace(settings_of(report), theory=theories(study), n_comparisons=n_comparisons)
         runs = {
             arm: {seed: RunScores(run.scores["val"], run.scores["test"]) for seed, run in seeds.items()}
             for arm, seeds in study.complete.items()
@@ -103,6 +132,9 @@ def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, cei
         (report_dir / f"{name}.csv").unlink(missing_ok=True)
     for name, table in tables.items():
         store.write_table(report_dir / f"{name}.csv", table)
+    names = short_names(list(study.complete))
+    store.write_text(report_dir / "verdicts.tex", latex_table(comparison, names))
+    store.write_text(report_dir / "verdicts.md", paper_markdown(comparison, names))
     store.write_text(report_dir / "report.md", report_markdown(study, comparison, ceiling))
 
 
@@ -116,23 +148,3 @@ def metrics_of_all(study: StudyRuns) -> pd.DataFrame:
             frame.insert(1, "seed", seed)
             frames.append(frame)
     return pd.concat(frames, ignore_index=True)
-
-
-def draw_figures(folder: Path, study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> list[Path]:
-    """Draw every figure as PNG and SVG; return the PNG files."""
-    # Imported here: the tables should not wait for pyplot, which needs no display.
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from experiments.report.frontier_display import FrontierDisplay
-
-    figure = FrontierDisplay.of(study, comparison, ceiling).plot()
-    paths = []
-    for ending in ("svg", "png"):
-        path = folder / f"frontier.{ending}"
-        store.write_atomically(path, lambda file, kind=ending: figure.savefig(file, format=kind))  # type: ignore[misc]
-        paths.append(path)
-    import matplotlib.pyplot as plt
-
-    plt.close(figure)
-    return paths[1:]

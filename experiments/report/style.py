@@ -1,31 +1,126 @@
-"""How figures look: one palette that colour-blind readers can tell apart, one set of sizes."""
+"""How figures look: one palette that colour-blind readers can tell apart, one set of sizes, line styles for grey."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+PAGE = 6.9
+"""Width of a figure over two columns, inches; figures are drawn at the size they are printed at."""
+
+COLUMN = 3.3
+"""Width of a figure in one column, inches."""
 
 # Okabe and Ito 2008 without yellow and black: black is the baseline's.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
+_DASHES: tuple[Any, ...] = ("-", (0, (6, 1.2)), (0, (3.2, 1.1)), (0, (1.3, 1.0)), (0, (5, 1.1, 1.2, 1.1)), (0, (8, 2)))
 BASELINE_COLOUR = "#000000"
-QUIET = "#767676"  # contrast of 4.5 on white
+BASELINE_DASHES: Any = (0, (4, 2))
+QUIET = "#6b6b6b"  # contrast of 5.3 on white
+FAINT = "#d9d9d9"
+MARGIN_SHADE = "#e8e8e8"
 
 RC: Any = {
-    "figure.dpi": 150,
-    "savefig.dpi": 150,
-    "savefig.bbox": "tight",
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.labelsize": 9,
-    "legend.fontsize": 8.5,
+    "figure.dpi": 200,
+    "savefig.dpi": 200,
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "legend.handlelength": 2.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "lines.linewidth": 1.6,
+    "axes.linewidth": 0.7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "lines.linewidth": 1.4,
+    "hatch.linewidth": 0.6,
     "svg.fonttype": "none",
+    "text.parse_math": False,  # names are the user's: a dollar sign is a dollar sign
+    "svg.hashsalt": "lossfrontier",  # the same figure gives the same file
 }
+MINUS = "\N{MINUS SIGN}"
+SMALL: dict[str, Any] = {"fontsize": 7, "color": QUIET}
+
+
+@dataclass(frozen=True)
+class ArmStyle:
+    """How one arm looks in every figure.
+
+    Args:
+        colour: Of lines and markers.
+        marker: Tells arms apart without colour.
+        dashes: Line style; lets a curve underneath show through.
+        width: Line width in points; arms drawn later are thinner, so that coinciding curves stay visible.
+        zorder: Drawing order; the baseline is the topmost.
+    """
+
+    colour: Any
+    marker: str
+    dashes: Any
+    width: float
+    zorder: float
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Arguments of a line."""
+        return {"color": self.colour, "linestyle": self.dashes, "linewidth": self.width, "zorder": self.zorder}
+
+    def point(self, *, filled: bool = True, size: float = 5.0) -> dict[str, Any]:
+        """Arguments of a marker."""
+        return {
+            "color": self.colour,
+            "marker": self.marker,
+            "markerfacecolor": self.colour if filled else "white",
+            "markeredgewidth": 1.1,
+            "markersize": size,
+            "linestyle": "none",
+        }
+
+
+def arm_styles(arms: Sequence[str], baseline: str) -> dict[str, ArmStyle]:
+    """Give each arm its style, the baseline black, dashed and on top."""
+    colours, markers = arm_colours(arms, baseline), arm_markers(arms)
+    others = [arm for arm in arms if arm != baseline]
+    styles = {}
+    for index, arm in enumerate(others):
+        step = index / max(len(others) - 1, 1)
+        dashes = _DASHES[index % len(_DASHES)]
+        styles[arm] = ArmStyle(colours[arm], markers[arm], dashes, 2.3 - 1.1 * step, 3 + 0.5 * step)
+    styles[baseline] = ArmStyle(colours[baseline], markers.get(baseline, "o"), BASELINE_DASHES, 1.0, 3.9)
+    return {arm: styles[arm] for arm in [baseline, *others]}
+
+
+def arm_handles(names: Mapping[str, str], baseline: str, *, points: bool = True) -> list[Line2D]:
+    """Legend entries of arms, each drawn as its curve is drawn.
+
+    Args:
+        names: Arm -> what to call it.
+        baseline: The baseline arm.
+        points: Whether the marker is part of the entry.
+    """
+    styles = arm_styles(list(names), baseline)
+    handles = []
+    for arm, name in names.items():
+        marker = styles[arm].point(size=4.5) if points else {}
+        look = {**marker, **styles[arm].line}
+        handles.append(Line2D([], [], label=legend_label(f"{name} (baseline)" if arm == baseline else name), **look))
+    return handles
+
+
+def legend_label(name: str) -> str:
+    """Make a name fit for a legend: matplotlib leaves out labels that begin with an underscore."""
+    return f" {name}" if name.startswith("_") else name
 
 
 def arm_colours(arms: Sequence[str], baseline: str) -> dict[str, Any]:
@@ -35,10 +130,28 @@ def arm_colours(arms: Sequence[str], baseline: str) -> dict[str, Any]:
         colours: dict[str, Any] = dict(zip(others, _COLOURS, strict=False))
     else:
         ramp = mpl.colormaps["viridis"]
-        colours = {arm: ramp(0.95 * i / (len(others) - 1)) for i, arm in enumerate(others)}
+        colours = {arm: ramp(0.9 * i / (len(others) - 1)) for i, arm in enumerate(others)}
     return {baseline: BASELINE_COLOUR, **colours}
 
 
 def arm_markers(arms: Sequence[str]) -> dict[str, str]:
     """Give each arm a marker, so that arms are told apart without colour."""
     return {arm: _MARKERS[i % len(_MARKERS)] for i, arm in enumerate(arms)}
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Format a difference with its sign, as it is typeset; a dash where it is undefined."""
+    if value != value:
+        return "\N{EN DASH}"
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", MINUS)
+
+
+def add_legend(figure: Figure, handles: Sequence[Line2D | Patch]) -> None:
+    """Put a legend below the panels, in as many columns as fit, and make the figure taller by its height."""
+    width, height = figure.get_size_inches()
+    longest = max(len(str(handle.get_label())) for handle in handles) * 0.055 + 0.55  # inches: 7.5 pt, handle, gap
+    fit = max(1, int(width / longest))
+    rows = -(-len(handles) // fit)
+    figure.set_size_inches(width, height + 0.155 * rows + 0.1)
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=-(-len(handles) // rows))

@@ -101,6 +101,7 @@ def execute(cfg: DictConfig, folder: Path, arm: str, loaded: LoadedData, on_upda
         "arm": arm,
         "axes": list(cfg.study.axes or []),
         "nuisance": list(cfg.study.nuisance),
+        "conditions": list(cfg.study.conditions),
         "baseline": cfg.study.baseline,
         "seed": cfg.seed,
         "fingerprint": run_fingerprint(plain, loaded),

@@ -129,3 +129,14 @@ def test_level_and_margins_matter() -> None:
 def test_bad_rules_are_named(options: dict) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(options))}: expected a number in"):
         Rule(**options)
+
+
+def test_a_precision_whose_variance_is_unknown_leaves_the_advice_to_recall() -> None:
+    # Defined over all groups, undefined without one of them: its variance is NaN.
+    point = _difference(0.04, 0.3, error=0.02)
+    unknown = replace(point, v_seed=np.array([point.v_seed[0], np.nan]), v_group=np.array([point.v_group[0], np.nan]))
+    (verdict,) = decide([replace(_evidence(0.001), point=unknown)], Rule())
+    assert verdict.word == "undecided"
+    assert verdict.advice.startswith("about the operating point")
+    (verdict,) = decide([replace(_evidence(0.001), point=replace(unknown, v_seed=np.full(2, np.nan)))], Rule())
+    assert (verdict.word, verdict.advice) == ("undecided", "")

@@ -1,5 +1,6 @@
 """Small studies through the real path: random scores, histograms, run folders, comparison, page."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,8 @@ def logits_of(image, arm_place, seed, *, shift, gain, saturated, masks, split):
     own = np.random.default_rng([split, image, arm_place, seed])
     noise = world.normal(0, 1, target.shape) + own.normal(0, 0.3, target.shape)
     logits = (2.2 + gain) * target - 2.6 + noise + shift + 0.4 * seed
-    # As a Dice-like loss: most scores tie at the two ends.
-    logits = np.where(logits < -1.5, -30.0, np.where(logits > 2.0, 30.0, logits)) if saturated else logits
+    # As a Dice-like loss: most scores tie at the two ends, so high recalls cannot be reached.
+    logits = np.where(logits < 0.2, -30.0, np.where(logits > 2.0, 30.0, logits)) if saturated else logits
     return logits.astype(np.float32), target
 
 
@@ -128,7 +129,7 @@ def losses(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory):
-    """A weight study whose folders do not sort by weight; one mask, two seeds."""
+    """A weight study whose folders do not sort by weight, and an arm beside it; one mask, two seeds."""
     root = tmp_path_factory.mktemp("weights")
     arms = {
         f"loss.pos_weight={weight}": (
@@ -137,6 +138,7 @@ def weights(tmp_path_factory):
         )
         for weight in (1, 42, 5)
     }
+    arms["loss=dice"] = ({"_target_": "losses.DiceLoss"}, {"gain": 0.3})
     return make_study(root, arms, seeds=2, masks=("thin",))
 
 
@@ -147,3 +149,71 @@ def one_seed(tmp_path_factory):
         "loss=other": ({"_target_": "my.Other"}, {"gain": 0.5}),
     }
     return make_study(tmp_path_factory.mktemp("one"), arms, seeds=1, masks=("thin",))
+
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium with an empty profile; skips where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium, headless=True, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Open a page; at the end nothing was said on the console, and nothing was asked for but the file."""
+    contexts, said, asked = [], [], []
+
+    def open_page(made, width=1280, **settings):
+        context = browser.new_context(viewport={"width": width, "height": 900}, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(made.page.as_uri())
+        page.wait_for_selector("html.ready")
+        page.wait_for_selector("#frontier path.curve")
+        page.wait_for_selector("#picture-grid canvas")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    # Only the tests read a canvas back.
+    assert [text for text in said if "willReadFrequently" not in text] == []
+    assert all(url.startswith("file://") and url.endswith("/report.html") for url in asked)
+    assert len(asked) == len(contexts)
+
+
+class Drive:
+    """What a reader does, and what they then read."""
+
+    @staticmethod
+    def pick(page, container, value):
+        page.locator(f"{container} input[value='{value}']").check(force=True)
+
+    @staticmethod
+    def slide(page, selector, value):
+        page.locator(selector).evaluate(
+            "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", str(value)
+        )
+
+
+@pytest.fixture
+def drive():
+    return Drive

@@ -7,7 +7,6 @@ from scipy import stats
 from experiments.frontier.histogram_sums import from_pixels
 from experiments.frontier.run_scores import RunScores
 from experiments.frontier.score_codes import N_CODES, NATURAL_CODE, code_to_logit
-from experiments.report.page.arm_weights import arm_weights
 from experiments.report.page.group_counts import group_counts
 from experiments.report.page.level_interval import level_interval, why_none
 from experiments.report.page.page_numbers import page_numbers
@@ -174,7 +173,9 @@ def test_precision_at_recall_without_a_group_finds_its_threshold_anew():
 
 def test_a_mask_without_positives_is_undefined_and_breaks_nothing():
     histograms, groups, _, _ = pixels(4)
-    nothing = from_pixels(["m"], histograms.image_ids, histograms.group_ids, np.ones((6, 1, 9)), np.zeros((6, 1, 9), bool))
+    nothing = from_pixels(
+        ["m"], histograms.image_ids, histograms.group_ids, np.ones((6, 1, 9)), np.zeros((6, 1, 9), bool)
+    )
     run = RunScores(nothing, nothing)
     curve = threshold_curve([run, run], 0, groups, level=0.05)
     assert (curve.tp == 0).all()
@@ -183,9 +184,3 @@ def test_a_mask_without_positives_is_undefined_and_breaks_nothing():
     assert np.isnan(curve.tuned_bounds).all()
     line = recall_curve({0: run_at_recalls(run, 0, groups, 0.02)}, None, level=0.05)
     assert (line.n_reached == 0).all()
-
-
-def test_weights_are_found_only_where_every_arm_has_its_own(losses, weights):
-    assert arm_weights(losses.study, losses.masks) is None
-    found = arm_weights(weights.study, weights.masks)
-    assert found == {f"loss.pos_weight={w}": (float(w),) for w in (1, 42, 5)}

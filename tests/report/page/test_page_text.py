@@ -11,10 +11,16 @@ import pytest
 from experiments.frontier.score_codes import NATURAL_CODE
 from experiments.report.example_choice import choose_examples
 from experiments.report.page import page_example
+from experiments.report.page.markup import marked, typeset
 from experiments.report.page.packed import narrow_counts, packed, script_json
-from experiments.report.page.page_example import OUTCOMES, example_payload, page_examples, picture_levels, richest_window
+from experiments.report.page.page_example import (
+    OUTCOMES,
+    example_payload,
+    page_examples,
+    picture_levels,
+    richest_window,
+)
 from experiments.report.page.page_numbers import page_numbers
-from tests_page_names import EVIL
 
 
 def test_arrays_come_back():
@@ -24,7 +30,7 @@ def test_arrays_come_back():
     assert back.tobytes() == array.tobytes()
     deflated = packed(np.arange(5, dtype=np.uint16), deflated=True)
     assert np.frombuffer(zlib.decompress(base64.b64decode(deflated["data"])), "<u2").tolist() == [0, 1, 2, 3, 4]
-    with pytest.raises(TypeError, match="array: expected one of uint8, .* got int64"):
+    with pytest.raises(TypeError, match=r"array: expected one of uint8, .* got int64"):
         packed(np.zeros(1, np.int64))
 
 
@@ -33,3 +39,86 @@ def test_counts_stay_exact_beyond_32_bits():
     large = narrow_counts(np.array([2**40 + 1]))
     assert large.dtype == np.float64
     assert int(large[0]) == 2**40 + 1
+
+
+def test_json_cannot_end_its_element(losses):
+    evil = losses.masks[1]
+    text = script_json({evil: [evil, None, 1.5]})
+    assert not set("<>&") & set(text)
+    assert json.loads(text) == {evil: [evil, None, 1.5]}
+    with pytest.raises(ValueError, match="JSON"):
+        script_json({"a": float("nan")})
+
+
+def test_the_page_holds_everything_and_asks_for_nothing(losses):
+    page = losses.page.read_text()
+    assert len(page) < 2_000_000
+    assert "default-src 'none'" in page
+    assert not re.findall(r"<(?:link|iframe|img|object|embed|base)\b", page)
+    assert not re.findall(r"\b(?:src|action)\s*=", re.sub(r"&[a-z#0-9]+;.*?=", "", page.split("<style>")[0]))
+    assert not re.findall(r"url\(|@import|fetch\(|XMLHttpRequest|WebSocket|import\(", page)
+    assert re.findall(r"https?://[^\s\"'<>)]+", page) == ["http://www.w3.org/2000/svg"]
+    assert "{{" not in page
+    # The three scripts that the page has are its own: no name opened or closed one.
+    assert len(re.findall(r"<script", page)) == len(re.findall(r"</script", page)) == 2
+
+
+def test_the_verdict_comes_first_and_every_arm_is_told(losses):
+    page = losses.page.read_text()
+    order = [page.index(part) for part in ("<h1>", 'class="answer"', 'id="verdicts"', 'id="frontiers"', 'id="seesaw"')]
+    order += [page.index(part) for part in ('id="matched"', 'id="pictures"', 'id="runs"')]
+    assert order == sorted(order)
+    answer = re.search(r'<p class="answer">(.*?)</p>', page).group(1)
+    for arm in ("slid", "dice"):
+        assert f"<b>{arm}</b>" in answer
+    assert "not finite" in page
+    assert "hole: loss=slid seed 2 is diverged" in page
+
+
+@pytest.fixture(scope="module")
+def examples(losses):
+    return page_examples(choose_examples(losses.study))
+
+
+def test_a_picture_at_the_natural_and_the_tuned_threshold_is_exact(losses, examples):
+    numbers = page_numbers(losses.study, losses.comparison.settings)
+    for mask in range(2):
+        for arm, codes in examples[0].codes.items():
+            run = numbers.seeds[arm].index(examples[0].seed)
+            curve = numbers.by_threshold[mask, arm]
+            levels = picture_levels(curve, run)
+            assert len(levels) <= 255
+            ranks = np.searchsorted(levels, codes[mask], side="right").astype(np.uint8)
+            for code in (NATURAL_CODE, int(curve.tuned_codes[run])):
+                least = int(np.searchsorted(levels, code)) + 1
+                assert ((ranks >= least) == (codes[mask] >= code)).all()
+
+
+def test_pictures_are_cut_around_the_positives_until_they_fit(losses, examples, monkeypatch):
+    numbers = page_numbers(losses.study, losses.comparison.settings)
+    full = example_payload(examples, numbers.by_threshold, numbers.seeds)
+    assert [pack["height"] for pack in full] == [40, 40, 40]
+    monkeypatch.setattr(page_example, "_SMALLEST_SIDE", 16)
+    monkeypatch.setattr(page_example, "BUDGET", page_example._size(full) // 2)
+    cut = example_payload(examples, numbers.by_threshold, numbers.seeds)
+    assert page_example._size(cut) <= page_example.BUDGET
+    assert all(pack["height"] < 40 for pack in cut)
+    window = richest_window(examples[0], 12)
+    union = examples[0].target.any(axis=0)
+    most = max(union[r : r + 12, c : c + 12].sum() for r in range(29) for c in range(29))
+    assert window.target.any(axis=0).sum() == most
+    assert window.codes["loss=bce"].shape == (2, 12, 12)
+
+
+def test_outcomes_have_the_colours_of_the_figure():
+    example_display = pytest.importorskip("experiments.report.example_display")
+    figure = example_display.OUTCOMES
+    assert list(OUTCOMES.values()) == [
+        figure[f"{a} {b}"] for a, b in (("true", "positive"), ("false", "positive"), ("false", "negative"))
+    ]
+
+
+def test_numbers_get_their_minus_and_hyphens_stay():
+    shown = typeset("0.50 -> -0.3 [-.1, +.2] two-way loss=a-1 logit -3")
+    assert shown == "0.50 → ~0.3 [~.1, +.2] two-way loss=a-1 logit ~3".replace("~", "\N{MINUS SIGN}")
+    assert marked("**a<b: x.** 1 -> 2") == "<strong>a&lt;b: x.</strong> 1 → 2"

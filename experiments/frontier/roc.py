@@ -1,0 +1,203 @@
+"""ROC beside precision-recall, for the same models: areas, hulls, and what the hull achieves in PR space."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from experiments.frontier.pr_curve import PrCurve, achievable, average_precision, pr_curve
+from experiments.frontier.score_histogram import ScoreHistograms
+
+FALSE_POSITIVE_RATES = np.concatenate([np.linspace(0, 0.02, 41), np.linspace(0.02, 1, 99)[1:]])
+"""Rates at which ROC curves are given for drawing: dense where they rise."""
+
+RECALLS = np.round(np.arange(1, 101) / 100.0, 2)
+"""Recalls at which achievable precision-recall curves are given for drawing."""
+
+
+def roc_auc(curve: PrCurve) -> float:
+    """Area under the ROC curve = P(score of a positive > score of a negative) + P(equal) / 2.
+
+    The trapezoids between thresholds count a tie as half. NaN without a positive or without a negative.
+    """
+    if not curve.n_positive or not curve.n_negative:
+        return float("nan")
+    tp, fp = _from_zero(curve)
+    area = ((tp[1:] + tp[:-1]) * np.diff(fp)).sum() / 2
+    return float(area / (float(curve.n_positive) * curve.n_negative))
+
+
+def tpr_at_fpr(curve: PrCurve, rates: ArrayLike) -> NDArray[np.float64]:
+    """Recall at false positive rates: straight lines between thresholds, which a random mixture of both reaches.
+
+    Args:
+        curve: any; without a positive or a negative all is NaN.
+        rates: false positive rates in [0, 1].
+    """
+    levels = np.asarray(rates, dtype=np.float64)
+    if not curve.n_positive or not curve.n_negative:
+        return np.full(levels.shape, np.nan)
+    tp, fp = _from_zero(curve)
+    # Of thresholds with equal fp the last has the highest recall; between them the curve rises vertically.
+    last = np.append(np.diff(fp) > 0, True)
+    return np.interp(levels * curve.n_negative, fp[last], tp[last] / curve.n_positive)
+
+
+def roc_hull(curve: PrCurve) -> PrCurve:
+    """Thresholds on the convex hull of the ROC curve, as a curve of their own.
+
+    Reference: Provost and Fawcett 2001; Davis and Goadrich 2006, section 3.
+    """
+    thinned = _outermost(curve)
+    return _chosen(thinned, achievable(thinned))
+
+
+def achievable_average_precision(hull: PrCurve) -> float:
+    """Area under the achievable PR curve: the integral of precision over recall along the ROC hull.
+
+    Between hull points A and B, FP rises by s for each TP: precision at TP = t is t / (t + FP_A + s (t - TP_A)), a
+    curve, not a line. With c = FP_A - s TP_A its integral is [t/(1+s) - c/(1+s)^2 ln((1+s) t + c)], and c <= 0 on a
+    hull, so nothing cancels. At least `average_precision`. NaN without a positive.
+
+    Args:
+        hull: what `roc_hull` gives.
+
+    Reference: Davis and Goadrich 2006, sections 3 and 4.
+    """
+    if not hull.n_positive:
+        return float("nan")
+    tp, fp = _from_zero(hull)
+    rise = np.diff(tp) > 0
+    a, b = tp[:-1][rise], tp[1:][rise]
+    slope = (np.diff(fp)[rise]) / (b - a)
+    offset = fp[:-1][rise] - slope * a
+    steep = 1.0 + slope
+    # Where c = 0 the precision is constant; the first segment, from (0, 0), is always of this kind.
+    bent = offset < -1e-12 * (fp[:-1][rise] + 1.0)
+    logarithm = np.log1p(steep[bent] * (b - a)[bent] / (steep * a + offset)[bent])
+    straight = ((b - a) / steep).sum()
+    return float((straight - (offset[bent] / steep[bent] ** 2 * logarithm).sum()) / hull.n_positive)
+
+
+def achievable_precision(hull: PrCurve, recalls: ArrayLike) -> NDArray[np.float64]:
+    """Precision of the achievable PR curve at each recall in (0, 1]; NaN without a positive."""
+    levels = np.asarray(recalls, dtype=np.float64)
+    if not hull.n_positive:
+        return np.full(levels.shape, np.nan)
+    tp, fp = _from_zero(hull)
+    first = np.append(True, np.diff(tp) > 0)
+    hits = levels * hull.n_positive
+    return hits / (hits + np.interp(hits, tp[first], fp[first]))
+
+
+def roc_tables(
+    runs: Mapping[str, Mapping[int, ScoreHistograms]],
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Areas of every run, and the curves to draw.
+
+    Args:
+        runs: arm -> seed -> test histograms.
+
+    Returns:
+        Areas, a row per arm, mask and seed: `arm, mask, seed, roc_auc, ap, achievable_ap, prevalence`. ROC curves, a
+        row per arm, mask and false positive rate: `arm, mask, fpr, tpr, hull_tpr`, means over seeds at that rate.
+        Achievable PR curves, a row per arm, mask and recall: `arm, mask, recall, precision`, means over seeds.
+    """
+    areas, roc, pr = [], [], []
+    for arm, seeds in runs.items():
+        if not seeds:
+            continue
+        for index, mask in enumerate(next(iter(seeds.values())).masks):
+            rates, hull_rates, precisions = [], [], []
+            for seed, test in sorted(seeds.items()):
+                curve = pr_curve(*test.pooled(index))
+                hull = roc_hull(curve)
+                areas.append(
+                    {
+                        "arm": arm,
+                        "mask": mask,
+                        "seed": seed,
+                        "roc_auc": roc_auc(curve),
+                        "ap": average_precision(curve),
+                        "achievable_ap": achievable_average_precision(hull),
+                        "prevalence": curve.prevalence,
+                    }
+                )
+                rates.append(tpr_at_fpr(curve, FALSE_POSITIVE_RATES))
+                hull_rates.append(tpr_at_fpr(hull, FALSE_POSITIVE_RATES))
+                precisions.append(achievable_precision(hull, RECALLS))
+            columns = {
+                "fpr": FALSE_POSITIVE_RATES,
+                "tpr": np.mean(rates, axis=0),
+                "hull_tpr": np.mean(hull_rates, axis=0),
+            }
+            roc.append(pd.DataFrame({"arm": arm, "mask": mask, **columns}))
+            pr.append(
+                pd.DataFrame({"arm": arm, "mask": mask, "recall": RECALLS, "precision": np.mean(precisions, axis=0)})
+            )
+    return pd.DataFrame(areas), pd.concat(roc, ignore_index=True), pd.concat(pr, ignore_index=True)
+
+
+def roc_sentence(areas: pd.DataFrame, mask: str, names: Mapping[str, str] | None = None) -> str:
+    """Say how far apart the arms lie in ROC AUC and in AP, and whether the two order them alike; means over seeds.
+
+    Args:
+        areas: the first of `roc_tables`.
+        mask: which mask.
+        names: what to call the arms; as they are when None.
+
+    Raises:
+        ValueError: the areas hold no such mask.
+    """
+    rows = areas[areas["mask"] == mask]
+    if not len(rows):
+        raise ValueError(f"mask: expected one of {sorted(set(areas['mask']))}, got {mask!r}")
+    called = names or {}
+    means = rows.groupby("arm", sort=False)[["roc_auc", "ap"]].mean()
+    if means.isna().to_numpy().any():
+        return f"{mask}: no positive or no negative pixel in the test set."
+    spans = [f"{means[name].min():.3f} to {means[name].max():.3f}" for name in ("roc_auc", "ap")]
+    prevalence = float(rows["prevalence"].iloc[0])
+    negatives = (1 - prevalence) / prevalence
+    text = f"{mask}: ROC AUC spans {spans[0]} over arms while AP spans {spans[1]}"
+    if len(means) == 1:
+        text = f"{mask}: ROC AUC is {means['roc_auc'].iloc[0]:.3f} while AP is {means['ap'].iloc[0]:.3f}"
+    text += (
+        f"; with {negatives:.0f} negative pixels to a positive one, a false positive rate of 0.01 already means "
+        f"{0.01 * negatives:.1f} false positives per positive."
+    )
+    last = str(means["ap"].idxmin())
+    below = [str(called.get(arm, arm)) for arm in means.index[means["roc_auc"] < means["roc_auc"][last]]]
+    if below:
+        text += f" The last by AP ({called.get(last, last)}) stands above {', '.join(below)} by ROC AUC."
+    return text
+
+
+def _from_zero(curve: PrCurve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return true and false positives at every threshold, behind the point where nothing is predicted."""
+    return np.concatenate([[0.0], curve.tp]), np.concatenate([[0.0], curve.fp])
+
+
+def _chosen(curve: PrCurve, index: NDArray[np.intp]) -> PrCurve:
+    return PrCurve(curve.codes[index], curve.tp[index], curve.fp[index], curve.n_positive, curve.n_negative)
+
+
+def _outermost(curve: PrCurve) -> PrCurve:
+    """Leave out thresholds that clearly lie below a line between two others: none of them is on the hull.
+
+    Ten passes of this leave a few hundred of some ten thousand thresholds for the exact search.
+    """
+    index = np.arange(len(curve.codes))
+    for _ in range(10):
+        x, y = np.append(0.0, curve.fp[index]), np.append(0.0, curve.tp[index])
+        if len(x) < 200:
+            break
+        left = (x[1:-1] - x[:-2]) * (y[2:] - y[:-2])
+        right = (x[2:] - x[:-2]) * (y[1:-1] - y[:-2])
+        # Rounding must not drop a hull point: only what is below by more than float64 could confuse.
+        below = left > right * (1 + 1e-9) + 1e-6
+        if not below.any():
+            break
+        index = index[np.append(~below, True)]
+    return _chosen(curve, index)

@@ -1,0 +1,115 @@
+"""What every figure is: an object that holds its numbers, says what it shows, and draws itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from experiments.comparable import StudyRuns
+from experiments.frontier.comparison import Comparison
+
+
+class Display(Protocol):
+    """A figure: numbers first, `plot` second."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The numbers that are drawn."""
+        ...
+
+    @property
+    def caption(self) -> str:
+        """What is shown, by which method, on how many seeds and images."""
+        ...
+
+    def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
+        """Draw into `axes`, or into a new figure with a legend."""
+        ...
+
+
+@dataclass(frozen=True)
+class StudySize:
+    """What a comparison's numbers rest on, in words.
+
+    Args:
+        seeds: Such as "5 seeds" or "3 to 5 seeds".
+        images: Such as "64 test images in 64 groups".
+        level: Intervals cover 1 - level.
+        margin: Smallest difference that matters.
+    """
+
+    seeds: str
+    images: str
+    level: float
+    margin: float
+
+    @classmethod
+    def of(cls, study: StudyRuns, comparison: Comparison) -> StudySize:
+        """Count seeds, images and groups."""
+        counts = sorted({len(seeds) for seeds in study.complete.values() if seeds})
+        text = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        runs = next(iter(study.complete[study.baseline].values()))
+        test = runs.scores["test"]
+        groups = len(set(test.group_ids))
+        images = f"{test.n_images} test image{'' if test.n_images == 1 else 's'}"
+        return cls(
+            seeds=f"{text} seed{'' if text == '1' else 's'}",
+            images=images if groups == test.n_images else f"{images} in {groups} group{'' if groups == 1 else 's'}",
+            level=comparison.settings.level,
+            margin=comparison.settings.margin,
+        )
+
+    @property
+    def text(self) -> str:
+        """Seeds and images."""
+        return f"{self.seeds}, {self.images}"
+
+    @property
+    def interval(self) -> str:
+        """How intervals are made."""
+        return (
+            f"{100 * (1 - self.level):g} % intervals of the paired two-way t (seeds and test groups), "
+            "not adjusted for the number of arms and masks"
+        )
+
+
+def panel_grid(
+    count: int, columns: int, width: float, panel_height: float, extra: float = 0.0
+) -> tuple[Figure, list[Axes]]:
+    """Make a figure of `count` panels in rows of `columns`; what is left of the last row stays empty.
+
+    Args:
+        count: Number of panels.
+        columns: Most panels in a row.
+        width: Of the figure, inches.
+        panel_height: Of a row, inches.
+        extra: Height for what stands around the panels, inches.
+    """
+    across = min(count, columns)
+    rows = -(-count // across)
+    size = (width, panel_height * rows + extra)
+    figure, grid = plt.subplots(rows, across, figsize=size, squeeze=False, layout="constrained")
+    for ax in grid.flat[count:]:
+        ax.remove()
+    return figure, list(grid.flat[:count])
+
+
+def check_axes(axes: Sequence[Axes], count: int, what: str) -> None:
+    """Refuse another number of axes than there are panels.
+
+    Raises:
+        ValueError: Naming both numbers.
+    """
+    if len(axes) != count:
+        raise ValueError(f"axes: expected {count}, one per {what}, got {len(axes)}")
+
+
+def figure_of(axes: Sequence[Axes]) -> Figure:
+    """Return the figure that axes belong to."""
+    return axes[0].get_figure(root=True)  # type: ignore[return-value]

@@ -1,0 +1,137 @@
+"""All figures of a comparison: PNG and SVG, the numbers beside each as CSV, the captions in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments import run_store as store
+from experiments.comparable import StudyRuns
+from experiments.frontier.comparison import Comparison
+from experiments.report.known_ceiling import Ceiling
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from experiments.report.display import Display
+
+CAPTIONS_FILE = "captions.md"
+
+TITLES = {
+    "frontier": "Frontiers",
+    "slide": "Slides along the baseline's frontier and steps off it",
+    "verdicts": "Verdicts",
+    "gains": "Frontier gains",
+    "band": "Precision at the same recall",
+    "decomposition": "Frontier part and threshold part",
+    "roc": "ROC beside precision-recall",
+    "averages": "What averages hide",
+    "calibration": "Calibration",
+    "training": "Training",
+    "examples": "Example predictions",
+}
+"""Every figure's file name and what it is called, in the order of the report."""
+
+
+def draw_all(
+    folder: Path,
+    study: StudyRuns,
+    comparison: Comparison,
+    ceiling: Ceiling | None = None,
+    *,
+    only: Collection[str] = tuple(TITLES),
+) -> list[Path]:
+    """Draw every figure that the study has numbers for; those of an earlier report that it lacks are removed.
+
+    Args:
+        folder: Where `<name>.png`, `<name>.svg`, `<name>.csv` and `captions.md` go.
+        study: The runs.
+        comparison: Their comparison.
+        ceiling: The best frontier there is, where it is known.
+        only: Names of figures, keys of `TITLES`; others are not drawn.
+
+    Returns:
+        The PNG files, in the order of the report.
+    """
+    # Imported here: the tables should not wait for pyplot, which needs no display.
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    paths, captions = [], []
+    for name, make in _displays(study, comparison, ceiling):
+        display = make() if name in only else None
+        if display is None:
+            _remove(folder, name)
+            continue
+        figure = display.plot()
+        paths.append(save_figure(folder / name, figure))
+        plt.close(figure)
+        store.write_table(folder / f"{name}.csv", display.table)
+        numbers = f"[{name}.csv]({name}.csv)"
+        if name == "roc":
+            store.write_table(folder / "roc_curves.csv", display.curve_table)  # type: ignore[attr-defined]
+            numbers += ", [roc_curves.csv](roc_curves.csv)"
+        captions.append(f"## {TITLES[name]}\n\n![{TITLES[name]}]({name}.png)\n\n{display.caption} Numbers: {numbers}.")
+    store.write_text(folder / CAPTIONS_FILE, "\n\n".join(["# Figures", *captions]) + "\n")
+    return paths
+
+
+def save_figure(stem: Path, figure: Figure) -> Path:
+    """Write a figure as `<stem>.svg` and `<stem>.png`; return the PNG file.
+
+    Laid out once and drawn once for each file: `Figure.savefig` would lay out and draw twice for either.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    from experiments.report.style import RC
+
+    with mpl.rc_context(RC):
+        layout = figure.get_layout_engine()
+        if layout is not None:
+            layout.execute(figure)
+            figure.set_layout_engine("none")
+        svg, png, dpi = stem.with_suffix(".svg"), stem.with_suffix(".png"), figure.dpi
+        store.write_atomically(png, lambda file: FigureCanvasAgg(figure).print_png(file))
+        store.write_atomically(svg, lambda file: FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None}))
+        figure.dpi = dpi  # print_svg leaves 72
+    return png
+
+
+def _displays(
+    study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None
+) -> Iterator[tuple[str, Callable[[], Display | None]]]:
+    from experiments.report.averages_display import AveragesDisplay
+    from experiments.report.band_display import BandDisplay
+    from experiments.report.calibration_display import CalibrationDisplay
+    from experiments.report.decomposition_display import DecompositionDisplay
+    from experiments.report.example_display import ExampleDisplay
+    from experiments.report.forest_display import ForestDisplay
+    from experiments.report.frontier_display import FrontierDisplay
+    from experiments.report.roc_display import RocDisplay
+    from experiments.report.slide_display import SlideDisplay
+    from experiments.report.training_display import TrainingDisplay
+    from experiments.report.verdict_display import VerdictDisplay
+
+    yield "frontier", lambda: FrontierDisplay.of(study, comparison, ceiling)
+    yield "slide", lambda: SlideDisplay.of(study, comparison)
+    yield "verdicts", lambda: VerdictDisplay.of(study, comparison)
+    yield "gains", lambda: ForestDisplay.of(study, comparison)
+    yield "band", lambda: BandDisplay.of(study, comparison)
+    yield "decomposition", lambda: DecompositionDisplay.of(study, comparison)
+    yield "roc", lambda: RocDisplay.of(study, comparison)
+    yield "averages", lambda: AveragesDisplay.of(study, comparison)
+    yield "calibration", lambda: CalibrationDisplay.of(study, comparison)
+    yield "training", lambda: TrainingDisplay.of(study, comparison)
+    yield "examples", lambda: ExampleDisplay.of(study, comparison)
+
+
+def _remove(folder: Path, name: str) -> None:
+    for ending in ("png", "svg", "csv"):
+        (folder / f"{name}.{ending}").unlink(missing_ok=True)
+    if name == "roc":
+        (folder / "roc_curves.csv").unlink(missing_ok=True)

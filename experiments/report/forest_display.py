@@ -1,0 +1,148 @@
+"""The forest plot: every arm's frontier gain with its interval, the margin behind it and the verdict beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
+
+from experiments.comparable import StudyRuns, short_names
+from experiments.frontier.comparison import Comparison
+from experiments.report.display import StudySize, check_axes, figure_of, panel_grid
+from experiments.report.style import COLUMN, MARGIN_SHADE, MINUS, PAGE, QUIET, RC, add_legend, arm_styles
+
+_LINEAR = 3.0  # margins, on either side of 0, that the axis shows on a linear scale
+
+
+@dataclass(frozen=True)
+class ForestDisplay:
+    """The numbers of the forest plot: one panel per mask.
+
+    Args:
+        table: A row per arm and mask: `arm, mask, verdict, gain, gain_low, gain_high, verdict_f1, f1_gain, f1_gain_low,
+            f1_gain_high`.
+        names: What to call each arm.
+        baseline: The baseline arm.
+        masks: Names of the masks.
+        headline: What the gain is of, in words.
+        size: How many seeds and images the figure rests on.
+    """
+
+    table: pd.DataFrame
+    names: Mapping[str, str]
+    baseline: str
+    masks: tuple[str, ...]
+    headline: str
+    size: StudySize
+
+    @classmethod
+    def of(cls, study: StudyRuns, comparison: Comparison) -> ForestDisplay | None:
+        """Take the numbers from a comparison; None without an arm beside the baseline."""
+        verdicts = comparison.verdicts
+        if not len(verdicts):
+            return None
+        columns = ["arm", "mask", "verdict", "headline_gain", "headline_gain_low", "headline_gain_high"]
+        table = verdicts[[*columns, "verdict_f1", "f1_gain", "f1_gain_low", "f1_gain_high", "n_seeds", "n_groups"]]
+        return cls(
+            table=table.rename(columns=lambda name: name.replace("headline_", "")),
+            names=short_names(list(study.complete)),
+            baseline=study.baseline,
+            masks=comparison.masks,
+            headline=comparison.settings.headline_name,
+            size=StudySize.of(study, comparison),
+        )
+
+    @property
+    def caption(self) -> str:
+        """What is shown and what it rests on."""
+        return (
+            f"Frontier gain over {self.names[self.baseline]}: {self.headline} (filled, its verdict beside it) and "
+            f"tuned F1 (open) with {self.size.interval}; {self.size.text}. Shaded: ±{self.size.margin:g}, gains that "
+            f"do not matter. The scale is linear up to ±{_LINEAR * self.size.margin:g} and logarithmic beyond; "
+            f"verdicts at level {self.size.level:g} after Holm over all arms and masks."
+        )
+
+    def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
+        """Draw one panel per mask.
+
+        Raises:
+            ValueError: When `axes` has another length than there are masks.
+        """
+        with plt.rc_context(RC):
+            if axes is not None:
+                check_axes(axes, len(self.masks), "mask")
+                for ax, mask in zip(axes, self.masks, strict=True):
+                    self._panel(ax, mask)
+                return figure_of(axes)
+            arms = len(set(self.table["arm"]))
+            across = min(len(self.masks), 3)
+            width = PAGE if across > 1 else COLUMN
+            figure, panels = panel_grid(len(self.masks), across, width, 0.36 * arms + 0.6)
+            for index, (ax, mask) in enumerate(zip(panels, self.masks, strict=True)):
+                self._panel(ax, mask)
+                if index % across:
+                    ax.tick_params(labelleft=False)
+            add_legend(figure, self._legend())
+        return figure
+
+    def _panel(self, ax: Axes, mask: str) -> None:
+        rows = self.table[self.table["mask"] == mask].reset_index(drop=True)
+        styles = arm_styles([self.baseline, *rows["arm"]], self.baseline)
+        margin = self.size.margin
+        ax.set_xscale("symlog", linthresh=_LINEAR * margin, linscale=0.75)
+        ax.axvspan(-margin, margin, color=MARGIN_SHADE, linewidth=0, zorder=0)
+        ax.axvline(0, color="black", linewidth=0.7, zorder=1)
+        for place, (_, row) in enumerate(rows.iterrows()):
+            style = styles[row["arm"]]
+            for name, shift, filled in (("gain", -0.14, True), ("f1_gain", 0.2, False)):
+                height = place + shift
+                ax.hlines(height, row[f"{name}_low"], row[f"{name}_high"], color=style.colour, linewidth=1.3)
+                ax.plot(row[name], height, zorder=3, **style.point(filled=filled, size=4.5))
+            weight = "normal" if row["verdict"] == "undecided" else "bold"
+            ax.annotate(
+                str(row["verdict"]),
+                (1.02, place),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                fontsize=7,
+                weight=weight,
+            )
+        ax.set_yticks(np.arange(len(rows)), [self.names[arm] for arm in rows["arm"]])
+        ax.set(ylim=(len(rows) - 0.5, -0.5), xlabel=f"gain (log beyond ±{_LINEAR * margin:g})", title=mask)
+        ends = rows[["gain", "gain_low", "gain_high", "f1_gain", "f1_gain_low", "f1_gain_high"]].to_numpy(dtype=float)
+        low = min(float(np.nanmin(ends, initial=0)), -2 * margin)
+        high = max(float(np.nanmax(ends, initial=0)), 2 * margin)
+        ax.set_xlim(1.25 * low, 1.25 * high)
+        ticks = _ticks(margin, wide=low < -8 * margin and high > 8 * margin)
+        ticks = [tick for tick in ticks if 1.25 * low <= tick <= 1.25 * high]
+        ax.set_xticks(ticks)
+        ax.set_xticks([], minor=True)
+        ax.xaxis.set_major_formatter(FuncFormatter(_short))
+
+    def _legend(self) -> list[Line2D | Patch]:
+        look: dict[str, Any] = {"color": QUIET, "marker": "o", "markersize": 4.5, "linewidth": 1.3}
+        return [
+            Line2D([], [], label=f"{self.headline} gain, {100 * (1 - self.size.level):g} % interval", **look),
+            Line2D([], [], label="tuned F1 gain", markerfacecolor="white", **look),
+            Patch(color=MARGIN_SHADE, linewidth=0, label=f"margin ±{self.size.margin:g}"),
+        ]
+
+
+def _short(value: float, _: int) -> str:
+    """Format a tick without the zero before the point."""
+    return f"{value:g}".replace("-", MINUS).replace("0.", ".")
+
+
+def _ticks(margin: float, *, wide: bool) -> list[float]:
+    """Ticks at 0 and at 3, 10, 30 and 100 times the margin; at 10 and 100 only where both sides reach far."""
+    steps = [margin * factor for factor in ((10, 100) if wide else (_LINEAR, 10, 30, 100))]
+    return [-step for step in reversed(steps)] + [0.0] + steps

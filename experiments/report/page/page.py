@@ -1,0 +1,120 @@
+"""The page `report.html`: one file with everything in it, that asks for nothing from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from experiments import run_store as store
+from experiments.comparable import StudyRuns, short_names
+from experiments.frontier.comparison import Comparison
+from experiments.report.example_choice import ExampleChoice
+from experiments.report.known_ceiling import Ceiling
+from experiments.report.page.level_interval import why_none
+from experiments.report.page.markup import text
+from experiments.report.page.matched_section import matched_section
+from experiments.report.page.packed import script_json
+from experiments.report.page.page_example import page_examples, rule_of
+from experiments.report.page.page_numbers import page_numbers
+from experiments.report.page.page_payload import payload
+from experiments.report.page.runs_section import runs_section
+from experiments.report.page.verdict_section import answer, matrix, paragraphs
+from experiments.report.verdict_text import footnotes
+
+SCRIPTS = ("numbers", "drawing", "state", "sliders", "frontier", "seesaw", "pictures", "start")
+"""The script's parts, in the order in which they run."""
+
+
+def write_page(
+    path: Path,
+    study: StudyRuns,
+    comparison: Comparison,
+    *,
+    ceiling: Ceiling | None = None,
+    examples: ExampleChoice | None = None,
+    title: str = "",
+    question: str = "",
+) -> None:
+    """Write the page of a comparison, atomically.
+
+    Args:
+        path: Where it goes.
+        study: The runs.
+        comparison: Their comparison.
+        ceiling: The best frontier there is, where it is known.
+        examples: Images to show predictions of; None leaves the section out.
+        title: The study's name; read from the runs when empty.
+        question: What the study asks; read from the runs when empty.
+    """
+    page = page_html(
+        study,
+        comparison,
+        ceiling=ceiling,
+        examples=examples,
+        title=title,
+        question=question,
+    )
+    store.write_text(path, page)
+
+
+def page_html(
+    study: StudyRuns,
+    comparison: Comparison,
+    *,
+    ceiling: Ceiling | None = None,
+    examples: ExampleChoice | None = None,
+    title: str = "",
+    question: str = "",
+) -> str:
+    """Give the page as text; arguments as in `write_page`."""
+    names = short_names(list(study.complete))
+    declared = next(iter(study.complete[study.baseline].values())).config.get("study") or {}
+    title = title or str(declared.get("name") or "Comparison")
+    question = question or str(declared.get("question") or f"What moves the frontier of {names[study.baseline]}?")
+    numbers = page_numbers(study, comparison.settings)
+    shown = () if examples is None else page_examples(examples)
+    script = _script()
+    reasons = dict.fromkeys(
+        f"{names[arm]}: {reason}."
+        for arm, seeds in numbers.seeds.items()
+        if (reason := why_none(len(seeds), numbers.n_groups))
+    )
+    parts = {
+        "title": text(f"{title}: {question}"),
+        "kicker": text(f"{title} · {len(numbers.seeds)} arm{'' if len(numbers.seeds) == 1 else 's'}"),
+        "question": text(question),
+        "answer": answer(comparison, names),
+        "matrix": matrix(study, comparison),
+        "rests": text(footnotes(study, comparison, ceiling)[0]) if len(comparison.verdicts) else "",
+        "paragraphs": paragraphs(study, comparison) or "<p>There is none.</p>",
+        "interval": text(f"{100 * (1 - comparison.settings.level):g} %"),
+        "ceiling_note": "" if ceiling is None else " Dotted: the ceiling, the best frontier that any model can have.",
+        "baseline": text(names[study.baseline]),
+        "why_none": text(" ".join(reasons)),
+        "matched": matched_section(comparison, names),
+        "examples_rule": "" if examples is None else text(rule_of(examples, names[study.baseline])),
+        "runs": runs_section(study, comparison, ceiling),
+        "numbers": script_json(payload(study, comparison, numbers, ceiling=ceiling, examples=shown)),
+        "style": _part("page.css"),
+        "script": script,
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
+    return _filled(_part("page.html"), parts)
+
+
+def _script() -> str:
+    """Join the script's parts into one function, so that nothing is global."""
+    return '"use strict";(() => {\n' + "\n".join(_part(f"{name}.js") for name in SCRIPTS) + "})();\n"
+
+
+def _part(name: str) -> str:
+    return files("experiments.report.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    """Fill the `{{name}}` of a template in one pass: what a part holds is never filled again."""
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)

@@ -1,0 +1,96 @@
+"""Every number that the page's script needs, computed from score histograms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from experiments.comparable import StudyRuns
+from experiments.frontier.compare_settings import CompareSettings
+from experiments.frontier.run_scores import CheckedRuns, RunScores, check_runs
+from experiments.report.page.recall_curve import RecallCurve, RunAtRecalls, recall_curve, run_at_recalls
+from experiments.report.page.threshold_curve import ThresholdCurve, threshold_curve
+
+Key = tuple[int, str]
+"""Mask and arm."""
+
+
+@dataclass(frozen=True)
+class PageNumbers:
+    """Counts and intervals of every arm and mask.
+
+    Args:
+        checked: The runs, images in one order.
+        seeds: arm -> its seeds, ascending, in the order of the counts; arms without a run are left out.
+        n_positive: Positive test pixels of each mask.
+        n_pixels: Test pixels of each mask.
+        by_threshold: What the sliders read from.
+        by_recall: What the drawn frontiers and the lock read from.
+    """
+
+    checked: CheckedRuns
+    seeds: Mapping[str, list[int]]
+    n_positive: tuple[int, ...]
+    n_pixels: tuple[int, ...]
+    by_threshold: Mapping[Key, ThresholdCurve]
+    by_recall: Mapping[Key, RecallCurve]
+
+    @property
+    def n_groups(self) -> int:
+        """Number of test groups."""
+        return len(self.checked.group_names)
+
+
+def page_numbers(study: StudyRuns, settings: CompareSettings) -> PageNumbers:
+    """Compute the numbers of all arms and masks.
+
+    Args:
+        study: The runs.
+        settings: Those of the comparison: level, tolerance, threads.
+    """
+    runs = {
+        arm: {seed: RunScores(seeds[seed].scores["val"], seeds[seed].scores["test"]) for seed in sorted(seeds)}
+        for arm, seeds in study.complete.items()
+        if seeds
+    }
+    checked = _aligned(runs, study.baseline)
+    keys = [(mask, arm) for mask in range(len(checked.masks)) for arm in checked.runs]
+
+    def numbers_of(key: Key) -> tuple[ThresholdCurve, dict[int, RunAtRecalls]]:
+        (mask, arm), group_of = key, checked.group_of
+        seeds = checked.runs[arm]
+        pooled = [run.test.pooled(mask) for run in seeds.values()]
+        curve = threshold_curve(list(seeds.values()), mask, group_of, level=settings.level, pooled=pooled)
+        pairs = zip(seeds.items(), pooled, strict=True)
+        tolerance = settings.recall_tolerance
+        return curve, {seed: run_at_recalls(run, mask, group_of, tolerance, counts) for (seed, run), counts in pairs}
+
+    # numpy lets go of the interpreter in its loops, and nothing is shared.
+    with ThreadPoolExecutor(settings.threads) as pool:
+        found = dict(zip(keys, pool.map(numbers_of, keys), strict=True))
+
+    def by_recall(key: Key) -> RecallCurve:
+        mask, arm = key
+        base = None if arm == study.baseline else found[mask, study.baseline][1]
+        return recall_curve(found[key][1], base, level=settings.level)
+
+    positives, negatives = next(iter(checked.runs[study.baseline].values())).test.pixel_counts()
+    return PageNumbers(
+        checked=checked,
+        seeds={arm: list(each) for arm, each in checked.runs.items()},
+        n_positive=tuple(int(count) for count in positives.sum(axis=0)),
+        n_pixels=tuple(int(count) for count in (positives + negatives).sum(axis=0)),
+        by_threshold={key: curve for key, (curve, _) in found.items()},
+        by_recall={key: by_recall(key) for key in keys},
+    )
+
+
+def _aligned(runs: Mapping[str, Mapping[int, RunScores]], baseline: str) -> CheckedRuns:
+    """Bring the images of all runs into one order; that their data are the same, the comparison has checked."""
+    first = runs[baseline][min(runs[baseline])].test
+    same = all(run.test.image_ids == first.image_ids for seeds in runs.values() for run in seeds.values())
+    if not same:
+        return check_runs(runs, baseline)
+    group_names, group_of = first.groups()
+    return CheckedRuns(runs, baseline, first.masks, first.image_ids, group_names, group_of)

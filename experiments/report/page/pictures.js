@@ -1,0 +1,165 @@
+// Example predictions: scores lie in the page as ranks, the picture is thresholded here.
+
+const pictures = { index: 0, ready: [], canvases: [] };
+
+const word = ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r;
+const rgbOf = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+
+const [HIT, ALARM, MISS] = Object.values(data.outcomes).map((hex) => word(rgbOf(hex)));
+
+async function loadPicture(example) {
+  const [image, target, valid] = await Promise.all([
+    inflate(example.image),
+    inflate(example.target),
+    example.valid ? inflate(example.valid) : null,
+  ]);
+  const ranks = await Promise.all(
+    example.scores.map((mask) =>
+      Promise.all(
+        data.arms.map(async (arm) => {
+          const pack = mask[arm.id];
+          return pack ? { levels: unpack(pack.levels), ranks: await inflate(pack.ranks) } : null;
+        }),
+      ),
+    ),
+  );
+  const size = example.width * example.height;
+  const channels = image.length / size;
+  const pixels = new Uint32Array(size);
+  const pale = new Uint32Array(size);
+  for (let i = 0; i < size; i++) {
+    const rgb = channels === 3 ? [image[3 * i], image[3 * i + 1], image[3 * i + 2]] : Array(3).fill(image[i]);
+    pixels[i] = word(rgb);
+    // Washed out, so that the three colours stand on light grey whatever the image.
+    pale[i] = valid && !valid[i] ? word([128, 128, 128]) : word(rgb.map((value) => 140 + 0.45 * value));
+  }
+  return { example, pixels, pale, target, valid, ranks, size };
+}
+
+function startPictures() {
+  const section = document.getElementById("pictures");
+  if (!data.examples.length) {
+    section.remove();
+    return;
+  }
+  const holder = document.getElementById("picture-grid");
+  const caption = document.getElementById("picture-caption");
+  if (!("DecompressionStream" in window)) {
+    caption.textContent = "This browser is too old to unpack the pictures; everything else works.";
+    return;
+  }
+  choice(
+    document.getElementById("picture-choice"),
+    "image",
+    data.examples.map((example, index) => [index, example.title]),
+    0,
+    (index) => {
+      pictures.index = index;
+      build();
+    },
+  );
+  const key = document.getElementById("outcomes");
+  for (const [name, hex] of Object.entries(data.outcomes)) {
+    const chip = element("i", { "aria-hidden": "true" });
+    chip.style.background = hex;
+    key.append(element("span", {}, chip, name));
+  }
+  let shown = null;
+
+  function canvas(name, extra = null) {
+    const made = element("canvas", { width: shown.example.width, height: shown.example.height, role: "img" });
+    made.setAttribute("aria-label", name);
+    const text = element("span", { class: "counts" });
+    const head = element("figcaption", {});
+    if (extra) head.append(swatch(extra), " ");
+    head.append(element("span", { class: "name" }, name), text);
+    holder.append(element("figure", {}, made, head));
+    const context = made.getContext("2d");
+    const picture = context.createImageData(shown.example.width, shown.example.height);
+    return { context, picture, out: new Uint32Array(picture.data.buffer), text };
+  }
+  function paint(target) {
+    target.context.putImageData(target.picture, 0, 0);
+  }
+
+  async function build() {
+    const index = pictures.index;
+    pictures.ready[index] ??= loadPicture(data.examples[index]);
+    const loaded = await pictures.ready[index];
+    if (index !== pictures.index) return;
+    shown = loaded;
+    drawAll();
+  }
+
+  function drawAll() {
+    if (!shown) return;
+    holder.replaceChildren();
+    const { example } = shown;
+    holder.style.setProperty("--wide", String(example.width / example.height));
+    const raw = canvas("image");
+    raw.out.set(shown.pixels);
+    paint(raw);
+    const truth = canvas("truth");
+    const labels = shown.target.subarray(state.mask * shown.size, (state.mask + 1) * shown.size);
+    const ink = HIT;
+    for (let i = 0; i < shown.size; i++) truth.out[i] = labels[i] ? ink : shown.pale[i];
+    paint(truth);
+    pictures.canvases = data.arms.map((arm, place) => (shown.ranks[state.mask][place] ? canvas(arm.name, arm) : null));
+    caption.textContent = `${example.id}, ${example.width} \u00d7 ${example.height} pixels, seed ${example.seed}. Each picture stands where its slider above stands, at the nearest of at most 255 thresholds; the numbers are this picture's.`;
+    show(lines);
+    document.dispatchEvent(new Event("pictures"));
+  }
+
+  function show(arms) {
+    if (!shown) return;
+    const labels = shown.target.subarray(state.mask * shown.size, (state.mask + 1) * shown.size);
+    for (const arm of arms) {
+      const target = pictures.canvases[arm];
+      if (!target) continue;
+      const point = standing(arm);
+      if (point.none) {
+        target.out.set(shown.pale);
+        paint(target);
+        say(target.text, point.none);
+        continue;
+      }
+      const run = data.arms[arm].seeds.indexOf(shown.example.seed);
+      const { levels, ranks } = shown.ranks[state.mask][arm];
+      const least = nearestLevel(levels, point.codes[run]) + 1; // a pixel of rank r has passed r thresholds
+      const [hit, alarm, miss] = [HIT, ALARM, MISS]; // a local constant is read faster
+      const { out } = target;
+      const { pale, valid, size } = shown;
+      let [tp, fp, fn] = [0, 0, 0];
+      for (let i = 0; i < size; i++) {
+        if (valid && !valid[i]) {
+          out[i] = pale[i];
+        } else if (ranks[i] >= least) {
+          if (labels[i]) {
+            tp++;
+            out[i] = hit;
+          } else {
+            fp++;
+            out[i] = alarm;
+          }
+        } else if (labels[i]) {
+          fn++;
+          out[i] = miss;
+        } else out[i] = pale[i];
+      }
+      paint(target);
+      const found = ratios([tp], [fp], tp + fn);
+      say(target.text, `precision ${two(found.precision)}, recall ${two(found.recall)}`);
+    }
+  }
+
+  maskListeners.push(drawAll);
+  pointListeners.push(show);
+  build();
+}
+
+const two = (value) => (value === value ? value.toFixed(2) : "\u2013");
+function nearestLevel(levels, code) {
+  let best = 0;
+  for (let i = 1; i < levels.length; i++) if (Math.abs(levels[i] - code) < Math.abs(levels[best] - code)) best = i;
+  return best;
+}

@@ -1,0 +1,97 @@
+"""An arm at one threshold for all of its runs: what a slider reads from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.frontier.operating_point import tuned_code
+from experiments.frontier.pr_curve import pr_curve
+from experiments.frontier.run_scores import RunScores
+from experiments.frontier.score_codes import N_CODES, NATURAL_CODE
+from experiments.report.page.group_counts import GroupCounts, group_counts
+from experiments.report.page.level_interval import level_interval
+from experiments.report.page.threshold_grid import Pooled, threshold_grid
+
+
+@dataclass(frozen=True)
+class ThresholdCurve:
+    """One arm and mask: counts of each of its S runs at the same K thresholds, and at each run's tuned one.
+
+    Args:
+        codes: uint16 (K,), thresholds, ascending.
+        tp: int64 (S, K).
+        fp: int64 (S, K).
+        bounds: float32 (K, 6), low and high of recall, precision and F1, means over seeds.
+        natural: Place of the natural threshold in `codes`.
+        tuned_codes: int64 (S,), each run's own threshold from validation; 65536 where there is none.
+        tuned_tp: int64 (S,).
+        tuned_fp: int64 (S,).
+        tuned_bounds: float32 (6,).
+    """
+
+    codes: NDArray[np.uint16]
+    tp: NDArray[np.int64]
+    fp: NDArray[np.int64]
+    bounds: NDArray[np.float32]
+    natural: int
+    tuned_codes: NDArray[np.int64]
+    tuned_tp: NDArray[np.int64]
+    tuned_fp: NDArray[np.int64]
+    tuned_bounds: NDArray[np.float32]
+
+
+def threshold_curve(
+    runs: Sequence[RunScores],
+    mask: int,
+    group_of: NDArray[np.intp],
+    *,
+    level: float,
+    pooled: Sequence[Pooled] | None = None,
+) -> ThresholdCurve:
+    """Count an arm's runs at a grid of thresholds that holds the natural one and each run's tuned one.
+
+    Args:
+        runs: S runs of the arm, at least one.
+        mask: Index of the mask.
+        group_of: (N,), each test image's group.
+        level: Intervals cover 1 - level.
+        pooled: `test.pooled(mask)` of each run, where the caller has them.
+    """
+    tuned = np.array([_tuned(run, mask) for run in runs], dtype=np.int64)
+    keep = [NATURAL_CODE, *(int(code) for code in tuned if code < N_CODES)]
+    codes = threshold_grid(pooled or [run.test.pooled(mask) for run in runs], keep)
+    counts = [group_counts(run.test, mask, group_of, codes) for run in runs]
+    # A run without a tuned threshold is counted at the first code and then taken out.
+    places = np.searchsorted(codes, np.where(tuned < N_CODES, tuned, codes[0]))
+    at_tuned = [_column(each, int(place)) for each, place in zip(counts, places, strict=True)]
+    tuned_bounds = _bounds(at_tuned, level)[0]
+    return ThresholdCurve(
+        codes=codes,
+        tp=np.stack([each.tp[0] for each in counts]),
+        fp=np.stack([each.fp[0] for each in counts]),
+        bounds=_bounds(counts, level),
+        natural=int(np.searchsorted(codes, NATURAL_CODE)),
+        tuned_codes=tuned,
+        tuned_tp=np.array([each.tp[0, 0] for each in at_tuned]),
+        tuned_fp=np.array([each.fp[0, 0] for each in at_tuned]),
+        tuned_bounds=np.full_like(tuned_bounds, np.nan) if (tuned == N_CODES).any() else tuned_bounds,
+    )
+
+
+def _tuned(run: RunScores, mask: int) -> int:
+    code = None if run.val is None else tuned_code(pr_curve(*run.val.pooled(mask)))
+    return N_CODES if code is None else code
+
+
+def _column(counts: GroupCounts, place: int) -> GroupCounts:
+    one = slice(place, place + 1)
+    return GroupCounts(counts.tp[:, one], counts.fp[:, one], counts.n_positive)
+
+
+def _bounds(counts: Sequence[GroupCounts], level: float) -> NDArray[np.float32]:
+    stacks = [np.stack([getattr(each, name) for each in counts]) for name in ("recall", "precision", "f1")]
+    return np.concatenate([level_interval(stack, level) for stack in stacks], axis=1)

@@ -1,0 +1,237 @@
+"""The page in a real browser: what it shows is what the histograms and metrics.csv say."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.comparable import short_names
+from experiments.frontier.score_codes import code_to_logit
+from experiments.report.example_choice import choose_examples
+from experiments.report.page.page_numbers import page_numbers
+
+
+def number(text):
+    return float(text.replace("\N{MINUS SIGN}", "-"))
+
+
+def cell(page, arm, name):
+    return page.locator(f"#arms .arm[data-arm='{arm}'] .{name} b").inner_text()
+
+
+def interval(page, arm, name):
+    return page.locator(f"#arms .arm[data-arm='{arm}'] .{name} small").inner_text()
+
+
+def arms_of(made):
+    return [arm for arm, seeds in made.study.complete.items() if seeds]
+
+
+@pytest.mark.parametrize("point", ["natural", "tuned"])
+def test_operating_points_are_those_of_metrics_csv(opened, drive, losses, point):
+    page = opened(losses)
+    metrics = pd.read_csv(losses.report / "metrics.csv")
+    rows = metrics[(metrics["split"] == "test") & (metrics["operating_point"] == point)]
+    means = rows.groupby(["arm", "mask"])[["recall", "precision", "f1"]].mean()
+    drive.pick(page, "#mode", point)
+    for mask, name in enumerate(losses.masks):
+        drive.pick(page, "#frontiers [data-mask-choice]", mask)
+        for place, arm in enumerate(arms_of(losses)):
+            for shown, column in (("recall", "recall"), ("precision", "precision"), ("F1", "f1")):
+                assert cell(page, place, shown) == f"{means.loc[(arm, name), column]:.3f}"
+
+
+def test_a_slider_shows_what_the_histograms_say(opened, drive, losses):
+    page = opened(losses)
+    numbers = page_numbers(losses.study, losses.comparison.settings)
+    drive.pick(page, "#frontiers [data-mask-choice]", 1)
+    for place, arm in enumerate(arms_of(losses)):
+        curve = numbers.by_threshold[1, arm]
+        for share in (0.1, 0.45, 0.8, 0.97):
+            stop = int(share * (len(curve.codes) - 1))
+            drive.slide(page, f"#arms .arm[data-arm='{place}'] input", stop)
+            code = int(curve.codes[stop])
+            values = []
+            for run in losses.study.complete[arm].values():
+                positives, negatives = run.scores["test"].pooled(1)
+                tp, fp = positives[code:].sum(), negatives[code:].sum()
+                total = positives.sum()
+                values.append((tp / total, tp / (tp + fp), 2 * tp / (tp + fp + total)))
+            expected = np.mean(values, axis=0)
+            for name, value in zip(("recall", "precision", "F1"), expected, strict=True):
+                assert number(cell(page, place, name)) == pytest.approx(value, abs=0.00051)
+            threshold = page.locator(f"#arms .arm[data-arm='{place}'] .threshold").inner_text()
+            logit = float(code_to_logit(code))
+            assert float(re.search(r"logit (\S+)", threshold)[1].replace("\N{MINUS SIGN}", "-")) == pytest.approx(
+                logit, abs=0.0051
+            )
+            # The large marker stands there too.
+            at = page.evaluate(
+                """([place, recall, precision]) => {
+                    const box = document.querySelector('#frontier svg').getBoundingClientRect();
+                    const axis = document.querySelector('#frontier path.axis').getBoundingClientRect();
+                    const mark = document.querySelectorAll('#frontier .current')[place].getCTM();
+                    return [mark.e - (axis.left - box.left) - recall * axis.width,
+                            mark.f - (axis.top - box.top) - (1 - precision) * axis.height];
+                }""",
+                [place, expected[0], expected[1]],
+            )
+            assert np.abs(at).max() < 1.0
+    assert page.locator("#mode input:checked").get_attribute("value") == "hand"
+
+
+def test_intervals_are_shown_and_speak_of_the_level(opened, losses):
+    page = opened(losses)
+    numbers = page_numbers(losses.study, losses.comparison.settings)
+    for place, arm in enumerate(arms_of(losses)):
+        curve = numbers.by_threshold[0, arm]
+        bounds = curve.bounds[curve.natural].astype(float)
+        for name, (low, high) in zip(("recall", "precision", "F1"), bounds.reshape(3, 2), strict=True):
+            shown = [float(each) for each in re.findall(r"[\d.]+", interval(page, place, name))]
+            assert shown == pytest.approx([low, high], abs=0.00051)
+            assert low < number(cell(page, place, name)) < high
+
+
+def test_the_lock_aligns_recalls_and_leaves_the_gain(opened, drive, losses):
+    page = opened(losses)
+    drive.pick(page, "#mode", "recall")
+    matched = losses.comparison.matched
+    matched = matched[(matched["kind"] == "precision at recall") & (matched["mask"] == losses.masks[0])]
+    arms = arms_of(losses)
+    unreachable = 0
+    for level in (0.3, 0.5, 0.8, 0.95):
+        drive.slide(page, "#level-0", round(level * 200) - 1)
+        assert float(page.locator("#frontiers .lock output").inner_text()) == level
+        for place, arm in enumerate(arms[1:], start=1):
+            row = matched[(matched["arm"] == arm) & (matched["level"] == level)].iloc[0]
+            if f"unreachable for {arm}" in row["status"]:
+                unreachable += 1
+                assert "unreachable" in page.locator(f"#arms .arm[data-arm='{place}'] .threshold").inner_text()
+                assert cell(page, place, "precision") == "\N{EN DASH}"
+                continue
+            assert abs(number(cell(page, place, "recall")) - level) <= 0.02
+            assert number(cell(page, place, "precision")) == pytest.approx(row["arm_value"], abs=0.00051)
+            assert number(cell(page, place, "gain")) == pytest.approx(row["difference"], abs=0.00051)
+            low, high = (number(each) for each in re.findall(r"[+\N{MINUS SIGN}][\d.]+", interval(page, place, "gain")))
+            assert (low, high) == pytest.approx((row["low"], row["high"]), abs=0.00051)
+    assert unreachable > 0
+    # Dragging one arm's slider moves all of them to its recall.
+    drive.slide(page, "#arms .arm[data-arm='0'] input", 40)
+    level = float(page.locator("#frontiers .lock output").inner_text())
+    assert page.locator("#mode input:checked").get_attribute("value") == "recall"
+    for place in (0, 1, 3):
+        assert number(cell(page, place, "recall")) == pytest.approx(level, abs=0.02)
+
+
+def test_pointing_at_a_frontier_tells_threshold_precision_recall_and_f1(opened, losses):
+    page = opened(losses)
+    numbers = page_numbers(losses.study, losses.comparison.settings)
+    curve = numbers.by_recall[0, "loss=slid"]
+    level = 99  # recall .5
+    precision = np.mean(curve.tp[:, level] / (curve.tp[:, level] + curve.fp[:, level]))
+    page.locator("#frontier svg").scroll_into_view_if_needed()
+    axis = page.locator("#frontier path.axis").bounding_box()
+    page.mouse.move(axis["x"] + 0.5 * axis["width"], axis["y"] + (1 - precision) * axis["height"])
+    text = page.locator("#readout").inner_text()
+    assert re.search(r"at recall 0\.(49|50)\d: precision 0\.\d{3} \[0\.\d{3}, 0\.\d{3}\], F1 0\.\d{3} \[", text)
+    assert re.search(r"threshold \S+ \(logit ", text)
+    # By keyboard: the same arm's neighbour, one level on.
+    page.locator("#frontier svg").focus()
+    page.keyboard.press("ArrowDown")
+    other = page.locator("#readout").inner_text()
+    assert other.split(" at recall")[0] != text.split(" at recall")[0]
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#readout").inner_text() != other
+    page.keyboard.press("Escape")
+    assert "Point at a frontier" in page.locator("#readout").inner_text()
+
+
+def test_the_seesaw_goes_over_measured_weights(opened, drive, weights):
+    page = opened(weights)
+    metrics = pd.read_csv(weights.report / "metrics.csv")
+    assert page.locator("#step-label").inner_text() == "positive-class weight"
+    assert page.locator("#trace-note").inner_text().endswith("loss=dice.")
+    assert page.locator("#step").get_attribute("max") == "2"
+    for point in ("natural", "tuned"):
+        drive.pick(page, "#seesaw-point", point)
+        rows = metrics[
+            (metrics["split"] == "test") & (metrics["operating_point"] == point) & (metrics["mask"] == "thin")
+        ]
+        for step, weight in enumerate((1, 5, 42)):
+            drive.slide(page, "#step", step)
+            assert page.locator("#step-name").inner_text().startswith(f"weight {weight}")
+            mean = rows[rows["arm"] == f"loss.pos_weight={weight}"][["precision", "recall", "f1"]].mean()
+            shown = page.locator("#plank .big").all_text_contents()
+            assert shown == [f"{mean['precision']:.3f}", f"{mean['recall']:.3f}", f"F1 {mean['f1']:.3f}"]
+            ends = page.evaluate("[...document.querySelectorAll('#plank .end')].map((end) => +end.getAttribute('cy'))")
+            assert (ends[0] > ends[1]) == (mean["precision"] < mean["recall"])
+
+
+def test_the_plank_runs_through_f1(opened, drive, losses):
+    page = opened(losses)
+    assert page.locator("#step-label").inner_text() == "arm"
+    for step in range(4):
+        drive.slide(page, "#step", step)
+        gap = page.evaluate(
+            """() => {
+                const plank = document.querySelector('#plank .plank');
+                const hub = document.querySelector('#plank .hub');
+                const middle = plank.getAttribute('d').split(/[ML]/)[21].split(' ').map(Number);
+                return [middle[0] - hub.getAttribute('cx'), middle[1] - hub.getAttribute('cy')];
+            }"""
+        )
+        assert np.abs(gap).max() < 0.11
+    assert short_names(list(losses.study.complete))["loss=bce"] == "bce"
+
+
+def test_pictures_follow_the_slider(opened, drive, losses):
+    page = opened(losses)
+
+    def painted():
+        return page.evaluate(
+            """() => {
+                const canvas = document.querySelectorAll('#picture-grid canvas')[2];
+                const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+                const count = {};
+                for (let i = 0; i < data.length; i += 4) {
+                    const key = [data[i], data[i + 1], data[i + 2]].join();
+                    count[key] = (count[key] || 0) + 1;
+                }
+                return ['17,17,17', '213,94,0', '92,192,245'].map((key) => count[key] || 0);
+            }"""
+        )
+
+    choice = choose_examples(losses.study)
+    scores = choice.scores["loss=bce"]
+    image = choice.places[0]
+    codes, target = scores.codes[image][0], scores.targets[image][0]
+    fired = code_to_logit(codes) >= 0
+    assert painted() == [(fired & target).sum(), (fired & ~target).sum(), (~fired & target).sum()]
+    drive.pick(page, "#mode", "tuned")
+    fired = codes >= choice.tuned["loss=bce"][0]
+    assert painted() == [(fired & target).sum(), (fired & ~target).sum(), (~fired & target).sum()]
+    drive.slide(page, "#arms .arm[data-arm='0'] input", 0)
+    assert painted()[2] == 0  # the lowest threshold misses nothing
+
+
+def test_names_stay_text(opened, drive, losses):
+    page = opened(losses)
+    for mask in (1, 0):
+        drive.pick(page, "#frontiers [data-mask-choice]", mask)
+    page.locator("details").evaluate_all("all => all.forEach((each) => (each.open = true))")
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img, iframe").count() == 0
+    assert page.locator("script").count() == 2
+    evil = losses.masks[1]
+    assert page.locator("h1").inner_text() == f"Which {evil}?"
+    names = page.locator("#arms .name").all_inner_texts()
+    assert any("<img src=x onerror='window.hacked=3'>&\"<b>" in name for name in names)
+    assert evil in page.locator("#frontiers [data-mask-choice] span").all_inner_texts()
+
+
+def test_one_seed_has_no_interval_and_says_why(opened, one_seed):
+    page = opened(one_seed)
+    assert number(cell(page, 0, "recall")) > 0
+    assert interval(page, 0, "recall") == ""
+    assert "one seed, so how much the seed matters is unknown" in page.locator("#panel").inner_text()
