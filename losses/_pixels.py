@@ -11,17 +11,15 @@ from torch import Tensor
 
 Block = tuple[slice, slice, slice]
 
-# Pixels that are worked on at once. Small enough for a block's temporaries to stay in the cache of a CPU and to be
-# a small part of the memory that the logits take; large enough for the fixed cost of an operation not to matter.
-_BLOCK_CPU = 2**19
-_BLOCK_ACCELERATOR = 2**24
+# Pixels that a CPU works on at once. Small enough for a block's temporaries to stay in its cache and to be a small
+# part of the memory that the logits take; large enough for the fixed cost of an operation, and for several threads.
+_BLOCK_CPU = 2**18
 
 
 def check_inputs(logits: Tensor, target: Tensor, valid: Tensor | None) -> Tensor | None:
     """Check the arguments of a loss and return ``valid`` expanded to the shape of the logits (a view).
 
-    Labels other than 0 and 1 are refused on a CPU. On an accelerator they are not looked at, because reading the
-    answer would make the host wait for the device: there the range is the business of whoever loads the data.
+    The labels themselves are checked where they are read, by :func:`read_labels` or :func:`check_labels`.
 
     Args:
         logits: floating point, shape (N, C, H, W).
@@ -30,7 +28,7 @@ def check_inputs(logits: Tensor, target: Tensor, valid: Tensor | None) -> Tensor
 
     Raises:
         TypeError: an argument is not a tensor or has another dtype.
-        ValueError: an argument has another shape, device or label than expected.
+        ValueError: an argument has another shape or device than expected.
     """
     for name, value in (("logits", logits), ("target", target), ("valid", valid)):
         if not isinstance(value, Tensor) and not (name == "valid" and value is None):
@@ -45,11 +43,7 @@ def check_inputs(logits: Tensor, target: Tensor, valid: Tensor | None) -> Tensor
         raise ValueError(f"target must have the shape of the logits {tuple(logits.shape)}, got {tuple(target.shape)}")
     if target.device != logits.device:
         raise ValueError(f"target must be on the device of the logits ({logits.device}), got {target.device}")
-    if valid is not None:
-        valid = _expand_valid(valid, logits)
-    if target.dtype != torch.bool and target.device.type == "cpu":
-        _check_labels(target, valid)
-    return valid
+    return None if valid is None else _expand_valid(valid, logits)
 
 
 def _expand_valid(valid: Tensor, logits: Tensor) -> Tensor:
@@ -70,20 +64,6 @@ def _expand_valid(valid: Tensor, logits: Tensor) -> Tensor:
             f"valid must be broadcastable to the logits {tuple(logits.shape)}, e.g. (N, 1, H, W) or (H, W), "
             f"got {tuple(valid.shape)}"
         ) from None
-
-
-def _check_labels(target: Tensor, valid: Tensor | None) -> None:
-    binary = target.bool().view(torch.uint8).to(target.dtype)
-    if torch.equal(target, binary):
-        return
-    wrong = target != binary
-    if valid is not None:
-        wrong &= valid
-    if wrong.any():
-        raise ValueError(
-            f"target must hold labels 0 and 1 only, got {target[wrong][0].item()} "
-            f"and {int(wrong.sum()) - 1} more such pixels"
-        )
 
 
 def check_number(
@@ -116,31 +96,84 @@ def full_precision(logits: Tensor) -> torch.autocast:
     return torch.autocast(logits.device.type, enabled=False)
 
 
-def blocks(logits: Tensor, *, one_mask: bool = False) -> Iterator[Block]:
-    """Yield slices over (N, C, H) that cut the pixels into blocks of bounded size.
+def blocks(pixels: Tensor, *, one_mask: bool = False) -> Iterator[Block]:
+    """Yield slices over (N, C, H) that cut the pixels into runs of bounded size, in the order of a contiguous tensor.
+
+    An accelerator, which has no cache to stay in and starts every operation at a price, gets all pixels at once.
 
     Args:
-        logits: shape (N, C, H, W).
+        pixels: shape (N, C, H, W).
         one_mask: whether a block may hold pixels of one mask only.
     """
-    images, masks, height, width = logits.shape
-    limit = _BLOCK_CPU if logits.device.type == "cpu" else _BLOCK_ACCELERATOR
-    masks_at_once = 1 if one_mask else masks
-    rows_at_once = min(height, max(1, limit // (masks_at_once * width)))
-    images_at_once = max(1, limit // (masks_at_once * height * width))
-    for c in range(0, masks, masks_at_once):
-        for n in range(0, images, images_at_once):
+    images, masks, height, width = pixels.shape
+    limit = _BLOCK_CPU if pixels.device.type == "cpu" else pixels.numel()
+    rows_at_once = min(height, max(1, limit // width))
+    planes_at_once = max(1, limit // (height * width))
+    masks_at_once = 1 if one_mask else min(masks, planes_at_once)
+    images_at_once = max(1, planes_at_once // (1 if one_mask else masks))
+    for n in range(0, images, images_at_once):
+        for c in range(0, masks, masks_at_once):
             for h in range(0, height, rows_at_once):
                 yield slice(n, n + images_at_once), slice(c, c + masks_at_once), slice(h, h + rows_at_once)
 
 
-def read_labels(target: Tensor, valid: Tensor | None, block: Block, dtype: torch.dtype) -> Tensor:
-    """Return the labels of a block as 0.0 and 1.0, with 0.0 at ignored pixels whatever lay there."""
+def check_labels(target: Tensor, valid: Tensor | None) -> None:
+    """Refuse labels other than 0 and 1 at valid pixels of a CPU, for those who do not read them block by block.
+
+    On an accelerator they are not looked at, because reading the answer would make the host wait for the device:
+    there the range is the business of whoever loads the data.
+
+    Args:
+        target: shape (N, C, H, W).
+        valid: bool, the same shape, or None.
+
+    Raises:
+        ValueError: a label is neither 0 nor 1.
+    """
+    for block in blocks(target):
+        read_labels(target, valid, block, target.dtype)
+
+
+def read_labels(
+    target: Tensor, valid: Tensor | None, block: Block, dtype: torch.dtype, *, known: bool = False
+) -> Tensor:
+    """Return the labels of a block as 0.0 and 1.0, contiguous, with 0.0 at ignored pixels whatever lay there.
+
+    Args:
+        target: shape (N, C, H, W).
+        valid: bool, the same shape, or None.
+        block: which pixels.
+        dtype: of the returned labels.
+        known: whether they were read, and so checked, before.
+
+    Raises:
+        ValueError: a label at a valid pixel of a CPU is neither 0 nor 1.
+    """
     labels = target[block]
     if labels.dtype == torch.bool:
         labels = labels.view(torch.uint8)  # same bytes, and uint8 is four times faster to convert than bool
-    labels = labels.to(dtype).contiguous()
-    return labels if valid is None else labels.masked_fill(~valid[block], 0.0)
+    if valid is not None:
+        labels = labels.masked_fill(~valid[block], 0)
+    if not (known or target.dtype == torch.bool or target.device.type != "cpu" or _are_binary(labels)):
+        _refuse_labels(target, valid)
+    return labels.to(dtype).contiguous()
+
+
+def _are_binary(labels: Tensor) -> bool:
+    if labels.is_floating_point():
+        labels = torch.addcmul(labels, labels, labels, value=-1)  # t − t² is 0 at 0 and at 1 only
+    low, high = (bound.item() for bound in labels.aminmax())
+    return low == 0 == high if labels.is_floating_point() else low >= 0 and high <= 1
+
+
+def _refuse_labels(target: Tensor, valid: Tensor | None) -> None:
+    wrong = (target != 0) & (target != 1)
+    if valid is not None:
+        wrong &= valid
+    raise ValueError(
+        f"target must hold labels 0 and 1 only, got {target[wrong][0].item()} "
+        f"and {int(wrong.sum()) - 1} more such pixels"
+    )
 
 
 def read_wrong_logits(logits: Tensor, labels: Tensor, valid: Tensor | None, block: Block) -> Tensor:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from losses._pixels import check_inputs, check_number, full_precision, working_dtype
+from losses._pixels import check_inputs, check_labels, check_number, full_precision, working_dtype
 from losses.overlap import DiceLoss, FocalTverskyLoss, TverskyLoss
 from losses.pixelwise import FocalLoss, WeightedBCELoss
 
@@ -57,6 +57,7 @@ def apply_criterion(
         return criterion(logits, target, valid)
     name = name or getattr(criterion, "__name__", type(criterion).__name__)
     expanded = check_inputs(logits, target, valid)
+    check_labels(target, expanded)
     arguments: dict[str, Any] = {}
     if accepts_valid(criterion):
         arguments["valid"] = valid

@@ -9,7 +9,7 @@ from experiments.arm_keys import only_keys, without_keys
     ("arm", "keys", "kept", "rest"),
     [
         ("loss=dice,trainer.max_steps=480", ["trainer.max_steps"], "trainer.max_steps=480", "loss=dice"),
-        ("data=p,data.prevalence=0.02,loss=bce", ["data.prevalence", "data"], "data.prevalence=0.02,data=p", "loss=bce"),
+        ("data=p,data.prevalence=0.2,loss=bce", ["data.prevalence", "data"], "data.prevalence=0.2,data=p", "loss=bce"),
         ("data.prevalence=[0.1,0.2],loss=bce", ["data.prevalence"], "data.prevalence=[0.1,0.2]", "loss=bce"),
         ("loss=bce", ["data"], "", "loss=bce"),
         ("trainer.prior_bias=True", ["trainer.prior_bias"], "trainer.prior_bias=True", "default"),
