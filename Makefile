@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Runs at once: one a core on a CPU, so that each has a thread of its own.
 JOBS ?= $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() or 1, 8))")
 
-.PHONY: setup compare test check lint types lock clean
+.PHONY: setup compare test check lint types bench bench-gpu lock clean
 
 setup: $(READY)
 
@@ -30,6 +30,13 @@ test: $(READY)
 	$(BIN)/python -m pytest -n auto
 
 check: lint types
+
+# Speed beside what a user would otherwise pick; writes docs/performance.md.
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+bench-gpu: $(READY)
+	$(BIN)/python -m benchmarks --gpu
 
 lint: $(READY)
 	$(BIN)/ruff check .

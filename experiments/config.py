@@ -55,6 +55,17 @@ class StudySchema:
 
 
 @dataclass
+class PublishedSchema:
+    """An operating point that somebody else reported; see conf/report/default.yaml."""
+
+    label: str = MISSING
+    recall: float = MISSING
+    f1: float = MISSING
+    weight: float | None = None
+    mask: str | None = None
+
+
+@dataclass
 class ReportSchema:
     """Margin, level and headline of the verdict; see conf/report/default.yaml."""
 
@@ -64,6 +75,7 @@ class ReportSchema:
     headline: str = MISSING
     beta: float = MISSING
     recall_band: list[float] = MISSING
+    published: list[PublishedSchema] = field(default_factory=list)
 
 
 @dataclass
@@ -96,7 +108,7 @@ class CompareSchema:
 
 
 # Overrides that say where or how often to run, not what is run: never part of an arm's name.
-_NOT_AN_ARM = ("seed", "study", "study_dir", "overwrite", "experiment", "size")
+_NOT_AN_ARM = ("seed", "study", "study_dir", "overwrite", "experiment", "size", "report")
 
 
 def arm_name(overrides: list[str], axes: list[str] | None) -> str:

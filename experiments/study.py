@@ -76,12 +76,14 @@ class StudyCallback(Callback):
                 self._check_jobs(config, job_overrides(params, overrides))
 
     def _check_jobs(self, config: DictConfig, jobs: list[list[str]]) -> None:
+        from experiments.report.published import published_points
         from experiments.report.study_report import settings_of
         from experiments.training.device import set_threads
         from experiments.training.preflight import check
         from experiments.training.run import is_finished
 
         settings_of(config.report)
+        published_points(config.report)
         set_threads(config.trainer.threads, 1)
         loader = GlobalHydra.instance().config_loader()
         problems: dict[str, None] = {}

@@ -62,7 +62,9 @@ def test_only_score_counts_imports_torch_in_frontier():
     assert users == ["score_counts.py"]
 
 
-@pytest.mark.parametrize("module", ["experiments.train", "experiments.compare", "experiments.calibrate"])
+@pytest.mark.parametrize(
+    "module", ["experiments.train", "experiments.compare", "experiments.calibrate", "experiments.checklist"]
+)
 def test_commands_start_without_torch(module):
     code = f"import sys, {module}; sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib.pyplot', 'timm')))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -40,7 +40,7 @@ class Advice:
         name = {"seeds": "training seeds", "groups": "test groups"}[self.dominates]
         text = f"{self.share:.0%} of the variance comes from {name}; "
         options = [
-            f"about {wanted - have:.0f} more {what}{'s' if wanted - have > 1 else ''} would decide"
+            f"about {wanted:.0f} {what}s in all ({wanted - have:.0f} more) would decide"
             for wanted, have, what in ((self.seeds, n_seeds, "seed"), (self.groups, n_groups, "test group"))
             if np.isfinite(wanted)
         ]

@@ -76,9 +76,8 @@ def _decide_one(item: Evidence, p: PValues, rule: Rule) -> Verdict:
         side = "above" if gain > 0 else "below"
         return Verdict(word, f"{name} gain {gain:+.3f} is {side} 0 and not inside ±{rule.margin:g}", p)
     reason = (
-        f"{name} gain {gain:+.3f} is neither shown to differ from 0 nor to lie inside ±{rule.margin:g} "
-        f"(p {p.difference_holm:.2g} of no difference, "
-        f"{p.equivalence_holm:.2g} of one beyond the margin, over all arms and masks)"
+        f"{name} gain {round(gain, 3) + 0.0:+.3f} is neither shown to differ from 0 nor to lie inside ±{rule.margin:g} "
+        f"(p {min(p.difference_holm, 1):.2g} and {min(p.equivalence_holm, 1):.2g} after Holm over all arms and masks)"
     )
     return _undecided_gain(item, p, rule, reason)
 

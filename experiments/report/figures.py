@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments import run_store as store
 from experiments.comparable import StudyRuns
 from experiments.frontier.comparison import Comparison
+from experiments.frontier.published_point import PublishedPoint
 from experiments.report.known_ceiling import Ceiling
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ CAPTIONS_FILE = "captions.md"
 
 TITLES = {
     "frontier": "Frontiers",
+    "seesaw": "Recall, precision and F1 over the positive weight",
     "slide": "Slides along the baseline's frontier and steps off it",
     "verdicts": "Verdicts",
     "gains": "Frontier gains",
@@ -33,6 +35,9 @@ TITLES = {
 }
 """Every figure's file name and what it is called, in the order of the report."""
 
+_MORE_TABLES = {"roc": ("roc_curves.csv", "curve_table"), "seesaw": ("seesaw_steps.csv", "steps")}
+"""A figure's second table: its file, and the attribute that holds it."""
+
 
 def draw_all(
     folder: Path,
@@ -40,6 +45,7 @@ def draw_all(
     comparison: Comparison,
     ceiling: Ceiling | None = None,
     *,
+    published: Sequence[PublishedPoint] = (),
     only: Collection[str] = tuple(TITLES),
 ) -> list[Path]:
     """Draw every figure that the study has numbers for; those of an earlier report that it lacks are removed.
@@ -49,6 +55,7 @@ def draw_all(
         study: The runs.
         comparison: Their comparison.
         ceiling: The best frontier there is, where it is known.
+        published: Points of other systems.
         only: Names of figures, keys of `TITLES`; others are not drawn.
 
     Returns:
@@ -61,7 +68,7 @@ def draw_all(
     import matplotlib.pyplot as plt
 
     paths, captions = [], []
-    for name, make in _displays(study, comparison, ceiling):
+    for name, make in _displays(study, comparison, ceiling, published):
         display = make() if name in only else None
         if display is None:
             _remove(folder, name)
@@ -71,9 +78,10 @@ def draw_all(
         plt.close(figure)
         store.write_table(folder / f"{name}.csv", display.table)
         numbers = f"[{name}.csv]({name}.csv)"
-        if name == "roc":
-            store.write_table(folder / "roc_curves.csv", display.curve_table)  # type: ignore[attr-defined]
-            numbers += ", [roc_curves.csv](roc_curves.csv)"
+        if name in _MORE_TABLES:
+            file, what = _MORE_TABLES[name]
+            store.write_table(folder / file, getattr(display, what))
+            numbers += f", [{file}]({file})"
         captions.append(f"## {TITLES[name]}\n\n![{TITLES[name]}]({name}.png)\n\n{display.caption} Numbers: {numbers}.")
     store.write_text(folder / CAPTIONS_FILE, "\n\n".join(["# Figures", *captions]) + "\n")
     return paths
@@ -103,7 +111,10 @@ def save_figure(stem: Path, figure: Figure) -> Path:
 
 
 def _displays(
-    study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None
+    study: StudyRuns,
+    comparison: Comparison,
+    ceiling: Ceiling | None,
+    published: Sequence[PublishedPoint],
 ) -> Iterator[tuple[str, Callable[[], Display | None]]]:
     from experiments.report.averages_display import AveragesDisplay
     from experiments.report.band_display import BandDisplay
@@ -113,11 +124,13 @@ def _displays(
     from experiments.report.forest_display import ForestDisplay
     from experiments.report.frontier_display import FrontierDisplay
     from experiments.report.roc_display import RocDisplay
+    from experiments.report.seesaw_display import SeesawDisplay
     from experiments.report.slide_display import SlideDisplay
     from experiments.report.training_display import TrainingDisplay
     from experiments.report.verdict_display import VerdictDisplay
 
-    yield "frontier", lambda: FrontierDisplay.of(study, comparison, ceiling)
+    yield "frontier", lambda: FrontierDisplay.of(study, comparison, ceiling, published)
+    yield "seesaw", lambda: SeesawDisplay.of(study, comparison, published)
     yield "slide", lambda: SlideDisplay.of(study, comparison)
     yield "verdicts", lambda: VerdictDisplay.of(study, comparison)
     yield "gains", lambda: ForestDisplay.of(study, comparison)
@@ -133,5 +146,5 @@ def _displays(
 def _remove(folder: Path, name: str) -> None:
     for ending in ("png", "svg", "csv"):
         (folder / f"{name}.{ending}").unlink(missing_ok=True)
-    if name == "roc":
-        (folder / "roc_curves.csv").unlink(missing_ok=True)
+    if name in _MORE_TABLES:
+        (folder / _MORE_TABLES[name][0]).unlink(missing_ok=True)

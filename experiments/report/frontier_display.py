@@ -17,8 +17,11 @@ from matplotlib.patheffects import withStroke
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
+from experiments.frontier.published_point import PublishedPoint
 from experiments.report.display import StudySize, check_axes, figure_of, panel_grid
 from experiments.report.known_ceiling import Ceiling
+from experiments.report.published import published_caption
+from experiments.report.published_marks import draw_on_frontier, published_handles
 from experiments.report.style import FAINT, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
 
 
@@ -36,6 +39,7 @@ class FrontierDisplay:
         baseline: The baseline arm.
         size: How many seeds and images the figure rests on.
         ceiling: The best frontier there is, where it is known: `mask, recall, precision`.
+        published: Points of other systems.
     """
 
     curves: pd.DataFrame
@@ -45,9 +49,16 @@ class FrontierDisplay:
     baseline: str
     size: StudySize
     ceiling: pd.DataFrame | None = None
+    published: tuple[PublishedPoint, ...] = ()
 
     @classmethod
-    def of(cls, study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None) -> FrontierDisplay:
+    def of(
+        cls,
+        study: StudyRuns,
+        comparison: Comparison,
+        ceiling: Ceiling | None = None,
+        published: Sequence[PublishedPoint] = (),
+    ) -> FrontierDisplay:
         """Take the numbers from a comparison."""
         points = comparison.points[comparison.points["mask"] != "background"]
         keys = ["arm", "mask", "point"]
@@ -61,6 +72,7 @@ class FrontierDisplay:
             baseline=study.baseline,
             size=StudySize.of(study, comparison),
             ceiling=None if ceiling is None else ceiling.curve,
+            published=tuple(published),
         )
 
     @property
@@ -81,7 +93,7 @@ class FrontierDisplay:
             "at the highest threshold that reaches the recall, counts pooled over images; shaded: from the lowest to "
             "the highest seed, which is no confidence interval. Filled: natural point (probability 0.5); open: "
             "threshold of best F1 on validation. Grey: lines of equal F1, and the prevalence, the precision of a model "
-            f"that knows nothing.{best}"
+            f"that knows nothing.{best}{published_caption(self.published)}"
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -131,6 +143,7 @@ class FrontierDisplay:
                 at = points[points["operating_point"] == point]
                 look = style.point(filled=point == "natural")
                 ax.plot(at["recall"], at["precision"], zorder=5, clip_on=False, **look)
+        draw_on_frontier(ax, self.published, mask)
         ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
         ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision", title=mask, xticks=ticks, yticks=ticks)
         ax.set_aspect("equal")
@@ -144,6 +157,7 @@ class FrontierDisplay:
             Line2D([], [], label="natural point (prob. 0.5)", **grey),
             Line2D([], [], label="tuned point (validation)", markerfacecolor="white", **grey),
             Patch(color=QUIET, alpha=0.25, linewidth=0, label="lowest to highest seed"),
+            *published_handles(self.published),
         ]
 
 

@@ -6,9 +6,13 @@ import pandas as pd
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
+from experiments.report.checklist import checklist
+from experiments.report.conclusion import conclusion
 from experiments.report.known_ceiling import Ceiling
+from experiments.report.study_evidence import StudyEvidence
 from experiments.report.text_table import markdown_table
 from experiments.report.verdict_text import footnotes, number, row_of, signed, verdict_rows, with_interval
+from experiments.run_store import flatten
 
 
 def report_markdown(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None) -> str:
@@ -17,11 +21,15 @@ def report_markdown(study: StudyRuns, comparison: Comparison, ceiling: Ceiling |
     headers, rows = verdict_rows(study, comparison)
     parts = [
         f"# {names[study.baseline]} and {len(study.complete) - 1} others: what moved the frontier",
+        conclusion(comparison, names),
         markdown_table(headers, rows),
         "\n".join(f"- {note}" for note in footnotes(study, comparison, ceiling)),
         "![Precision-recall frontiers](figures/frontier.png)",
         "All figures, with captions: [captions.md](figures/captions.md). To play with: [report.html](report.html).",
     ]
+    sentences = checklist([StudyEvidence.of(study, comparison)])
+    if sentences:
+        parts += ["## Checklist", "\n".join(f"- {sentence}" for sentence in sentences)]
     for arm in study.complete:
         if arm != study.baseline:
             paragraphs = [paragraph(comparison, arm, mask, names) for mask in comparison.masks]
@@ -32,7 +40,27 @@ def report_markdown(study: StudyRuns, comparison: Comparison, ceiling: Ceiling |
         if not there
     ]
     parts.append("\n".join(line for line in _FILES.splitlines() if not any(name in line for name in without)))
+    parts += [_WORDS, _training(study)]
     return "\n\n".join(parts) + "\n"
+
+
+def _training(study: StudyRuns) -> str:
+    """Say how the baseline's runs were trained, and what makes each arm."""
+    run = next(iter(study.complete[study.baseline].values()))
+    config = flatten(run.config)
+    shared = [
+        f"{name} {config[key]}"
+        for name, key in (
+            ("network", "model.arch"),
+            ("encoder", "model.encoder_name"),
+            ("updates", "trainer.max_steps"),
+            ("tiles an update", "trainer.batch_size"),
+            ("tile side", "trainer.tile"),
+            ("learning rate", "optimizer.lr"),
+        )
+        if key in config
+    ]
+    return f"## Training\n\nAll arms alike, but for what makes an arm: {', '.join(shared) or 'not recorded'}."
 
 
 def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]) -> str:
@@ -49,11 +77,10 @@ def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]
         + ".",
     ]
     if not pd.isna(parts["f1_natural_change"]):
-        # Rounded first, so that the parts that are printed add up as well.
-        total, frontier = round(parts["f1_natural_change"], 3), round(parts["frontier_part"], 3)
         sentences.append(
-            f"F1 at the natural point changes by {signed(total)}: {signed(frontier)} from the frontier (tuned F1) and "
-            f"{signed(total - frontier)} from the threshold."
+            f"F1 at the natural point changes by {signed(parts['f1_natural_change'])}: "
+            f"{signed(parts['frontier_part'])} from the frontier (tuned F1) and "
+            f"{signed(parts['threshold_part'])} from the threshold."
         )
     if verdict["verdict_f1"] != verdict["verdict"]:
         sentences.append(f"By tuned F1 the verdict is {verdict['verdict_f1']}: {verdict['reason_f1']}.")
@@ -69,11 +96,12 @@ def _same_as(slide: pd.Series, base: str) -> str:
     if pd.isna(slide["baseline_threshold"]):
         return ""
     theory = ""
-    if not pd.isna(slide["predicted_shift"]) and slide["predicted_shift"] != 0:
+    if not pd.isna(slide["predicted_shift"]):
         theory = f", theory says {slide['predicted_shift']:+.2f}"
     return (
         f", the same recall as {base} with its threshold moved from 0.50 to "
-        f"{slide['baseline_threshold_probability']:.2g} (as if all its logits rose by {slide['shift']:+.2f}{theory}); "
+        f"{slide['baseline_threshold_probability']:.2g} "
+        f"(as if {slide['shift']:+.2f} were added to its logits{theory}); "
         f"at that recall its precision differs by {with_interval(slide, 'precision_gain')}"
     )
 
@@ -91,6 +119,21 @@ def _where(verdict: pd.Series) -> list[str]:
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
+
+_WORDS = """## Words
+
+| word | meaning |
+|---|---|
+| arm | one setting under comparison, here against the baseline |
+| frontier | the precision-recall curve of a trained model over all thresholds; AP is the area under it |
+| natural point | recall and precision at probability 0.5 |
+| tuned | at the threshold with the best F1 on validation, measured on test |
+| moves out, moves in | the frontier is shown to be better, or worse, than the baseline's, by more than nothing |
+| slides, stays | the frontier is shown to be the same within the margin; the natural point went elsewhere, or stayed |
+| crosses | shown to be better at some recalls and worse at others |
+| undecided | none of these is shown with these seeds and images |
+| group | test images that belong together; an image unless the data say otherwise |
+| Holm | a correction of the p values for looking at many arms and masks |"""
 
 _FILES = """## Files
 

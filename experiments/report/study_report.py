@@ -22,6 +22,7 @@ from experiments.report.objective_theory import theories
 from experiments.report.page.page import write_page
 from experiments.report.paper_table import latex_table, paper_markdown
 from experiments.report.prose import report_markdown
+from experiments.report.published import published_points
 from experiments.report.verdict_text import verdict_text
 
 FIGURES = "figures"
@@ -52,7 +53,8 @@ def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, basel
         ceiling = find_ceiling(study, comparison)
         folder = report_dir / study.condition
         write_tables(folder, study, comparison, ceiling)
-        draw_all(folder / FIGURES, study, comparison, ceiling, only=("frontier",))
+        published = published_points(report, comparison.masks)
+        draw_all(folder / FIGURES, study, comparison, ceiling, published=published, only=("frontier",))
         write_page(folder / PAGE, study, comparison, ceiling=ceiling, examples=choose_examples(study))
         comparisons[study.condition] = comparison
     print(write_condition_report(report_dir, studies, comparisons))
@@ -62,7 +64,8 @@ def _report_one(study: StudyRuns, report_dir: Path, report: DictConfig) -> None:
     comparison = compare(study, report)
     ceiling = find_ceiling(study, comparison)
     write_tables(report_dir, study, comparison, ceiling)
-    figures = draw_all(report_dir / FIGURES, study, comparison, ceiling)
+    published = published_points(report, comparison.masks)
+    figures = draw_all(report_dir / FIGURES, study, comparison, ceiling, published=published)
     write_page(report_dir / PAGE, study, comparison, ceiling=ceiling, examples=choose_examples(study))
     print(verdict_text(study, comparison, ceiling))
     print(f"figures: {figures[0]} and {len(figures) - 1} others")

@@ -139,7 +139,7 @@ def slide_cell(row: pd.Series) -> str:
     """Format the threshold that brings the baseline to the arm's recall, as a probability."""
     if row["status"] != "reached" or pd.isna(row["baseline_threshold"]):
         return "unreachable" if "unreachable" in str(row["status"]) else "-"
-    return f"0.50 -> {row['baseline_threshold_probability']:.2g} (logit {row['baseline_threshold']:+.1f})"
+    return f"0.50 -> {row['baseline_threshold_probability']:.2g} (logits {-row['baseline_threshold']:+.1f})"
 
 
 def footnotes(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> Sequence[str]:
@@ -158,8 +158,10 @@ def footnotes(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None)
         "An interval is a row's own. A verdict has to hold over all rows, and where seeds are few it takes part of its "
         "variance from the other rows: so a row can be undecided although its interval leaves out 0.",
         "recall, precision: at the natural point (probability 0.5). "
-        "would decide: seeds or test groups "
-        "in all, if the gain stays as it is. slide: the baseline's threshold with the same recall.",
+        "would decide: seeds or test groups in all, if the gain stays as it is; -: neither alone would. "
+        "slide: the baseline's threshold with the same recall, that shift of all its logits; "
+        "a point moves when its recall or precision does by more than "
+        f"±{settings.point_margin:g}.",
     ]
     for _, row in study.holes.iterrows():
         notes.append(f"hole: {row['arm']} seed {row['seed']} is {row['status']}. {row['reason']}".rstrip())

@@ -23,6 +23,7 @@ from experiments.config import ConfigError, instantiate, to_plain
 from experiments.data.batches import TileBatches, updates_loader
 from experiments.data.sampling import check_sampling, switch_update
 from experiments.frontier.operating_point import tuned_thresholds
+from experiments.frontier.presence import Presence
 from experiments.frontier.run_metrics import metrics_table
 from experiments.training.ceiling import score_ceiling
 from experiments.training.checkpoint import TrainingState, restore_state, save_state, save_weights
@@ -178,6 +179,10 @@ def _fit_and_score(
         "initial_weights": initial_weights,
         "parameters": sum(p.numel() for p in state.model.parameters()),
         "prevalence": dict(zip(data.masks, loaded.prevalence, strict=True)),
+        "train_presence": {
+            mask: Presence.of(data.train.positives[:, place], data.train.pixels[:, place]).to_json()
+            for place, mask in enumerate(data.masks)
+        },
         "foreground_seen": foreground_seen(state.history, data.masks),
         "device": device_name(accelerator.device),
         "threads": torch.get_num_threads(),

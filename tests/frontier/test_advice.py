@@ -82,8 +82,8 @@ def test_a_study_that_knows_the_seed_variance_better_needs_fewer_seeds() -> None
 def test_the_sentence() -> None:
     text = Advice("groups", 0.8, 9.0, 120.0, 2.0).sentence(3, 40)
     assert text == (
-        "80% of the variance comes from test groups; about 6 more seeds would decide, "
-        "or about 80 more test groups would decide"
+        "80% of the variance comes from test groups; about 9 seeds in all (6 more) would decide, "
+        "or about 120 test groups in all (80 more) would decide"
     )
 
 

@@ -89,7 +89,7 @@ def test_a_slide_slides_and_a_gain_moves(study, comparison):
     assert cells["custom"]["verdict"] == "moves out"
     assert cells["bce"]["verdict"] == "(baseline)"
     # The slide is the shift that was put in, up to the resolution of the scores, and theory's control stands there too.
-    assert "logit -3.0" in cells["weighted_bce"]["slide"]
+    assert "logits +3.0" in cells["weighted_bce"]["slide"]
     assert cells["bce at 0.048 (theory: weighted_bce)"]["recall"] == cells["weighted_bce"]["recall"]
     assert cells["bce at its tuned threshold"]["verdict"] == "(no training)"
 

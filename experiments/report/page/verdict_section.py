@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
+from experiments.report.conclusion import conclusion
 from experiments.report.page.markup import marked, table, text, typeset
 from experiments.report.prose import paragraph
 from experiments.report.verdict_text import row_of, with_interval
-
-_SAID = {
-    "moves out": ("moves the frontier out", "move the frontier out"),
-    "moves in": ("moves it in", "move it in"),
-    "crosses": ("crosses it", "cross it"),
-    "slides": ("slides along it", "slide along it"),
-    "stays": ("stays where it was", "stay where they were"),
-    "undecided": ("is undecided", "are undecided"),
-}
-"""Verdict -> what one arm, and what several, are said to do; the order in which they are told."""
 
 _SIGNS = {"moves out": "▲", "moves in": "▼", "crosses": "✕", "slides": "↔", "stays": "=", "undecided": "?"}
 
 
 def answer(comparison: Comparison, names: Mapping[str, str]) -> str:
-    """Tell all verdicts in one or two sentences, HTML."""
-    verdicts = comparison.verdicts
-    base = text(names[comparison.baseline])
-    if not len(verdicts):
-        return f'<p class="answer">Only the baseline, {base}, has complete runs: nothing to compare.</p>'
-    told = {word: _who(verdicts, word, comparison.masks, names) for word in _SAID}
-    first = told.pop("moves out")
-    opening = f"no arm {_SAID['moves out'][0]}" if not first else _sentence("moves out", first)
-    rest = "; ".join(_sentence(word, arms) for word, arms in told.items() if arms)
-    return f'<p class="answer"><strong>Against {base}, {opening}.</strong> {rest + "." if rest else ""}</p>'
-
-
-def _who(verdicts: pd.DataFrame, word: str, masks: Sequence[str], names: Mapping[str, str]) -> list[str]:
-    """Arms with a verdict, each with its masks unless it has it in all of them; HTML."""
-    found = []
-    for arm, rows in verdicts[verdicts["verdict"] == word].groupby("arm", sort=False):
-        where = "" if len(rows) == len(masks) else f" ({text(', '.join(rows['mask']))})"
-        found.append(f"<b>{text(names[str(arm)])}</b>{where}")
-    return found
-
-
-def _sentence(word: str, arms: Sequence[str]) -> str:
-    listed = arms[0] if len(arms) == 1 else f"{', '.join(arms[:-1])} and {arms[-1]}"
-    return f"{listed} {_SAID[word][len(arms) > 1]}"
+    """Tell all verdicts in two or three sentences, HTML."""
+    return f'<p class="answer">{marked(conclusion(comparison, names))}</p>'
 
 
 def matrix(study: StudyRuns, comparison: Comparison) -> str:
@@ -71,11 +40,19 @@ def matrix(study: StudyRuns, comparison: Comparison) -> str:
                 f'<span class="of">{text(mask)}</span>'
                 f'<span class="verdict {text(word.replace(" ", "-"))}">{sign} {text(word)}</span>'
                 f'<span class="gain">{gain}</span>'
+                f"{_by_f1(row)}"
             )
         rows.append(cells)
     headline = comparison.settings.headline_name
     caption = f"{headline} gain over {names[study.baseline]}, with its interval"
     return table(["", *map(text, comparison.masks)], rows, caption=caption, attributes='id="verdicts"')
+
+
+def _by_f1(row: pd.Series) -> str:
+    """Say the verdict by tuned F1 where it is another; HTML."""
+    if row["verdict_f1"] == row["verdict"]:
+        return ""
+    return f'<span class="gain">tuned F1: {text(str(row["verdict_f1"]))}</span>'
 
 
 def paragraphs(study: StudyRuns, comparison: Comparison) -> str:

@@ -70,7 +70,7 @@ def test_the_verdict_comes_first_and_every_arm_is_told(losses):
     assert order == sorted(order)
     answer = re.search(r'<p class="answer">(.*?)</p>', page).group(1)
     for arm in ("slid", "dice"):
-        assert f"<b>{arm}</b>" in answer
+        assert f"<strong>{arm}</strong>" in answer
     assert "not finite" in page
     assert "hole: loss=slid seed 2 is diverged" in page
 

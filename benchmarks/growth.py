@@ -1,0 +1,215 @@
+"""How time and memory grow with images, pixels, masks, arms and seeds; and what that means for a million images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.compare_speed import study_scores
+from benchmarks.result import Goal, Row, Settings, Spread, Table, bytes_text, seconds_text
+from benchmarks.stopwatch import peak_memory
+from benchmarks.test_set import stream
+from benchmarks.trained_run import TrainedLogits, trained_logits
+from experiments.frontier.comparison import compare_arms
+from experiments.frontier.score_counts import ScoreHistogramBuilder
+
+FIGURE = "performance_growth.svg"
+BESIDE = "arms beside the baseline"
+
+
+@dataclass(frozen=True)
+class Growth:
+    """Cost at growing sizes.
+
+    Args:
+        work: what was done.
+        axis: what grows.
+        unit: what the constant counts per.
+        sizes: along the axis.
+        seconds: at each size, the least of the rounds.
+        peak: bytes at each size, or empty where it was not measured.
+        per: how many units one step along the axis is.
+    """
+
+    work: str
+    axis: str
+    unit: str
+    sizes: tuple[int, ...]
+    seconds: tuple[float, ...]
+    peak: tuple[int, ...] = ()
+    per: float = 1.0
+
+    @property
+    def exponent(self) -> float:
+        """Slope of log time over log size: 1 is linear, below 1 a fixed part still shows."""
+        return float(np.polyfit(np.log(self.sizes), np.log(self.seconds), 1)[0])
+
+    @property
+    def constant(self) -> float:
+        """Seconds that one unit more costs, by a straight line through the sizes."""
+        return float(np.polyfit(self.sizes, self.seconds, 1)[0] / self.per)
+
+
+def grow(
+    work: str,
+    axis: str,
+    unit: str,
+    sizes: Sequence[int],
+    call_at: Callable[[int], Callable[[], object]],
+    *,
+    rounds: int,
+    per: float = 1.0,
+) -> Growth:
+    """Measure a call at growing sizes."""
+    seconds, peaks = [], []
+    for size in sizes:
+        call = call_at(size)
+        call()
+        times = []
+        for _ in range(rounds):
+            started = time.perf_counter()
+            call()
+            times.append(time.perf_counter() - started)
+        seconds.append(min(times))
+        peak = peak_memory(call)
+        if peak is not None:
+            peaks.append(peak)
+    complete = tuple(peaks) if len(peaks) == len(sizes) else ()
+    return Growth(work, axis, unit, tuple(sizes), tuple(seconds), complete, per)
+
+
+def measure(settings: Settings) -> Table:
+    """Measure histogram, evaluation and comparison along their axes."""
+    data = trained_logits(4, updates=4) if settings.quick else trained_logits()
+    rounds = settings.rounds(3)
+    grown = [
+        grow(
+            "histogram",
+            "side of an image, pixels",
+            "pixel and mask",
+            (64, 128) if settings.quick else (256, 512, 1024, 2048),
+            lambda side: _histogram_of(data, side),
+            rounds=rounds,
+        ),
+        grow(
+            "histograms of a test set",
+            "images of 512²",
+            "image",
+            (1, 2) if settings.quick else (8, 16, 32, 64),
+            lambda count: lambda: stream(data, count),
+            rounds=rounds,
+        ),
+        _compare_growth(data, "images", (2, 4) if settings.quick else (8, 16, 32), rounds),
+        _compare_growth(data, BESIDE, (1, 2) if settings.quick else (1, 2, 4, 8), rounds),
+        _compare_growth(data, "seeds", (2, 3) if settings.quick else (2, 4, 8), rounds),
+        _compare_growth(data, "masks", (1, 2) if settings.quick else (1, 2, 3), rounds),
+    ]
+    side = grown[0]
+    grown[0] = Growth(
+        side.work,
+        "pixels of an image, 3 masks",
+        side.unit,
+        tuple(s * s for s in side.sizes),
+        side.seconds,
+        side.peak,
+        3.0,
+    )
+    rows = [_row(growth) for growth in grown]
+    images = 2 if settings.quick else 64
+    bytes_per_image = stream(data, images)[1] / images
+    return Table(
+        "growth",
+        "How cost grows",
+        "The exponent is the slope of log time over log size: 1 is linear, below 1 a fixed part still shows. The "
+        f"constant is what one more costs. Comparisons are of 2 arms, 2 seeds, 8 images of 256² and 3 masks but for "
+        f"what grows.\n\n![Time and memory over size]({FIGURE})",
+        tuple(rows),
+        appendix=_cells(grown) + "\n\n" + _projection(grown, bytes_per_image),
+        draw=lambda folder: draw(grown, folder / FIGURE),
+    )
+
+
+def draw(growths: Sequence[Growth], path: Path) -> None:
+    """Draw time, and memory where it was measured, over size, on log axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 6.5), layout="constrained")
+    for axes, growth in zip(figure.subplots(2, 3).flat, growths, strict=True):
+        axes.loglog(growth.sizes, growth.seconds, "o-", color="#0072B2", label="time, s")
+        if growth.peak and min(growth.peak) > 0:
+            twin = axes.twinx()
+            twin.loglog(growth.sizes, [peak / 1e6 for peak in growth.peak], "s--", color="#D55E00")
+            twin.set_ylabel("peak memory, MB (dashed)")
+        axes.set(title=f"{growth.work}: time ∝ size^{growth.exponent:.2f}", xlabel=growth.axis, ylabel="time, s")
+    figure.savefig(path)
+
+
+def _histogram_of(data: TrainedLogits, side: int) -> Callable[[], object]:
+    times = -(-side // data.logits.shape[-1])
+    logits = data.logits[0].tile(1, times, times)[:, :side, :side].contiguous()
+    target = data.target[0].tile(1, times, times)[:, :side, :side].contiguous()
+
+    def call() -> object:
+        builder = ScoreHistogramBuilder(data.masks)
+        builder.add("i", "i", logits, target)
+        return builder.build()
+
+    return call
+
+
+def _compare_growth(data: TrainedLogits, axis: str, sizes: Sequence[int], rounds: int) -> Growth:
+    def call_at(size: int) -> Callable[[], object]:
+        usual = {"images": min(8, len(data.logits)), BESIDE: 1, "seeds": 2, "masks": len(data.masks)}
+        shape = usual | {axis: size}
+        part = TrainedLogits(
+            data.logits[: shape["images"], : shape["masks"]],
+            data.target[: shape["images"], : shape["masks"]],
+            data.masks[: shape["masks"]],
+        )
+        runs = study_scores(part, arms=1 + shape[BESIDE], seeds=shape["seeds"])
+        return lambda: compare_arms(runs, baseline="arm0")
+
+    return grow("comparison", axis, axis.split()[0].removesuffix("s"), sizes, call_at, rounds=rounds)
+
+
+def _row(growth: Growth) -> Row:
+    return Row(
+        f"{growth.work}, by {growth.axis}",
+        "",
+        f"{seconds_text(growth.seconds[0])} to {seconds_text(growth.seconds[-1])}",
+        "",
+        Spread.of([growth.exponent]),
+        unit="",
+        goal=Goal(1.1, at_most=True),
+        note=f"{growth.sizes[0]:,} to {growth.sizes[-1]:,}; {seconds_text(max(growth.constant, 0))} per {growth.unit}",
+    )
+
+
+def _cells(growths: Sequence[Growth]) -> str:
+    lines = ["| work | size | time | peak memory |", "|---|---|---|---|"]
+    for growth in growths:
+        peaks = growth.peak or (None,) * len(growth.sizes)
+        for size, seconds, peak in zip(growth.sizes, growth.seconds, peaks, strict=True):
+            memory = "" if peak is None else bytes_text(peak)
+            lines.append(f"| {growth.work}, {growth.axis} | {size:,} | {seconds_text(seconds)} | {memory} |")
+    return "\n".join(lines)
+
+
+def _projection(growths: Sequence[Growth], bytes_per_image: float) -> str:
+    test_set, by_images, by_arms = growths[1], growths[2], growths[3]
+    hours = test_set.constant * 1e6 / 3600
+    kept = bytes_per_image * 1e6
+    thousand = by_arms.constant * 500  # two seeds an arm
+    return (
+        "**A million images and a thousand runs, projected** from the constants above. Histograms of 10⁶ images of "
+        f"512², 3 masks: {hours:.1f} hours on one machine, {bytes_text(kept)} in memory, and as much on disk before it "
+        "is compressed. A comparison of 1,000 runs over 8 images of 256²: about "
+        f"{seconds_text(thousand)}, and {seconds_text(max(by_images.constant, 0.0) / 4)} per run and image more. What "
+        "breaks first is memory: a comparison holds the histograms of all runs and images at once, which for 1,000 "
+        f"runs over 10⁶ images is {bytes_text(1000 * kept)}. Tiles of one image share its histogram, so it is images "
+        "that count, not tiles."
+    )

@@ -1,0 +1,96 @@
+"""The page: tables of measured numbers in Markdown, beside those of the run before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.machine import machine_text, versions_text
+from benchmarks.result import Row, Table, bytes_text, seconds_text
+
+_HEAD = """# Performance
+
+What it costs to use this package, beside what one would otherwise pick: measured in the same process on the same data,
+in turn, on the logits of a network that was trained for it. `{command}` writes this page; `python -m benchmarks TABLE`
+prints one of its tables.
+
+A ratio is the peer's time (or memory) over ours unless a row says otherwise: above 1 is better than the peer. It is the
+median of the rounds' ratios, with their quartiles in brackets (the range, for fewer than four rounds). **meets**: the
+goal is reached. **misses**: it is not. **loses**: worse than the peer. "before" is the number of the run before this
+one, for comparison.
+
+- Machine: {machine}
+- Versions: {versions}
+- Measured: {date}, in {minutes:.0f} minutes; load average {load} at the start
+"""
+
+
+def table_text(table: Table, before: Mapping[str, float] | None = None) -> str:
+    """Write a table with its heading in Markdown."""
+    lines = [f"## {table.title}", "", table.about.strip(), ""]
+    lines += [
+        "| work | peer | ours | peer's | measured | goal | outcome | before |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [_row_text(row, (before or {}).get(row.key)) for row in table.rows]
+    notes = list(
+        dict.fromkeys(
+            f"- {row.work}{f', {row.peer}' if row.peer else ''}: {row.note}" for row in table.rows if row.note
+        )
+    )
+    if notes:
+        lines += ["", *notes]
+    if table.appendix:
+        lines += ["", table.appendix.strip()]
+    return "\n".join(lines) + "\n"
+
+
+def page_text(tables: Sequence[Table], *, command: str, minutes: float, load: str, before: Mapping[str, float]) -> str:
+    """Write the whole page."""
+    head = _HEAD.format(
+        command=command,
+        machine=machine_text(),
+        versions=versions_text(),
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        minutes=minutes,
+        load=load,
+    )
+    return "\n".join([head, *(table_text(table, before) for table in tables)])
+
+
+def read_numbers(path: Path) -> dict[str, float]:
+    """Read the numbers of an earlier run, row -> number; empty where there was none."""
+    return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+def write_numbers(path: Path, tables: Sequence[Table]) -> None:
+    """Keep the numbers for the next run to stand beside."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    numbers = {row.key: row.measured.middle for table in tables for row in table.rows if row.measured is not None}
+    path.write_text(json.dumps(numbers, indent=1) + "\n")
+
+
+def _row_text(row: Row, before: float | None) -> str:
+    goal = (
+        ""
+        if row.goal is None
+        else f"{'at most' if row.goal.at_most else 'at least'} {_number(row.goal.bound, row.unit)}"
+    )
+    measured = "" if row.measured is None else _number(row.measured.middle, row.unit)
+    if row.measured is not None and row.measured.n > 1:
+        low, high = (_number(value, row.unit) for value in (row.measured.low, row.measured.high))
+        measured += f" ({low} to {high})"
+    outcome = row.outcome if row.outcome in ("meets", "stated") else f"**{row.outcome}**"
+    earlier = "" if before is None else _number(before, row.unit)
+    return f"| {row.work} | {row.peer} | {row.ours} | {row.theirs} | {measured} | {goal} | {outcome} | {earlier} |"
+
+
+def _number(value: float, unit: str) -> str:
+    if unit == "s":
+        return seconds_text(value)
+    if unit == "bytes":
+        return bytes_text(value)
+    text = f"{value:.2g}" if abs(value) < 0.1 else f"{value:.3g}"
+    return f"{text}{unit}" if unit in ("x", "%") else f"{text} {unit}".rstrip()

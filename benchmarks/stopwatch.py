@@ -1,0 +1,77 @@
+"""Measuring calls: time in turn, so that a busy machine slows all alike, and the memory of one call at its peak."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+_STATUS = Path("/proc/self/status")
+_CLEAR = Path("/proc/self/clear_refs")
+
+
+def in_turn(calls: Mapping[str, Callable[[], Any]], *, rounds: int, warmup: int = 1) -> dict[str, list[float]]:
+    """Time each call once a round, all of them in every round.
+
+    Args:
+        calls: name -> call.
+        rounds: how often each is timed.
+        warmup: rounds before, which are not counted.
+
+    Returns:
+        name -> seconds of wall time, one per round.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(-warmup, rounds):
+        gc.collect()
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            if turn >= 0:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def peak_memory(call: Callable[[], Any], *, times: int = 3) -> int | None:
+    """Return by how many bytes a call raises this process's memory at its peak.
+
+    The result of the call counts too, what it makes once and keeps does not. None where the system does not tell (it
+    takes Linux's /proc).
+
+    Args:
+        call: what is measured.
+        times: how often, after one call that is not measured; the least counts, as leftovers of the allocator only add.
+    """
+    call()
+    peaks = []
+    try:
+        for _ in range(times):
+            gc.collect()
+            _give_back_free_memory()
+            _CLEAR.write_text("5")  # the peak starts anew
+            before = _kilobytes("VmRSS")
+            result = call()
+            peaks.append(_kilobytes("VmHWM") - before)
+            del result
+    except (OSError, ValueError):
+        return None
+    return max(0, min(peaks)) * 1024
+
+
+def _kilobytes(field: str) -> int:
+    for line in _STATUS.read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1])
+    raise ValueError(f"{_STATUS}: expected a line {field}, got none")
+
+
+def _give_back_free_memory() -> None:
+    """Otherwise memory that earlier calls left behind would hide what this one takes."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)

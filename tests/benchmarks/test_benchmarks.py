@@ -1,0 +1,122 @@
+"""The benchmarks' own arithmetic and page; what they measure is not measured here."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks import __main__ as command
+from benchmarks.page import page_text, read_numbers, table_text, write_numbers
+from benchmarks.result import Goal, Row, Spread, Table, bytes_text, ratio_row, seconds_text
+from benchmarks.stopwatch import in_turn, peak_memory
+
+
+def row(middle, **settings):
+    return Row("work", "peer", "1 s", "2 s", Spread.of([middle]), **settings)
+
+
+def test_a_spread_is_median_and_quartiles_or_the_range_of_few():
+    assert Spread.of([5.0, 1.0, 2.0, 3.0, 4.0]) == Spread(3.0, 2.0, 4.0, 5)
+    assert Spread.of([3.0, 1.0]) == Spread(2.0, 1.0, 3.0, 2)
+    with pytest.raises(ValueError, match="values"):
+        Spread.of([])
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"),
+    [
+        (row(2.5, goal=Goal(2.0), even=1.0), "meets"),
+        (row(1.5, goal=Goal(2.0), even=1.0), "misses"),
+        (row(0.9, goal=Goal(2.0), even=1.0), "loses"),
+        (row(0.9, even=1.0), "loses"),
+        (row(0.9), "stated"),
+        (row(0.9, goal=Goal(1.0, at_most=True)), "meets"),
+        (row(1.1, goal=Goal(1.0, at_most=True)), "misses"),
+        (row(float("nan"), goal=Goal(1.0)), "misses"),
+        (Row("work", "peer", "", "", None, goal=Goal(1.0), note="no compiler"), "not measured"),
+    ],
+)
+def test_outcome(found, outcome):
+    assert found.outcome == outcome
+
+
+def test_a_ratio_is_taken_round_by_round():
+    found = ratio_row("work", "peer", [1.0, 2.0, 4.0], [2.0, 4.0, 4.0])
+    assert found.measured == Spread(2.0, 1.0, 2.0, 3)
+    assert (found.ours, found.theirs) == ("2 s", "4 s")
+
+
+def test_times_and_sizes_are_written_with_their_unit():
+    assert [seconds_text(s) for s in (2e-8, 2e-5, 0.0123, 45.6, 300)] == [
+        "20 ns",
+        "20 µs",
+        "12.3 ms",
+        "45.6 s",
+        "5 min",
+    ]
+    assert [bytes_text(b) for b in (1e3, 2.5e6, 3e9, 4e13)] == ["1 kB", "2.5 MB", "3 GB", "40 TB"]
+
+
+def test_calls_are_timed_in_turn():
+    order = []
+    seconds = in_turn({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=2, warmup=1)
+    assert order == ["a", "b"] * 3
+    assert {name: len(times) for name, times in seconds.items()} == {"a": 2, "b": 2}
+
+
+def test_peak_memory_sees_what_is_held_at_once():
+    size = 64 * 2**20
+
+    def hold(tensors):
+        return sum(float(part[0]) for part in [torch.ones(size // 4) for _ in range(tensors)])
+
+    one, three = (peak_memory(lambda n=n: hold(n)) for n in (1, 3))
+    if one is None or three is None:
+        pytest.skip("this system does not tell a process its peak memory")
+    assert one == pytest.approx(size, rel=0.2)
+    assert three == pytest.approx(3 * size, rel=0.2)
+
+
+def test_the_page_says_what_was_lost_and_what_it_was_before(tmp_path):
+    table = Table("t", "Title", "About.", (row(0.5, goal=Goal(2.0), even=1.0, note="why"),), appendix="More.")
+    text = page_text([table], command="make it", minutes=3, load="1.0", before={"work | peer": 0.25})
+    assert "| work | peer | 1 s | 2 s | 0.5x | at least 2x | **loses** | 0.25x |" in text
+    for part in ("`make it`", "## Title", "- work, peer: why", "More.", "cores", "torch "):
+        assert part in text
+    path = tmp_path / "deep" / "numbers.json"
+    assert read_numbers(path) == {}
+    write_numbers(path, [table])
+    assert read_numbers(path) == {"work | peer": 0.5} == json.loads(path.read_text())
+
+
+def test_a_table_with_few_rounds_shows_their_range():
+    found = ratio_row("work", "peer", [1.0, 1.0], [2.0, 3.0], goal=Goal(2.0))
+    assert "2.5x (2x to 3x)" in table_text(Table("t", "T", "A.", (found,)))
+
+
+def test_an_unknown_table_is_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        command.main(["speed"])
+    assert stop.value.code == 2
+    assert "TABLE: expected start_up, histogram" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_it_says_so(capsys):
+    assert command.main(["--gpu"]) == 2
+    assert "finds no CUDA GPU" in capsys.readouterr().err
+
+
+def test_a_table_runs_from_the_command_line(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(command, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(command, "NUMBERS", tmp_path / "numbers.json")
+    assert command.main(["compare", "--quick"]) == 0
+    assert "jackknife of AP, scikit-learn" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []  # some tables alone write nothing
+
+
+def test_every_table_has_a_module_that_measures():
+    import importlib.util
+
+    for module in command.TABLES.values():
+        assert importlib.util.find_spec(module) is not None

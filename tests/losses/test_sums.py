@@ -1,0 +1,141 @@
+"""The shortcuts under the losses: one logarithm for four pixels, a gradient handed over, labels read in passing."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import losses._pixels
+import losses._sums
+from losses import DiceLoss, FocalLoss, WeightedBCELoss, apply_criterion, weighted_bce_loss
+
+LOSSES = [WeightedBCELoss(), WeightedBCELoss(pos_weight=42), FocalLoss(), DiceLoss()]
+each_loss = pytest.mark.parametrize("loss", LOSSES, ids=str)
+
+
+def _batch(shape: tuple[int, ...] = (2, 3, 6, 5)) -> tuple[Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    return 3 * torch.randn(shape, generator=rng), torch.rand(shape, generator=rng) < 0.3
+
+
+def _reference_mean_softplus(z: Tensor) -> float:
+    """Sum in exact arithmetic of values that are right to the last bit of a double."""
+    values = [max(x, 0.0) + math.log1p(math.exp(-abs(x))) for x in z.double().flatten().tolist()]
+    return math.fsum(values) / len(values)
+
+
+@pytest.mark.parametrize("center", [-80.0, -20.0, -5.0, 0.0, 5.0, 20.0, 80.0])
+@pytest.mark.parametrize("spread", [0.0, 0.5, 3.0])
+@pytest.mark.parametrize("side", [64, 63])  # 63² pixels do not come in fours
+def test_one_logarithm_for_four_pixels_keeps_the_digits(center: float, spread: float, side: int) -> None:
+    noise = torch.randn(1, 1, side, side, generator=torch.Generator().manual_seed(1))
+    z = center + spread * noise
+    got = weighted_bce_loss(z, torch.zeros_like(z)).item()
+    assert got == pytest.approx(_reference_mean_softplus(z), rel=1e-6)
+
+
+@each_loss
+def test_a_gradient_once_handed_over_is_not_written_to_again(loss: nn.Module) -> None:
+    logits, target = _batch()
+    logits.requires_grad_()
+    value = loss(logits, target)
+    (first,) = torch.autograd.grad(value, logits, retain_graph=True)
+    (three_times,) = torch.autograd.grad(3 * value, logits, retain_graph=True)
+    torch.testing.assert_close(three_times, 3 * first, rtol=1e-6, atol=0)
+    kept = first.clone()
+    three_times.fill_(math.nan)
+    (again,) = torch.autograd.grad(value, logits)
+    assert torch.equal(again, kept)
+    assert torch.equal(first, kept)
+
+
+@each_loss
+def test_gradients_accumulate(loss: nn.Module) -> None:
+    logits, target = _batch()
+    (once,) = torch.autograd.grad(loss(logits.requires_grad_(), target), logits)
+    value = loss(logits, target)
+    value.backward(retain_graph=True)
+    value.backward()
+    torch.testing.assert_close(logits.grad, 2 * once, rtol=1e-6, atol=0)
+
+
+@each_loss
+def test_without_a_gradient_the_value_is_the_same_and_nothing_is_kept(
+    loss: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits, target = _batch()
+    with_gradient = loss(logits.clone().requires_grad_(), target)
+    kept: list[Tensor | None] = []
+    for name in ("_sum_and_slope", "_soft_counts"):
+        plain = getattr(losses._sums, name)
+
+        def watched(*args: object, plain: object = plain, **kwargs: object) -> object:
+            kept.append(plain(*args, **kwargs)[1])
+            return plain(*args, **kwargs)
+
+        monkeypatch.setattr(losses._sums, name, watched)
+    assert torch.equal(loss(logits, target), with_gradient.detach())
+    assert kept == [None]
+    loss(logits.requires_grad_(), target)
+    assert kept[1] is not None
+
+
+@each_loss
+def test_a_large_loss_scale_saves_a_half_precision_gradient_from_underflow(loss: nn.Module) -> None:
+    """As an fp16 gradient scaler does: the scale must come before the rounding to half."""
+    logits, target = _batch((1, 1, 256, 256))
+    scale = 2.0**16
+    half = logits.half().requires_grad_()
+    (scale * loss(half, target)).backward()
+    exact = logits.half().float().requires_grad_()
+    (scale * loss(exact, target)).backward()
+    torch.testing.assert_close(half.grad.float(), exact.grad, rtol=1e-3, atol=6e-8)
+    assert (half.grad != 0).float().mean() > 0.99 * (exact.grad.abs() > 1e-7).float().mean() > 0
+
+
+@pytest.mark.parametrize(
+    ("label", "dtype"),
+    [
+        (1 - 2**-24, torch.float32),
+        (1 + 2**-23, torch.float32),
+        (1e-30, torch.float32),
+        (-1.0, torch.float32),
+        (math.inf, torch.float32),
+        (1 + 2**-52, torch.float64),  # 1 in float32
+        (2.0**-24, torch.float16),
+        (256, torch.int64),  # 0 in a byte
+        (2, torch.uint8),
+        (-1, torch.int8),
+    ],
+)
+def test_one_label_that_is_almost_right_is_refused(label: float, dtype: torch.dtype) -> None:
+    logits, target = _batch()
+    target = target.to(dtype)
+    target[1, 2, 3, 4] = label
+    for loss in (*LOSSES, lambda x, t: apply_criterion(nn.BCEWithLogitsLoss(), x, t)):
+        with pytest.raises(ValueError, match=r"target must hold labels 0 and 1 only, got .* and 0 more"):
+            loss(logits, target)
+
+
+@each_loss
+def test_minus_zero_is_zero(loss: nn.Module) -> None:
+    logits, target = _batch()
+    signed = torch.where(target, 1.0, -0.0)
+    assert torch.equal(loss(logits, signed), loss(logits, target))
+
+
+@pytest.mark.parametrize("limit", [1, 30, 60, 90, 180, 10_000])
+def test_blocks_are_runs_of_a_contiguous_tensor(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses._pixels, "_BLOCK_CPU", limit)
+    pixels = torch.arange(2 * 3 * 6 * 5).reshape(2, 3, 6, 5)
+    runs = [pixels[block] for block in losses._pixels.blocks(pixels)]
+    assert all(run.is_contiguous() for run in runs)
+    assert torch.equal(torch.cat([run.flatten() for run in runs]), pixels.flatten())
+
+
+def test_an_accelerator_gets_all_pixels_at_once() -> None:
+    pixels = torch.empty(16, 3, 1024, 1024, device="meta")
+    assert [pixels[block].shape for block in losses._pixels.blocks(pixels)] == [pixels.shape]
