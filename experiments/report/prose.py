@@ -128,7 +128,7 @@ _WORDS = """## Words
 | frontier | the precision-recall curve of a trained model over all thresholds; AP is the area under it |
 | natural point | recall and precision at probability 0.5 |
 | tuned | at the threshold with the best F1 on validation, measured on test |
-| moves out, moves in | the frontier is shown to be better, or worse, than the baseline's, by more than nothing |
+| moves out, moves in | better, or worse, than the baseline's frontier, and not shown to be within the margin |
 | slides, stays | the frontier is shown to be the same within the margin; the natural point went elsewhere, or stayed |
 | crosses | shown to be better at some recalls and worse at others |
 | undecided | none of these is shown with these seeds and images |
