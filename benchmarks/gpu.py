@@ -17,14 +17,14 @@ from torch import Tensor
 from benchmarks.loss_speed import compile_all, forward_backward, losses_and_peers
 from benchmarks.result import Goal, Row, Settings, Spread, Table, ratio_row, seconds_text
 from benchmarks.study_speed import timed
-from benchmarks.trained_run import TrainedLogits, compose, trained_logits
-from experiments.data.batches import Batch, TileBatches, updates_loader
+from benchmarks.trained_run import TrainedLogits, compose, tile_batches, trained_logits
+from experiments.data.batches import Batch, updates_loader
 from experiments.frontier.score_counts import ScoreHistogramBuilder
 from experiments.training.checkpoint import TrainingState
 from experiments.training.device import device_name, make_accelerator
 from experiments.training.fit import fit
 from experiments.training.network import build_segmenter
-from experiments.training.preflight import LoadedData, instantiate, load_data, make_optimizer
+from experiments.training.preflight import LoadedData, load_data, make_optimizer
 from losses import WeightedBCELoss
 
 FULL_UPDATES, FULL_RUNS = 20_000, 30
@@ -179,16 +179,7 @@ def training_rows(device: torch.device, settings: Settings) -> list[Row]:
         f"trainer.workers={0 if settings.quick else 8}",
     )
     loaded = load_data(cfg)
-    tiles = TileBatches(
-        loaded.data.train,
-        instantiate(cfg, "sampling"),
-        instantiate(cfg, "augmentation"),
-        batch_size=batch_size,
-        side=side,
-        seed=cfg.seed,
-        max_steps=updates,
-        ignores_pixels=loaded.ignores_pixels,
-    )
+    tiles = tile_batches(cfg, loaded)
     resident = [tiles[index].to(device) for index in range(min(4, updates))]
     workers = int(cfg.trainer.workers)
     loader = list if settings.quick else iter

@@ -40,6 +40,23 @@ def compose(*overrides: str) -> Any:
         return hydra_compose("config", overrides=list(overrides))
 
 
+def tile_batches(cfg: Any, loaded: Any) -> Any:
+    """Make the training batches of a configuration, as a run does."""
+    from experiments.config import instantiate
+    from experiments.data.batches import TileBatches
+
+    return TileBatches(
+        loaded.data.train,
+        instantiate(cfg, "sampling"),
+        instantiate(cfg, "augmentation"),
+        batch_size=cfg.trainer.batch_size,
+        side=cfg.trainer.tile,
+        seed=cfg.seed,
+        max_steps=cfg.trainer.max_steps,
+        ignores_pixels=loaded.ignores_pixels,
+    )
+
+
 @lru_cache(maxsize=2)
 def trained_logits(images: int = 32, updates: int = 150) -> TrainedLogits:
     """Train plain BCE on synthetic logs of 256 x 256 pixels and score test logs; about 20 seconds on two cores.
@@ -48,9 +65,9 @@ def trained_logits(images: int = 32, updates: int = 150) -> TrainedLogits:
         images: N test logs.
         updates: of the weights; the demo study makes 240 of smaller batches.
     """
-    from experiments.data.batches import TileBatches, updates_loader
+    from experiments.data.batches import updates_loader
     from experiments.training.network import build_segmenter
-    from experiments.training.preflight import instantiate, load_data, make_optimizer
+    from experiments.training.preflight import load_data, make_optimizer
     from losses import WeightedBCELoss
 
     cfg = compose(
@@ -67,16 +84,7 @@ def trained_logits(images: int = 32, updates: int = 150) -> TrainedLogits:
         cfg, channels=loaded.data.channels, prevalence=loaded.prevalence, statistics=loaded.statistics
     )
     optimizer, scheduler = make_optimizer(cfg, model)
-    batches = TileBatches(
-        loaded.data.train,
-        instantiate(cfg, "sampling"),
-        instantiate(cfg, "augmentation"),
-        batch_size=cfg.trainer.batch_size,
-        side=cfg.trainer.tile,
-        seed=cfg.seed,
-        max_steps=updates,
-        ignores_pixels=False,
-    )
+    batches = tile_batches(cfg, loaded)
     loss = WeightedBCELoss()
     for batch in updates_loader(batches, first=0, workers=0, pin=False):
         loss(model(batch.image), batch.target).backward()

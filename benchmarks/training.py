@@ -12,11 +12,11 @@ from unittest.mock import patch
 import torch
 
 from benchmarks.result import Goal, Row, Settings, Spread, Table, ratio_row
-from benchmarks.trained_run import compose
-from experiments.data.batches import Batch, TileBatches, updates_loader
+from benchmarks.trained_run import compose, tile_batches
+from experiments.data.batches import Batch, updates_loader
 from experiments.training import run
 from experiments.training.network import build_segmenter
-from experiments.training.preflight import LoadedData, instantiate, load_data, make_optimizer
+from experiments.training.preflight import LoadedData, load_data, make_optimizer
 
 
 def bare_loop(cfg: Any, loaded: LoadedData, batches: Iterable[Batch]) -> tuple[float, float]:
@@ -82,16 +82,7 @@ def measure(settings: Settings) -> Table:
     small = ("data.train_logs=4", "data.val_logs=2", "data.test_logs=4", "trainer.max_steps=4")
     cfg = compose("trainer.accelerator=cpu", *(small if settings.quick else ()))
     loaded = load_data(cfg)
-    tiles = TileBatches(
-        loaded.data.train,
-        instantiate(cfg, "sampling"),
-        instantiate(cfg, "augmentation"),
-        batch_size=cfg.trainer.batch_size,
-        side=cfg.trainer.tile,
-        seed=cfg.seed,
-        max_steps=cfg.trainer.max_steps,
-        ignores_pixels=loaded.ignores_pixels,
-    )
+    tiles = tile_batches(cfg, loaded)
     batches = list(updates_loader(tiles, first=0, workers=0, pin=False))
     bare_loop(cfg, loaded, batches[:2])
     whole, waits, loops, forwards = [], [], [], []

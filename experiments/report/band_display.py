@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.report.display import StudySize, check_axes, figure_of
+from experiments.report.display import StudySize, draw_into
 from experiments.report.style import COLUMN, MARGIN_SHADE, PAGE, QUIET, RC, SMALL, add_legend, arm_styles
 
 
@@ -74,10 +74,9 @@ class BandDisplay:
         arms = [arm for arm in self.names if arm != self.baseline]
         with plt.rc_context(RC):
             if axes is not None:
-                check_axes(axes, len(arms) * len(self.masks), "arm and mask")
-                for ax, (arm, mask) in zip(axes, [(a, m) for a in arms for m in self.masks], strict=True):
-                    self._panel(ax, arm, mask)
-                return figure_of(axes)
+                return draw_into(
+                    axes, [(arm, mask) for arm in arms for mask in self.masks], self._panel, "arm and mask"
+                )
             width = COLUMN if len(self.masks) == 1 else PAGE
             figure, grid = plt.subplots(
                 len(arms),

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.reliability import FEWEST_POSITIVES, reliability_table
-from experiments.report.display import StudySize, check_axes, figure_of
+from experiments.report.display import StudySize, draw_into
 from experiments.report.style import COLUMN, MINUS, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
 
 _TITLES = {"as stated": "as stated", "corrected": "after prior correction"}
@@ -89,10 +89,7 @@ class CalibrationDisplay:
         panels = [(kind, mask) for kind in self.rows for mask in self.masks]
         with plt.rc_context(RC):
             if axes is not None:
-                check_axes(axes, len(panels), "kind of scores and mask")
-                for ax, (kind, mask) in zip(axes, panels, strict=True):
-                    self._panel(ax, kind, mask)
-                return figure_of(axes)
+                return draw_into(axes, panels, self._panel, "kind of scores and mask")
             width = COLUMN if len(self.masks) == 1 else PAGE
             side = min(width / len(self.masks), 2.4)
             figure, grid = plt.subplots(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from experiments.comparable import StudyRuns, condition_values, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.report.condition_tables import BACKGROUND, level_table, verdicts_by_condition
-from experiments.report.display import StudySize, check_axes, figure_of, panel_grid
+from experiments.report.display import StudySize, draw_into, panel_grid
 from experiments.report.style import MARGIN_SHADE, PAGE, QUIET, RC, arm_styles
 
 LEVEL = "level"
@@ -128,14 +129,9 @@ class ConditionDisplay:
         Raises:
             ValueError: When `axes` has another length than there are panels.
         """
-        import matplotlib.pyplot as plt
-
         with plt.rc_context(RC):
             if axes is not None:
-                check_axes(axes, len(self.panels), "panel")
-                for ax, panel in zip(axes, self.panels, strict=True):
-                    self._panel(ax, panel)
-                return figure_of(axes)
+                return draw_into(axes, [(panel,) for panel in self.panels], self._panel, "panel")
             figure, grid = panel_grid(len(self.panels), self.columns, PAGE, 1.75, _ROOM)
             for ax, panel in zip(grid, self.panels, strict=True):
                 self._panel(ax, panel)

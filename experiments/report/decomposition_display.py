@@ -16,8 +16,8 @@ from matplotlib.patches import Patch
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.report.display import StudySize, check_axes, figure_of, panel_grid
-from experiments.report.style import COLUMN, PAGE, RC, add_legend
+from experiments.report.display import StudySize, arm_rows, draw_into
+from experiments.report.style import RC, add_legend
 
 _PARTS: dict[str, tuple[str, dict[str, Any], float]] = {
     "frontier_part": ("frontier part (tuned F1)", {"facecolor": "#2f6f9f", "edgecolor": "#2f6f9f"}, -0.19),
@@ -70,18 +70,8 @@ class DecompositionDisplay:
         """
         with plt.rc_context(RC):
             if axes is not None:
-                check_axes(axes, len(self.masks), "mask")
-                for ax, mask in zip(axes, self.masks, strict=True):
-                    self._panel(ax, mask)
-                return figure_of(axes)
-            arms = len(set(self.table["arm"]))
-            across = min(len(self.masks), 3)
-            width = PAGE if across > 1 else COLUMN
-            figure, panels = panel_grid(len(self.masks), across, width, 0.36 * arms + 0.6)
-            for index, (ax, mask) in enumerate(zip(panels, self.masks, strict=True)):
-                self._panel(ax, mask)
-                if index % across:
-                    ax.tick_params(labelleft=False)
+                return draw_into(axes, [(mask,) for mask in self.masks], self._panel, "mask")
+            figure = arm_rows(self.masks, len(set(self.table["arm"])), self._panel)
             add_legend(figure, self._legend())
         return figure
 

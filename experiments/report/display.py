@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from experiments.comparable import StudyRuns
 from experiments.frontier.comparison import Comparison
+from experiments.report.style import COLUMN, PAGE
 
 
 class Display(Protocol):
@@ -98,6 +99,42 @@ def panel_grid(
     for ax in grid.flat[count:]:
         ax.remove()
     return figure, list(grid.flat[:count])
+
+
+def draw_into(axes: Sequence[Axes], panels: Sequence[tuple[Any, ...]], draw: Callable[..., None], what: str) -> Figure:
+    """Draw panels into axes of the user's.
+
+    Args:
+        axes: One per panel.
+        panels: What `draw` takes after the axes, one tuple per panel.
+        draw: Draws one panel.
+        what: What there is one panel of, for the error.
+
+    Raises:
+        ValueError: When there is another number of axes than of panels.
+    """
+    check_axes(axes, len(panels), what)
+    for ax, panel in zip(axes, panels, strict=True):
+        draw(ax, *panel)
+    return figure_of(axes)
+
+
+def arm_rows(masks: Sequence[str], n_arms: int, draw: Callable[[Axes, str], None]) -> Figure:
+    """Make a figure of one panel per mask, in each a row per arm, arms named at the left edge only."""
+    across = min(len(masks), 3)
+    figure, panels = panel_grid(len(masks), across, PAGE if across > 1 else COLUMN, 0.36 * n_arms + 0.6)
+    for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):
+        draw(ax, mask)
+        if index % across:
+            ax.tick_params(labelleft=False)
+    return figure
+
+
+def gain_table(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Take verdicts and gains with their intervals, `gain` for the headline's, from `comparison.verdicts`."""
+    columns = ["arm", "mask", "verdict", "headline_gain", "headline_gain_low", "headline_gain_high"]
+    columns += ["verdict_f1", "f1_gain", "f1_gain_low", "f1_gain_high", "n_seeds", "n_groups"]
+    return verdicts[columns].rename(columns=lambda name: name.replace("headline_", ""))
 
 
 def check_axes(axes: Sequence[Axes], count: int, what: str) -> None:

@@ -52,9 +52,9 @@ class ExampleDisplay:
     size: StudySize
 
     @classmethod
-    def of(cls, study: StudyRuns, comparison: Comparison) -> ExampleDisplay | None:
-        """Choose the images; None where the runs kept none."""
-        choice = choose_examples(study)
+    def of(cls, study: StudyRuns, comparison: Comparison, choice: ExampleChoice | None = None) -> ExampleDisplay | None:
+        """Show chosen images, or choose them when `choice` is None; None where the runs kept none."""
+        choice = choice or choose_examples(study)
         if choice is None:
             return None
         return cls(choice, short_names(list(study.complete)), study.baseline, StudySize.of(study, comparison))

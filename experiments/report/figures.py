@@ -10,6 +10,7 @@ from experiments import run_store as store
 from experiments.comparable import StudyRuns
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.published_point import PublishedPoint
+from experiments.report.example_choice import ExampleChoice
 from experiments.report.known_ceiling import Ceiling
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def draw_all(
     ceiling: Ceiling | None = None,
     *,
     published: Sequence[PublishedPoint] = (),
+    examples: ExampleChoice | None = None,
     only: Collection[str] = tuple(TITLES),
 ) -> list[Path]:
     """Draw every figure that the study has numbers for; those of an earlier report that it lacks are removed.
@@ -56,6 +58,7 @@ def draw_all(
         comparison: Their comparison.
         ceiling: The best frontier there is, where it is known.
         published: Points of other systems.
+        examples: Images to show predictions of; chosen from the runs when None.
         only: Names of figures, keys of `TITLES`; others are not drawn.
 
     Returns:
@@ -68,7 +71,7 @@ def draw_all(
     import matplotlib.pyplot as plt
 
     paths, captions = [], []
-    for name, make in _displays(study, comparison, ceiling, published):
+    for name, make in _displays(study, comparison, ceiling, published, examples):
         display = make() if name in only else None
         if display is None:
             _remove(folder, name)
@@ -115,6 +118,7 @@ def _displays(
     comparison: Comparison,
     ceiling: Ceiling | None,
     published: Sequence[PublishedPoint],
+    examples: ExampleChoice | None,
 ) -> Iterator[tuple[str, Callable[[], Display | None]]]:
     from experiments.report.averages_display import AveragesDisplay
     from experiments.report.band_display import BandDisplay
@@ -140,7 +144,7 @@ def _displays(
     yield "averages", lambda: AveragesDisplay.of(study, comparison)
     yield "calibration", lambda: CalibrationDisplay.of(study, comparison)
     yield "training", lambda: TrainingDisplay.of(study, comparison)
-    yield "examples", lambda: ExampleDisplay.of(study, comparison)
+    yield "examples", lambda: ExampleDisplay.of(study, comparison, examples)
 
 
 def _remove(folder: Path, name: str) -> None:

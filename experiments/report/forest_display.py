@@ -17,8 +17,8 @@ from matplotlib.ticker import FuncFormatter
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.report.display import StudySize, check_axes, figure_of, panel_grid
-from experiments.report.style import COLUMN, MARGIN_SHADE, MINUS, PAGE, QUIET, RC, add_legend, arm_styles
+from experiments.report.display import StudySize, arm_rows, draw_into, gain_table
+from experiments.report.style import MARGIN_SHADE, MINUS, QUIET, RC, add_legend, arm_styles
 
 _LINEAR = 3.0  # margins, on either side of 0, that the axis shows on a linear scale
 
@@ -50,10 +50,8 @@ class ForestDisplay:
         verdicts = comparison.verdicts
         if not len(verdicts):
             return None
-        columns = ["arm", "mask", "verdict", "headline_gain", "headline_gain_low", "headline_gain_high"]
-        table = verdicts[[*columns, "verdict_f1", "f1_gain", "f1_gain_low", "f1_gain_high", "n_seeds", "n_groups"]]
         return cls(
-            table=table.rename(columns=lambda name: name.replace("headline_", "")),
+            table=gain_table(verdicts),
             names=short_names(list(study.complete)),
             baseline=study.baseline,
             masks=comparison.masks,
@@ -79,18 +77,8 @@ class ForestDisplay:
         """
         with plt.rc_context(RC):
             if axes is not None:
-                check_axes(axes, len(self.masks), "mask")
-                for ax, mask in zip(axes, self.masks, strict=True):
-                    self._panel(ax, mask)
-                return figure_of(axes)
-            arms = len(set(self.table["arm"]))
-            across = min(len(self.masks), 3)
-            width = PAGE if across > 1 else COLUMN
-            figure, panels = panel_grid(len(self.masks), across, width, 0.36 * arms + 0.6)
-            for index, (ax, mask) in enumerate(zip(panels, self.masks, strict=True)):
-                self._panel(ax, mask)
-                if index % across:
-                    ax.tick_params(labelleft=False)
+                return draw_into(axes, [(mask,) for mask in self.masks], self._panel, "mask")
+            figure = arm_rows(self.masks, len(set(self.table["arm"])), self._panel)
             add_legend(figure, self._legend())
         return figure
 

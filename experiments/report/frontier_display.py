@@ -18,7 +18,7 @@ from matplotlib.patheffects import withStroke
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.published_point import PublishedPoint
-from experiments.report.display import StudySize, check_axes, figure_of, panel_grid
+from experiments.report.display import StudySize, draw_into, panel_grid
 from experiments.report.known_ceiling import Ceiling
 from experiments.report.published import published_caption
 from experiments.report.published_marks import draw_on_frontier, published_handles
@@ -111,10 +111,7 @@ class FrontierDisplay:
         masks = list(self.prevalence)
         with plt.rc_context(RC):
             if axes is not None:
-                check_axes(axes, len(masks), "mask")
-                for ax, mask in zip(axes, masks, strict=True):
-                    self._panel(ax, mask)
-                return figure_of(axes)
+                return draw_into(axes, [(mask,) for mask in masks], self._panel, "mask")
             across = min(len(masks), 3)
             width = PAGE if across > 1 else 0.6 * PAGE
             figure, panels = panel_grid(len(masks), across, width, (width - 0.4) / across + 0.35)

@@ -18,7 +18,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from experiments.comparable import StudyRuns
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.published_point import PublishedPoint
-from experiments.report.display import StudySize, check_axes, figure_of, panel_grid
+from experiments.report.display import StudySize, draw_into, panel_grid
 from experiments.report.published import published_caption
 from experiments.report.published_marks import draw_on_seesaw, seesaw_handles
 from experiments.report.style import COLUMN, PAGE, QUIET, RC, add_legend
@@ -144,10 +144,7 @@ class SeesawDisplay:
         table = self.table
         with rc_context(RC):
             if axes is not None:
-                check_axes(axes, len(masks), "mask")
-                for ax, mask in zip(axes, masks, strict=True):
-                    self._panel(ax, mask, table)
-                return figure_of(axes)
+                return draw_into(axes, [(mask, table) for mask in masks], self._panel, "mask")
             across = min(len(masks), 3)
             figure, panels = panel_grid(len(masks), across, PAGE if across > 1 else COLUMN, 2.35)
             for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):

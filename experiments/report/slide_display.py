@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.report.display import StudySize, check_axes, figure_of, panel_grid
+from experiments.report.display import StudySize, draw_into, panel_grid
 from experiments.report.frontier_display import f1_contours
 from experiments.report.style import PAGE, QUIET, RC, add_legend, arm_styles, signed
 
@@ -84,10 +84,9 @@ class SlideDisplay:
         arms = [arm for arm in self.names if arm != self.baseline]
         with plt.rc_context(RC):
             if axes is not None:
-                check_axes(axes, len(arms) * len(self.masks), "mask and arm")
-                for ax, (mask, arm) in zip(axes, [(m, a) for m in self.masks for a in arms], strict=True):
-                    self._panel(ax, arm, mask)
-                return figure_of(axes)
+                return draw_into(
+                    axes, [(arm, mask) for mask in self.masks for arm in arms], self._panel, "mask and arm"
+                )
             across = min(len(arms), _ACROSS)
             chunks = [arms[start : start + across] for start in range(0, len(arms), across)]
             rows = [(mask, chunk) for chunk in chunks for mask in self.masks]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from experiments.frontier.comparison import Comparison, compare_arms
 from experiments.frontier.run_metrics import metrics_table
 from experiments.frontier.run_scores import RunScores
 from experiments.report.example_choice import choose_examples
-from experiments.report.figures import draw_all
+from experiments.report.figures import TITLES, draw_all
 from experiments.report.known_ceiling import Ceiling, find_ceiling
 from experiments.report.objective_theory import theories
 from experiments.report.page.page import write_page
@@ -43,33 +44,41 @@ def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, basel
     """
     studies = load_conditions(study_dir, baseline)
     if not studies[0].condition:
-        _report_one(studies[0], report_dir, report)
+        comparison, ceiling, figures = _write_one(studies[0], report_dir, report)
+        print(verdict_text(studies[0], comparison, ceiling))
+        print(f"figures: {figures[0]} and {len(figures) - 1} others")
+        print(f"report: {report_dir / 'report.md'}, page: {report_dir / PAGE}")
         return
     from experiments.report.condition_report import write_condition_report
 
-    comparisons = {}
-    for study in studies:
-        comparison = compare(study, report, n_comparisons=len(studies))
-        ceiling = find_ceiling(study, comparison)
-        folder = report_dir / study.condition
-        write_tables(folder, study, comparison, ceiling)
-        published = published_points(report, comparison.masks)
-        draw_all(folder / FIGURES, study, comparison, ceiling, published=published, only=("frontier",))
-        write_page(folder / PAGE, study, comparison, ceiling=ceiling, examples=choose_examples(study))
-        comparisons[study.condition] = comparison
+    comparisons = {
+        study.condition: _write_one(
+            study, report_dir / study.condition, report, n_comparisons=len(studies), only=("frontier",)
+        )[0]
+        for study in studies
+    }
     print(write_condition_report(report_dir, studies, comparisons))
 
 
-def _report_one(study: StudyRuns, report_dir: Path, report: DictConfig) -> None:
-    comparison = compare(study, report)
+def _write_one(
+    study: StudyRuns,
+    report_dir: Path,
+    report: DictConfig,
+    *,
+    n_comparisons: int = 1,
+    only: Collection[str] = tuple(TITLES),
+) -> tuple[Comparison, Ceiling | None, list[Path]]:
+    """Compare, and write tables, figures and page; return the comparison, its ceiling and the figures."""
+    comparison = compare(study, report, n_comparisons=n_comparisons)
     ceiling = find_ceiling(study, comparison)
+    examples = choose_examples(study)
     write_tables(report_dir, study, comparison, ceiling)
     published = published_points(report, comparison.masks)
-    figures = draw_all(report_dir / FIGURES, study, comparison, ceiling, published=published)
-    write_page(report_dir / PAGE, study, comparison, ceiling=ceiling, examples=choose_examples(study))
-    print(verdict_text(study, comparison, ceiling))
-    print(f"figures: {figures[0]} and {len(figures) - 1} others")
-    print(f"report: {report_dir / 'report.md'}, page: {report_dir / PAGE}")
+    figures = draw_all(
+        report_dir / FIGURES, study, comparison, ceiling, published=published, examples=examples, only=only
+    )
+    write_page(report_dir / PAGE, study, comparison, ceiling=ceiling, examples=examples)
+    return comparison, ceiling, figures
 
 
 def settings_of(report: DictConfig) -> CompareSettings:

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
 from experiments.frontier.treatments import TREATMENTS, UNTREATED
-from experiments.report.display import StudySize, check_axes, figure_of
+from experiments.report.display import StudySize, draw_into
 from experiments.report.style import COLUMN, FAINT, PAGE, QUIET, RC, add_legend, arm_styles
 
 _TUNED = "tuned_threshold"
@@ -81,10 +81,7 @@ class ThresholdingDisplay:
         panels = [(value, mask) for value in _ROWS for mask in self.masks]
         with plt.rc_context(RC):
             if axes is not None:
-                check_axes(axes, len(panels), "quantity and mask")
-                for ax, (value, mask) in zip(axes, panels, strict=True):
-                    self._panel(ax, value, mask)
-                return figure_of(axes)
+                return draw_into(axes, panels, self._panel, "quantity and mask")
             columns = len(self.masks)
             width = COLUMN + 0.6 if columns == 1 else PAGE
             height = 0.6 + max(0.1 * len(_MAPS) * len(self.names), 0.9)

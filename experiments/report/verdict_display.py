@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.report.display import StudySize, check_axes, figure_of
+from experiments.report.display import StudySize, check_axes, figure_of, gain_table
 from experiments.report.style import COLUMN, PAGE, QUIET, RC, signed
 
 SHADES = {
@@ -55,10 +55,8 @@ class VerdictDisplay:
         verdicts = comparison.verdicts
         if not len(verdicts):
             return None
-        columns = ["arm", "mask", "verdict", "headline_gain", "headline_gain_low", "headline_gain_high"]
-        table = verdicts[[*columns, "verdict_f1", "f1_gain", "f1_gain_low", "f1_gain_high", "n_seeds", "n_groups"]]
         return cls(
-            table=table.rename(columns=lambda name: name.replace("headline_", "")),
+            table=gain_table(verdicts),
             names=short_names(list(study.complete)),
             baseline=study.baseline,
             masks=comparison.masks,

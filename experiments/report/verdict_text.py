@@ -142,8 +142,17 @@ def slide_cell(row: pd.Series) -> str:
     return f"0.50 -> {row['baseline_threshold_probability']:.2g} (logits {-row['baseline_threshold']:+.1f})"
 
 
-def footnotes(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> Sequence[str]:
-    """Say what the table rests on, how to read it, and what is missing."""
+def footnotes(
+    study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None, *, columns: bool = True
+) -> Sequence[str]:
+    """Say what the table rests on, how to read it, and what is missing.
+
+    Args:
+        study: The runs.
+        comparison: Their comparison.
+        ceiling: The best frontier there is, where it is known.
+        columns: Whether to say what the columns of `verdict_rows` mean.
+    """
     verdicts, settings = comparison.verdicts, comparison.settings
     names = short_names(list(study.complete))
     seeds = sorted({int(n) for n in verdicts["n_seeds"]}) if len(verdicts) else [0]
@@ -157,12 +166,14 @@ def footnotes(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None)
         f"[{100 * (1 - settings.level):g} % intervals] for new seeds and new test images, training set as it is.",
         "An interval is a row's own. A verdict has to hold over all rows, and where seeds are few it takes part of its "
         "variance from the other rows: so a row can be undecided although its interval leaves out 0.",
-        "recall, precision: at the natural point (probability 0.5). "
-        "would decide: seeds or test groups in all, if the gain stays as it is; -: neither alone would. "
-        "slide: the baseline's threshold with the same recall, that shift of all its logits; "
-        "a point moves when its recall or precision does by more than "
-        f"±{settings.point_margin:g}.",
     ]
+    if columns:
+        notes.append(
+            "recall, precision: at the natural point (probability 0.5). "
+            "would decide: seeds or test groups in all, if the gain stays as it is; -: neither alone would. "
+            "slide: the baseline's threshold with the same recall, that shift of all its logits; "
+            f"a point moves when its recall or precision does by more than ±{settings.point_margin:g}."
+        )
     for _, row in study.holes.iterrows():
         notes.append(f"hole: {row['arm']} seed {row['seed']} is {row['status']}. {row['reason']}".rstrip())
     for arm, rows in study.differences.groupby("arm", sort=False):

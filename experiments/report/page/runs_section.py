@@ -18,8 +18,7 @@ from experiments.report.verdict_text import footnotes
 def runs_section(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> str:
     """Write the last section; HTML."""
     names = short_names(list(study.complete))
-    # What the columns of the terminal's table mean does not belong here.
-    told = [note for note in footnotes(study, comparison, ceiling) if not note.startswith("recall, precision:")]
+    told = footnotes(study, comparison, ceiling, columns=False)
     notes = "".join(f"<li>{text(typeset(note))}</li>" for note in told)
     parts = [f"<ul>{notes}</ul>", _arms(study, names), _settings_of_arms(study, names)]
     parts.append(_holes(study))
