@@ -142,6 +142,11 @@ def slide_cell(row: pd.Series) -> str:
     return f"0.50 -> {row['baseline_threshold_probability']:.2g} (logits {-row['baseline_threshold']:+.1f})"
 
 
+def _others(n_comparisons: int) -> str:
+    """Say that a verdict also holds beside those of other comparisons in the study."""
+    return f" and Bonferroni over {n_comparisons} conditions" if n_comparisons > 1 else ""
+
+
 def footnotes(
     study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None, *, columns: bool = True
 ) -> Sequence[str]:
@@ -162,7 +167,7 @@ def footnotes(
     notes = [
         f"{count} seed{'' if count == '1' else 's'}, {images} test images in {groups} groups; "
         f"margin ±{settings.margin:g}, "
-        f"level {settings.level:g} after Holm over all arms and masks; "
+        f"level {settings.level:g} after Holm over all arms and masks{_others(settings.n_comparisons)}; "
         f"[{100 * (1 - settings.level):g} % intervals] for new seeds and new test images, training set as it is.",
         "An interval is a row's own. A verdict has to hold over all rows, and where seeds are few it takes part of its "
         "variance from the other rows: so a row can be undecided although its interval leaves out 0.",

@@ -122,6 +122,6 @@ def test_the_report_is_written_for_each_condition_and_for_all(study_dir, tmp_pat
     assert "Bonferroni" in text
     assert "Tuned F1 of bce, trainer.max_steps from 20 to 100: +0.000 (thin)" in text
     for name in ("trainer.max_steps=20", "trainer.max_steps=100"):
-        assert (tmp_path / name / "report.md").is_file()
+        assert "Bonferroni over 2 conditions" in (tmp_path / name / "report.md").read_text()
         assert (tmp_path / name / "figures" / "frontier.png").is_file()
     assert (tmp_path / "figures" / "gains.png").is_file()
