@@ -74,8 +74,9 @@ def imbalance_sentences(study: StudyEvidence, lead: str = "") -> list[str]:
         counts = "; ".join(f"{mask} {_presence(found)}" for mask, found in masks.items())
         parts = ", ".join(f"{mask} {next(iter(found.values())).per_example:.0%}" for mask, found in masks.items())
         within = (
-            f" Part of ln(1 / share of pixels) that lies within images that hold the mask: {parts} (per example from "
-            f"{DOMINATES:.0%}, by count up to {1 - DOMINATES:.0%})."
+            f" How much of the imbalance is left in the images that hold the mask (ln of the share there, over ln of "
+            f"the share of all pixels): {parts}; from {DOMINATES:.0%} it is called per example, up to "
+            f"{1 - DOMINATES:.0%} by count."
         )
         sentences.append(
             f"**Imbalance{lead}: {_LEAD[kind]}, for {_joined(list(masks))}.** {_capital(counts)}."

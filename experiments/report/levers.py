@@ -150,7 +150,7 @@ def _lever_sentence(whose: str, rows: pd.DataFrame, name_studies: bool) -> str:
         # Without a training time there is nothing to rank by.
         return f"**Lever{whose}, by {statistic}: moved out**: {'; '.join(others)}."
     most = {
-        "none shown": "most per training time, because no added time is shown",
+        "none shown": "the largest gain without a shown cost in training time",
         "shown": "most per added minute of training",
     }
     text = f"**Lever{whose}, by {statistic}: {names[0]}** ({most[str(best['cost'])]}) {texts[0]}."

@@ -98,10 +98,18 @@ def _crossings(item: StudyEvidence) -> list[str]:
         return []
     crossing = verdicts[verdicts["verdict"] == "crosses"]
     return [
-        f"{names[row['arm']]} on {row['mask']} is a choice, not a gain.** Against {names[row['baseline']]} its "
-        f"precision is {row['reason']}: take the one that is better at the recall you need."
+        f"choose {names[row['arm']]} or {names[row['baseline']]} on {row['mask']} by the recall you need.** Their "
+        f"frontiers cross: {names[row['arm']]} is {row['reason']}.{_best_point(row)}"
         for _, row in crossing.iterrows()
     ]
+
+
+def _best_point(row: pd.Series) -> str:
+    """Say which of two crossing frontiers holds the better F1, where that is shown."""
+    if row["verdict_f1"] not in ("moves out", "moves in"):
+        return ""
+    better = "higher" if row["verdict_f1"] == "moves out" else "lower"
+    return f" For the best F1, its own is {better} ({with_interval(row, 'f1_gain')})."
 
 
 def _seeds(item: StudyEvidence) -> list[str]:
@@ -125,8 +133,8 @@ def _seeds(item: StudyEvidence) -> list[str]:
     rest = f" For {others} more, seeds alone would not do." if others else ""
     return [
         f"more seeds.** {len(rows)} of {len(verdicts)} arms x masks are undecided with {have} seeds. Seeds in all that "
-        f"would decide, if the gains stay as they are: {shown}.{rest} For half of those: the same command with "
-        f"{_seed_list(half)}; finished runs are kept."
+        f"would decide, if the gains stay as they are: {shown}.{rest} The same command with {_seed_list(half)} "
+        f"would decide half of those listed; finished runs are kept."
     ]
 
 

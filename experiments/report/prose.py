@@ -133,6 +133,9 @@ _WORDS = """## Words
 | crosses | shown to be better at some recalls and worse at others |
 | undecided | none of these is shown with these seeds and images |
 | group | test images that belong together; an image unless the data say otherwise |
+| simultaneous band | an interval for the difference of precision that holds at all recalls at once |
+| theory | what a loss's optimum does to the logits of plain BCE's: a positive weight w adds ln w, focal bends them |
+| lever | what is changed between arms: a loss, a weight, a sampling, more data |
 | Holm | a correction of the p values for looking at many arms and masks |"""
 
 _FILES = """## Files

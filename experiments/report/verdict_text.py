@@ -42,7 +42,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
     names = short_names(list(study.complete))
     gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision"}
     headers = ["mask", "arm", "verdict", f"{gain[comparison.settings.headline]} gain", "would decide"]
-    headers += ["recall", "precision", "F1", "verdict F1", "tuned F1 gain", "slide"]
+    headers += ["recall", "precision", "F1", "verdict F1", "tuned F1 gain", "threshold shift"]
     rows: list[list[str]] = []
     base = names[study.baseline]
     for mask in comparison.masks:
@@ -176,7 +176,7 @@ def footnotes(
         notes.append(
             "recall, precision: at the natural point (probability 0.5). "
             "would decide: seeds or test groups in all, if the gain stays as it is; -: neither alone would. "
-            "slide: the baseline's threshold with the same recall, that shift of all its logits; "
+            "threshold shift: the baseline's threshold with the same recall, and the shift of all its logits that does it; "
             f"a point moves when its recall or precision does by more than ±{settings.point_margin:g}."
         )
     for _, row in study.holes.iterrows():

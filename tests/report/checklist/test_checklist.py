@@ -115,7 +115,9 @@ def test_undecided_rows_ask_for_the_seeds_that_decide_half_of_them(losses):
     assert "5 of 6 arms x masks are undecided with 3 seeds" in text
     assert "better on thin 9" in text
     assert "For 1 more, seeds alone would not do." in text
-    assert "For half of those: the same command with `seed=0,1,2,3,4,5`" in text  # 6 is the second of 5, 6, 9, 21
+    assert (
+        "The same command with `seed=0,1,2,3,4,5` would decide half of those listed" in text
+    )  # 6 is the second of 5, 6, 9, 21
     verdicts["needed_seeds"], verdicts["needed_groups"] = float("inf"), [300.0, 200.0, *[float("inf")] * 4]
     (text,) = starting(next_sentences([item], name_studies=False), "Next: more test images")
     assert "About 200 test groups in all, in place of 16, would decide the nearest, better on dots" in text
@@ -142,8 +144,11 @@ def test_a_crossing_is_a_choice(losses):
     verdicts = losses.comparison.verdicts.copy()
     verdicts.loc[0, ["verdict", "reason"]] = ["crosses", "better at recall 0.40-0.60, worse at recall 0.90; AP +0.001"]
     item = replace(losses, comparison=replace(losses.comparison, verdicts=verdicts))
-    (text,) = [text for text in next_sentences([item], name_studies=False) if "a choice" in text]
-    assert text.startswith("**Next: better on thin is a choice, not a gain.** Against bce its precision is better at")
+    (text,) = starting(next_sentences([item], name_studies=False), "Next: choose")
+    assert text.startswith("**Next: choose better or bce on thin by the recall you need.** Their frontiers cross: ")
+    assert "better is better at recall 0.40-0.60" in text
+    verdict = verdicts.loc[0]
+    assert ("For the best F1" in text) == (verdict["verdict_f1"] in ("moves out", "moves in"))
 
 
 def test_several_studies_are_told_together_on_the_same_data_and_apart_on_others(losses, sweep, make):

@@ -91,7 +91,7 @@ def test_a_cost_that_is_not_shown_comes_first_and_an_unknown_one_is_not_ranked(m
         ["timeless", "unknown"],
     ]
     (text,) = lever_sentences([item], name_studies=False)
-    assert "free** (most per training time, because no added time is shown)" in text
+    assert "free** (the largest gain without a shown cost in training time)" in text
     assert "timeless gains" in text
     assert "its training time is not known" in text
 
