@@ -176,7 +176,7 @@ def footnotes(
         notes.append(
             "recall, precision: at the natural point (probability 0.5). "
             "would decide: seeds or test groups in all, if the gain stays as it is; -: neither alone would. "
-            "threshold shift: the baseline's threshold with the same recall, and the shift of all its logits that does it; "
+            "threshold shift: the baseline's threshold with the same recall, and the shift of its logits that does it; "
             f"a point moves when its recall or precision does by more than ±{settings.point_margin:g}."
         )
     for _, row in study.holes.iterrows():
