@@ -33,7 +33,8 @@ class CompareSettings:
         recalls: levels of precision at matched recall, and of the simultaneous band.
         precisions: levels of recall at matched precision.
         recall_tolerance: a recall is reached when a threshold exceeds it by at most this much.
-        theory: arm -> what theory says of its objective: a weight w, a `ScoreMap`, or one of these per mask.
+        theory: arm -> what theory says of its objective: a weight w, a `ScoreMap`, or one of these per mask. A
+            baseline that is not named is taken for plain BCE; None says that theory does not know it.
         seed: of the generator that simulates the band.
         n_draws: studies that are simulated for the band.
         threads: runs that are read at once; results do not depend on it.
@@ -49,7 +50,7 @@ class CompareSettings:
     recalls: tuple[float, ...] = _GRID
     precisions: tuple[float, ...] = _GRID[9:]
     recall_tolerance: float = RECALL_TOLERANCE
-    theory: Mapping[str, Theory] = field(default_factory=dict)
+    theory: Mapping[str, Theory | None] = field(default_factory=dict)
     seed: int = 0
     n_draws: int = 3_000
     threads: int = 2
@@ -101,3 +102,18 @@ class CompareSettings:
         if len(each) != n_masks:
             raise ValueError(f"theory: expected one value or {n_masks} for {arm!r}, got {len(each)}")
         return tuple(item if isinstance(item, ScoreMap) else ScoreMap(weight=float(item)) for item in each)
+
+    def predicted_thresholds(self, arm: str, baseline: str, n_masks: int) -> tuple[float, ...] | None:
+        """Logits of the baseline at which theory puts the arm's natural point, one per mask.
+
+        For weights w of the arm and w0 of the baseline: ln w0 - ln w. None where theory does not know both, or where
+        it makes no difference between them.
+        """
+        maps = self.score_maps(arm, n_masks)
+        if maps is None or (baseline in self.theory and self.theory[baseline] is None):
+            return None
+        references = self.score_maps(baseline, n_masks) or (ScoreMap(),) * n_masks
+        if maps == references:
+            return None
+        pairs = zip(maps, references, strict=True)
+        return tuple(float(reference.to_stated_logit(-own.natural_shift)) for own, reference in pairs)

@@ -20,7 +20,7 @@ def control_table(study: MeasuredStudy, pairs: list[PairedRuns]) -> pd.DataFrame
     rows = []
     for pair in pairs:
         rows.append(_control(study, pair, "baseline at its tuned threshold", "tuned", "tuned"))
-        if study.settings.theory.get(pair.arm) is not None:
+        if study.settings.predicted_thresholds(pair.arm, study.checked.baseline, len(study.checked.masks)) is not None:
             name = "baseline at theory's threshold"
             rows.append(_control(study, pair, name, f"theory:{pair.arm}", "natural"))
     return pd.DataFrame(rows)

@@ -66,15 +66,20 @@ def _rows(
                 "arm_value": means[0],
                 "baseline_value": means[1],
                 "difference": float(difference.estimate[index]) if all_reach else np.nan,
-                "low": float(low[index]) if all_reach else np.nan,
-                "high": float(high[index]) if all_reach else np.nan,
-                "band_low": float(band.low[edge[0]]) if band is not None and len(edge) else np.nan,
-                "band_high": float(band.high[edge[0]]) if band is not None and len(edge) else np.nan,
+                "low": _possible(low[index]) if all_reach else np.nan,
+                "high": _possible(high[index]) if all_reach else np.nan,
+                "band_low": _possible(band.low[edge[0]]) if band is not None and len(edge) else np.nan,
+                "band_high": _possible(band.high[edge[0]]) if band is not None and len(edge) else np.nan,
                 "n_seeds": len(pair.seeds),
                 "status": "; ".join(missing) if missing else "reached" if pair.seeds else "no paired seed",
             }
         )
     return rows
+
+
+def _possible(end: float) -> float:
+    """Cut the end of an interval for a difference of shares at ±1."""
+    return float(np.clip(end, -1.0, 1.0))
 
 
 def curve_table(study: MeasuredStudy) -> pd.DataFrame:

@@ -159,10 +159,11 @@ def measure(checked: CheckedRuns, settings: CompareSettings) -> MeasuredStudy:
     """
     n_masks, n_groups = len(checked.masks), len(checked.group_names)
     maps = {arm: settings.score_maps(arm, n_masks) for arm in checked.runs}
+    predicted = {arm: settings.predicted_thresholds(arm, checked.baseline, n_masks) for arm in checked.arms}
     theory_codes = {
-        f"theory:{arm}": tuple(int(logit_to_code(-item.natural_shift)) for item in maps[arm] or ())
-        for arm in checked.arms
-        if maps[arm] is not None
+        f"theory:{arm}": tuple(int(logit_to_code(logit)) for logit in logits)
+        for arm, logits in predicted.items()
+        if logits is not None
     }
     keys = [(arm, seed) for arm, seeds in checked.runs.items() for seed in sorted(seeds)]
 

@@ -33,7 +33,7 @@ def _slide(study: MeasuredStudy, pair: PairedRuns) -> dict[str, Any]:
         rows[:, :, 1] = mine - theirs
     shift = rows_difference(rows[:, :, :1])
     threshold = -float(shift.estimate[0])
-    maps = study.settings.score_maps(pair.arm, len(checked.masks))
+    predicted = study.settings.predicted_thresholds(pair.arm, checked.baseline, len(checked.masks))
     recall, recall_baseline = pair.mean("recall_natural")
     precision, precision_baseline = pair.mean("precision_natural")
     silent = sum(study.points[pair.arm, seed].points["natural"].tp[0, pair.mask] == 0 for seed in pair.seeds)
@@ -54,8 +54,8 @@ def _slide(study: MeasuredStudy, pair: PairedRuns) -> dict[str, Any]:
         "baseline_natural_precision": precision_baseline,
         "baseline_threshold": threshold,
         "baseline_threshold_probability": float(0.5 * (1.0 + np.tanh(0.5 * threshold))),
-        **interval_columns("shift", shift, level),
-        "predicted_shift": np.nan if maps is None else maps[pair.mask].natural_shift,
+        **interval_columns("shift", shift, level, limit=np.inf),
+        "predicted_shift": np.nan if predicted is None else -predicted[pair.mask],
         **interval_columns("precision_gain", rows_difference(rows[:, :, 1:]), level),
         "n_seeds": len(pair.seeds),
         "status": status,
@@ -79,7 +79,7 @@ def decomposition_table(study: MeasuredStudy, pairs: list[PairedRuns]) -> pd.Dat
             "baseline": study.checked.baseline,
             **interval_columns("f1_natural_change", rows_difference(natural), level),
             **interval_columns("frontier_part", rows_difference(tuned), level),
-            **interval_columns("threshold_part", rows_difference(natural - tuned), level),
+            **interval_columns("threshold_part", rows_difference(natural - tuned), level, limit=2.0),
             "n_seeds": len(pair.seeds),
         }
         rows.append(row)

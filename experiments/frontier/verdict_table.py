@@ -171,13 +171,16 @@ def _warning(study: MeasuredStudy, pair: PairedRuns) -> str:
     return "; ".join(warnings)
 
 
-def interval_columns(name: str, difference: PairedDifference, level: float) -> dict[str, float]:
-    """Estimate and interval of a single difference as three columns."""
-    low, high = difference.interval(level)
+def interval_columns(name: str, difference: PairedDifference, level: float, *, limit: float = 1.0) -> dict[str, float]:
+    """Estimate and interval of a single difference as three columns.
+
+    Shares differ by 1 at most; with few seeds a t interval may reach beyond, so it is cut at ±`limit`.
+    """
+    low, high = (np.clip(end[0], -limit, limit) for end in difference.interval(level))
     return {
         name: float(difference.estimate[0]),
-        f"{name}_low": float(low[0]),
-        f"{name}_high": float(high[0]),
+        f"{name}_low": float(low),
+        f"{name}_high": float(high),
     }
 
 

@@ -11,14 +11,16 @@ from experiments.frontier.compare_settings import Theory
 from experiments.frontier.theory import ScoreMap
 
 
-def theories(study: StudyRuns) -> dict[str, Theory]:
-    """Give each arm whose loss has a known population optimum its map; arms without one are left out."""
-    found = {}
+def theories(study: StudyRuns) -> dict[str, Theory | None]:
+    """Give each arm whose loss has a known population optimum its map; arms without one are left out.
+
+    A baseline of plain BCE is left out, as `CompareSettings` takes it for that; one without a known optimum is None.
+    """
+    found: dict[str, Theory | None] = {}
     for arm, seeds in study.complete.items():
-        if arm != study.baseline and seeds:
-            theory = _theory(next(iter(seeds.values())))
-            if theory is not None:
-                found[arm] = theory
+        theory = _theory(next(iter(seeds.values()))) if seeds else None
+        if theory != 1.0 if arm == study.baseline else theory is not None:
+            found[arm] = theory
     return found
 
 

@@ -1,6 +1,7 @@
 """The whole comparison: against plain pooling and jackknifing, its holes, its refusals, its invariances."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,13 @@ from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.comparison import Comparison, compare_arms
 from experiments.frontier.histogram_sums import merge, reorder_images
 from experiments.frontier.operating_point import operating_point, tuned_codes
+from experiments.frontier.paired_difference import PairedDifference
 from experiments.frontier.run_scores import RunScores
 from experiments.frontier.score_codes import NATURAL_CODE, code_to_logit
 from experiments.frontier.score_histogram import ScoreHistograms
 from experiments.frontier.simulation import ArmModel, Effects, TestSet, mapped_run, simulate_runs
 from experiments.frontier.theory import ScoreMap
+from experiments.frontier.verdict_table import interval_columns
 
 FAST = CompareSettings(n_draws=200, threads=1)
 
@@ -350,6 +353,29 @@ def test_other_headlines(runs) -> None:
 def test_bad_settings_are_named(options: dict) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(options))}: expected"):
         CompareSettings(**options)
+
+
+def test_theory_predicts_from_the_baselines_own_weight() -> None:
+    predicted = partial(CompareSettings.predicted_thresholds, n_masks=1)
+    weights = {"w": 12.0, "focal": ScoreMap(gamma=2.0), "same": 4.0}
+    plain = CompareSettings(theory=weights)
+    assert predicted(plain, "w", "bce") == pytest.approx((-np.log(12.0),))
+    weighted = CompareSettings(theory={**weights, "base": 4.0})
+    assert predicted(weighted, "w", "base") == pytest.approx((np.log(4.0 / 12.0),))
+    assert predicted(weighted, "same", "base") is None  # theory sees no difference
+    bent = CompareSettings(theory={**weights, "base": ScoreMap(gamma=2.0)})
+    # A focal baseline states the logit l(eta) where plain BCE would state -ln 12.
+    (threshold,) = predicted(bent, "w", "base")
+    assert ScoreMap(gamma=2.0).to_true_logit(threshold) == pytest.approx(-np.log(12.0))
+    unknown = CompareSettings(theory={**weights, "base": None})
+    assert predicted(unknown, "w", "base") is None
+
+
+def test_no_interval_leaves_what_is_possible() -> None:
+    wide = PairedDifference(np.array([0.1]), np.array([0.5]), np.array([0.0]), 2, 10)
+    assert min(wide.interval(0.05)[0]) < -1
+    assert interval_columns("gain", wide, 0.05) == {"gain": 0.1, "gain_low": -1.0, "gain_high": 1.0}
+    assert interval_columns("shift", wide, 0.05, limit=np.inf)["shift_high"] > 1
 
 
 def test_theory_of_an_arm() -> None:

@@ -1,5 +1,7 @@
 """The report says what the numbers say: tables, prose and figure against the comparison they are made from."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -119,6 +121,13 @@ def test_the_prose_carries_the_numbers(study, comparison):
 
 def test_theory_is_read_from_the_configuration(study):
     assert theories(study) == {"loss=weighted_bce": 20.0}
+    # The baseline counts too, unless it is plain BCE; where theory does not know it, that is said.
+    assert theories(replace(study, baseline="loss=weighted_bce")) == {"loss=weighted_bce": 20.0, "loss=bce": 1.0}
+    assert theories(replace(study, baseline="loss=custom")) == {
+        "loss=weighted_bce": 20.0,
+        "loss=bce": 1.0,
+        "loss=custom": None,
+    }
 
 
 def test_the_figure_draws_every_arm_and_both_points(study, comparison):
