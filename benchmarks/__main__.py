@@ -25,6 +25,7 @@ TABLES = {
     "test_set": "benchmarks.test_set",
     "losses": "benchmarks.loss_speed",
     "training": "benchmarks.training",
+    "profile": "benchmarks.run_profile",
     "study": "benchmarks.study_speed",
     "compare": "benchmarks.compare_speed",
     "growth": "benchmarks.growth",

@@ -13,7 +13,7 @@ from benchmarks.compare_speed import study_scores
 from benchmarks.result import Goal, Row, Settings, Spread, Table, bytes_text, seconds_text
 from benchmarks.stopwatch import peak_memory
 from benchmarks.test_set import stream
-from benchmarks.trained_run import TrainedLogits, trained_logits
+from benchmarks.trained_run import TrainedLogits, compose, trained_logits
 from experiments.frontier.comparison import compare_arms
 from experiments.frontier.score_counts import ScoreHistogramBuilder
 
@@ -83,7 +83,7 @@ def grow(
 
 
 def measure(settings: Settings) -> Table:
-    """Measure histogram, evaluation and comparison along their axes."""
+    """Measure histogram, evaluation, comparison and report along their axes."""
     data = trained_logits(4, updates=4) if settings.quick else trained_logits()
     rounds = settings.rounds(3)
     grown = [
@@ -102,6 +102,14 @@ def measure(settings: Settings) -> Table:
             (1, 2) if settings.quick else (8, 16, 32, 64),
             lambda count: lambda: stream(data, count),
             rounds=rounds,
+        ),
+        grow(
+            "evaluation, network included",
+            "images of 256²",
+            "image",
+            (1, 2) if settings.quick else (4, 8, 16, 32),
+            _evaluation_at,
+            rounds=settings.rounds(2),
         ),
         _compare_growth(data, "images", (2, 4) if settings.quick else (8, 16, 32), rounds),
         _compare_growth(data, BESIDE, (1, 2) if settings.quick else (1, 2, 4, 8), rounds),
@@ -137,8 +145,8 @@ def draw(growths: Sequence[Growth], path: Path) -> None:
     """Draw time, and memory where it was measured, over size, on log axes."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 6.5), layout="constrained")
-    for axes, growth in zip(figure.subplots(2, 3).flat, growths, strict=True):
+    figure = Figure(figsize=(11, 9.5), layout="constrained")
+    for axes, growth in zip(figure.subplots(3, 3).flat, growths, strict=True):
         axes.loglog(growth.sizes, growth.seconds, "o-", color="#0072B2", label="time, s")
         if growth.peak and min(growth.peak) > 0:
             twin = axes.twinx()
@@ -159,6 +167,25 @@ def _histogram_of(data: TrainedLogits, side: int) -> Callable[[], object]:
         return builder.build()
 
     return call
+
+
+def _evaluation_at(count: int) -> Callable[[], object]:
+    """Score `count` images with the demo's network, as a run does after training."""
+    from experiments.training.device import make_accelerator
+    from experiments.training.evaluate import score_split
+    from experiments.training.network import build_segmenter
+    from experiments.training.preflight import load_data
+
+    size = ("data.height=[256,256]", "data.width=[256,256]", f"data.test_logs={count}", "data.cache_dir=null")
+    cfg = compose(*size, "data.train_logs=2", "data.val_logs=1", "trainer.accelerator=cpu")
+    loaded = load_data(cfg)
+    network = build_segmenter(
+        cfg, channels=loaded.data.channels, prevalence=loaded.prevalence, statistics=loaded.statistics
+    )
+    accelerator = make_accelerator(cfg.trainer)
+    windows = {"side": cfg.trainer.eval_tile, "overlap": cfg.trainer.eval_overlap}
+    test, masks, batch = loaded.data.test, loaded.data.masks, cfg.trainer.eval_batch_size
+    return lambda: score_split(network, test, masks, accelerator, batch_size=batch, **windows)
 
 
 def _compare_growth(data: TrainedLogits, axis: str, sizes: Sequence[int], rounds: int) -> Growth:
@@ -200,7 +227,7 @@ def _cells(growths: Sequence[Growth]) -> str:
 
 
 def _projection(growths: Sequence[Growth], bytes_per_image: float) -> str:
-    test_set, by_images, by_arms = growths[1], growths[2], growths[3]
+    test_set, by_images, by_arms = growths[1], growths[3], growths[4]
     hours = test_set.constant * 1e6 / 3600
     kept = bytes_per_image * 1e6
     thousand = by_arms.constant * 500  # two seeds an arm
