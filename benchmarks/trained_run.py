@@ -40,23 +40,6 @@ def compose(*overrides: str) -> Any:
         return hydra_compose("config", overrides=list(overrides))
 
 
-def tile_batches(cfg: Any, loaded: Any) -> Any:
-    """Make the training batches of a configuration, as a run does."""
-    from experiments.config import instantiate
-    from experiments.data.batches import TileBatches
-
-    return TileBatches(
-        loaded.data.train,
-        instantiate(cfg, "sampling"),
-        instantiate(cfg, "augmentation"),
-        batch_size=cfg.trainer.batch_size,
-        side=cfg.trainer.tile,
-        seed=cfg.seed,
-        max_steps=cfg.trainer.max_steps,
-        ignores_pixels=loaded.ignores_pixels,
-    )
-
-
 @lru_cache(maxsize=2)
 def trained_logits(images: int = 32, updates: int = 150) -> TrainedLogits:
     """Train plain BCE on synthetic logs of 256 x 256 pixels and score test logs; about 20 seconds on two cores.
@@ -67,7 +50,7 @@ def trained_logits(images: int = 32, updates: int = 150) -> TrainedLogits:
     """
     from experiments.data.batches import updates_loader
     from experiments.training.network import build_segmenter
-    from experiments.training.preflight import load_data, make_optimizer
+    from experiments.training.preflight import load_data, make_optimizer, tile_batches
     from losses import WeightedBCELoss
 
     cfg = compose(

@@ -12,11 +12,12 @@ from unittest.mock import patch
 import torch
 
 from benchmarks.result import Goal, Row, Settings, Spread, Table, ratio_row
-from benchmarks.trained_run import compose, tile_batches
+from benchmarks.trained_run import compose
 from experiments.data.batches import Batch, updates_loader
+from experiments.data.resident_tiles import training_updates
 from experiments.training import run
 from experiments.training.network import build_segmenter
-from experiments.training.preflight import LoadedData, load_data, make_optimizer
+from experiments.training.preflight import LoadedData, load_data, make_optimizer, tile_batches
 
 
 def bare_loop(cfg: Any, loaded: LoadedData, batches: Iterable[Batch]) -> tuple[float, float]:
@@ -59,7 +60,7 @@ def whole_run(cfg: Any, loaded: LoadedData) -> tuple[float, float]:
 
     def watched(*arguments: Any, **settings: Any) -> Iterator[Batch]:
         nonlocal waited
-        batches = iter(updates_loader(*arguments, **settings))
+        batches = iter(training_updates(*arguments, **settings))
         while True:
             started = time.perf_counter()
             batch = next(batches, None)
@@ -68,7 +69,7 @@ def whole_run(cfg: Any, loaded: LoadedData) -> tuple[float, float]:
                 return
             yield batch
 
-    with tempfile.TemporaryDirectory() as folder, patch.object(run, "updates_loader", watched):
+    with tempfile.TemporaryDirectory() as folder, patch.object(run, "training_updates", watched):
         started = time.perf_counter()
         status = run.execute(cfg, Path(folder), "loss=bce", loaded, lambda update: None)
         seconds = time.perf_counter() - started

@@ -27,9 +27,11 @@ class TrainerSchema:
     eval_batch_size: int = MISSING
     accelerator: str = MISSING
     precision: str = MISSING
+    compile: bool = False
     channels_last: bool = MISSING
     prior_bias: bool = MISSING
     workers: int = MISSING
+    data_on_device: str = "auto"
     threads: int | None = None
     log_every: int = MISSING
     checkpoint_every: int = MISSING

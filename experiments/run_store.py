@@ -55,11 +55,14 @@ _NOT_RESULTS = (
     "data.memory",
     "data.threads",
     "trainer.workers",
+    "trainer.data_on_device",
     "trainer.threads",
     "trainer.log_every",
     "trainer.checkpoint_every",
     "trainer.example_pixels",
 )
+# Keys that came later: a run of which they have this value is the run that was made without them.
+_LATER_KEYS = {"trainer.compile": False}
 
 
 @dataclass(frozen=True)
@@ -244,7 +247,8 @@ def _is_under(key: str, roots: tuple[str, ...]) -> bool:
 
 def result_config(config: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
     """Keep the flattened keys that a result depends on, less those at or below the keys in `without`."""
-    return {k: v for k, v in flatten(config).items() if not _is_under(k, _NOT_RESULTS + without)}
+    flat = {k: v for k, v in flatten(config).items() if not (k in _LATER_KEYS and v == _LATER_KEYS[k])}
+    return {k: v for k, v in flat.items() if not _is_under(k, _NOT_RESULTS + without)}
 
 
 def fingerprint(content: Mapping[str, Any]) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 
 from experiments.data.sampling import Sampling, Tile
 from experiments.data.split import Sample, Split
+
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -82,13 +86,22 @@ class TileBatches(Dataset[Batch]):
 
     def __getitem__(self, update: int) -> Batch:
         """Make the batch of one update."""
+        return self.batch(update, self._cut)
+
+    def batch(self, update: int, cut: Callable[[Tile], tuple[Tensor, Tensor]], device: torch.device = _CPU) -> Batch:
+        """Make the batch of one update from tiles that are cut elsewhere.
+
+        Args:
+            update: Of which the places of the tiles and all random numbers are a function.
+            cut: Tile to its image, uint8 (K, side, side), and `stacked_masks`, (C or C + 1, side, side).
+            device: Where `cut` leaves its tiles.
+        """
         rng = np.random.default_rng([self.seed, update])
         tiles = self.sampling.draw(
             self.split, rng, count=self.batch_size, side=self.side, progress=update / self.max_steps
         )
-        with torch.random.fork_rng(devices=[]):  # torchvision draws from the global generator
-            torch.manual_seed(int(rng.integers(2**63)))
-            parts = [self._augmented(cut_tile(self.split.samples[tile.image], tile, self.side)) for tile in tiles]
+        with _numbers_of(int(rng.integers(2**63)), device):
+            parts = [self._augmented(*cut(tile)) for tile in tiles]
         images, targets, valids = zip(*parts, strict=True)
         return Batch(
             torch.stack(images).contiguous(memory_format=torch.channels_last),
@@ -96,28 +109,54 @@ class TileBatches(Dataset[Batch]):
             torch.stack(valids) if self.ignores_pixels else None,
         )
 
-    def _augmented(self, sample: Sample) -> tuple[Tensor, Tensor, Tensor]:
-        image = tv_tensors.Image(torch.from_numpy(sample.image.transpose(2, 0, 1).copy()))
-        masks = [sample.target]
-        if self.ignores_pixels:
-            valid = np.ones(sample.target.shape[1:], bool) if sample.valid is None else sample.valid
-            masks.append(valid[None])
-        stacked = np.concatenate(masks).astype(np.uint8)
-        image, mask = self.augment(image, tv_tensors.Mask(torch.from_numpy(stacked)))
-        mask = mask.as_subclass(Tensor).bool()
-        count = len(sample.target)
-        return image.as_subclass(Tensor), mask[:count], mask[count:]
+    def _cut(self, tile: Tile) -> tuple[Tensor, Tensor]:
+        sample = cut_tile(self.split.samples[tile.image], tile, self.side)
+        masks = stacked_masks(sample, ignores_pixels=self.ignores_pixels)
+        return torch.from_numpy(sample.image.transpose(2, 0, 1).copy()), torch.from_numpy(masks)
+
+    def _augmented(self, image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        image, masks = self.augment(tv_tensors.Image(image), tv_tensors.Mask(masks))
+        masks = masks.as_subclass(Tensor).bool()
+        count = len(masks) - self.ignores_pixels
+        return image.as_subclass(Tensor), masks[:count], masks[count:]
+
+
+@contextmanager
+def _numbers_of(seed: int, device: torch.device) -> Iterator[None]:
+    """Within, torchvision draws from generators with this seed: the host's, and the device's where it has its own.
+
+    Both are as they were afterwards. Neither needs the device to have done its work.
+    """
+    ordinal = torch.cuda.current_device() if device.index is None and device.type == "cuda" else device.index
+    with torch.random.fork_rng(devices=[] if device.type != "cuda" else [ordinal]):
+        if device.type == "cuda":
+            torch.cuda.default_generators[ordinal].manual_seed(seed)
+        # Not torch.manual_seed, which would seed the dropout of a network on a GPU, too.
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+def stacked_masks(sample: Sample, *, ignores_pixels: bool) -> NDArray[np.uint8]:
+    """Stack what an augmentation moves with the image: the masks and, where pixels are ignored, which are not.
+
+    Returns:
+        uint8 {0, 1}, (C, H, W), or (C + 1, H, W) with the valid pixels last.
+    """
+    if not ignores_pixels:
+        return sample.target.astype(np.uint8)
+    valid = np.ones(sample.target.shape[1:], bool) if sample.valid is None else sample.valid
+    return np.concatenate([sample.target, valid[None]]).astype(np.uint8)
 
 
 def cut_tile(sample: Sample, tile: Tile, side: int) -> Sample:
     """Cut a tile out of a sample; an image smaller than the tile is mirrored at its far edges."""
-    rows = _mirrored(tile.top, side, sample.image.shape[0])
-    columns = _mirrored(tile.left, side, sample.image.shape[1])
+    rows = mirrored(tile.top, side, sample.image.shape[0])
+    columns = mirrored(tile.left, side, sample.image.shape[1])
     valid = None if sample.valid is None else sample.valid[rows][:, columns]
     return Sample(sample.image[rows][:, columns], sample.target[:, rows][:, :, columns], valid)
 
 
-def _mirrored(start: int, side: int, length: int) -> Any:
+def mirrored(start: int, side: int, length: int) -> slice | NDArray[np.intp]:
     """Index `side` places from `start`: a slice inside the image, else indices that run back and forth."""
     if start + side <= length:
         return slice(start, start + side)

@@ -184,9 +184,6 @@ def _fired(codes: torch.Tensor, thresholds: NDArray[np.int16]) -> torch.Tensor:
     return codes[:, None] >= torch.from_numpy(thresholds).to(codes.device)[:, :, None]
 
 
-_BIT_VALUES = (128, 64, 32, 16, 8, 4, 2, 1)
-
-
 def _packed(flags: torch.Tensor) -> NDArray[np.uint8]:
     """Eight pixels to a byte along the last axis, as `numpy.packbits`; an accelerator packs before it sends them."""
     if flags.device.type == "cpu":
@@ -196,7 +193,8 @@ def _packed(flags: torch.Tensor) -> NDArray[np.uint8]:
 
 def _packed_on_device(flags: torch.Tensor) -> torch.Tensor:
     eights = pad(flags, (0, -flags.shape[-1] % 8)).unflatten(-1, (-1, 8))
-    return (eights * torch.tensor(_BIT_VALUES, dtype=torch.uint8, device=flags.device)).sum(-1, dtype=torch.uint8)
+    shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=flags.device)  # made there: a copy would be waited for
+    return (eights.to(torch.uint8) << shifts).sum(-1, dtype=torch.uint8)
 
 
 def _count_rows(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:

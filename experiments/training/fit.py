@@ -29,11 +29,12 @@ def fit(
     on_update: Callable[[int], None],
     save: Callable[[], None],
     row_ends: Collection[int] = (),
+    forward: Callable[[Tensor], Tensor] | None = None,
 ) -> bool:
     """Train until `max_steps` updates are done.
 
-    Losses and shares of foreground are read from the device only once in `log_every` updates, so that a GPU never
-    waits for the host.
+    Losses and shares of foreground are read from the device only when a row of the history ends: between rows the host
+    never waits for a GPU. (fp16 is the exception: its scaler looks at every gradient.)
 
     Args:
         state: Model, optimizer and scheduler; changed in place.
@@ -47,11 +48,14 @@ def fit(
         on_update: Called with the number of updates done, after each one.
         save: Called to write a checkpoint.
         row_ends: Numbers of updates after which a row of the history ends besides.
+        forward: Maps images to logits with the weights of `state.model`, such as its compiled twin; None calls the
+            model itself.
 
     Returns:
         False when the loss became NaN or infinite and training stopped there.
     """
-    model = state.model.train()
+    state.model.train()
+    forward = state.model if forward is None else forward
     pending: list[dict[str, Tensor]] = []
     seen: list[Tensor] = []
     started = time.perf_counter()
@@ -59,7 +63,7 @@ def fit(
     for batch in batches:
         batch = batch.to(accelerator.device)
         with accelerator.autocast():
-            logits = model(batch.image)
+            logits = forward(batch.image)
         loss = apply_criterion(criterion, logits, batch.target, batch.valid)
         accelerator.backward(loss)
         state.optimizer.step()

@@ -12,9 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from experiments.config import ConfigError, instantiate, require_complete
-from experiments.data.batches import PixelStatistics, pixel_statistics
+from experiments.data.batches import PixelStatistics, TileBatches, pixel_statistics
+from experiments.data.resident_tiles import check_augmentation, stays_on_device
 from experiments.data.sampling import check_sampling
 from experiments.data.split import SegmentationData
+from experiments.training.compiled import check_compiler
 from experiments.training.criterion import check_criterion
 from experiments.training.device import make_accelerator
 from experiments.training.evaluate import window_spans
@@ -62,7 +64,7 @@ def check(cfg: DictConfig) -> LoadedData:
     """
     require_complete(cfg)
     _check_numbers(cfg)
-    make_accelerator(cfg.trainer)
+    device = make_accelerator(cfg.trainer).device
     loaded = load_data(cfg)
     sampling = instantiate(cfg, "sampling")
     if not callable(getattr(sampling, "draw", None)):
@@ -78,9 +80,25 @@ def check(cfg: DictConfig) -> LoadedData:
         cfg.trainer.tile,
         loaded,
     )
-    instantiate(cfg, "augmentation")
     make_optimizer(cfg, nn.Linear(1, 1))
+    _check_resident(cfg, tile_batches(cfg, loaded), device)
+    if cfg.trainer.compile:
+        check_compiler(device)
     return loaded
+
+
+def tile_batches(cfg: DictConfig, loaded: LoadedData) -> TileBatches:
+    """Say how the batches of a run are made: sampling, augmentation and the numbers of `cfg.trainer`."""
+    return TileBatches(
+        loaded.data.train,
+        instantiate(cfg, "sampling"),
+        instantiate(cfg, "augmentation"),
+        batch_size=cfg.trainer.batch_size,
+        side=cfg.trainer.tile,
+        seed=cfg.seed,
+        max_steps=cfg.trainer.max_steps,
+        ignores_pixels=loaded.ignores_pixels,
+    )
 
 
 def make_optimizer(cfg: DictConfig, model: nn.Module) -> tuple[torch.optim.Optimizer, Any]:
@@ -133,6 +151,14 @@ def _check_numbers(cfg: DictConfig) -> None:
         wrong.append(f"trainer.eval_overlap: {error}")
     if wrong:
         raise ConfigError("\n".join(wrong))
+
+
+def _check_resident(cfg: DictConfig, batches: TileBatches, device: torch.device) -> None:
+    try:
+        if stays_on_device(cfg.trainer.data_on_device, batches, device):
+            check_augmentation(batches, device)
+    except ValueError as error:
+        raise ConfigError(f"trainer.data_on_device: {error}") from error
 
 
 @lru_cache(maxsize=8)

@@ -20,13 +20,14 @@ from omegaconf import DictConfig
 
 from experiments import run_store as store
 from experiments.config import ConfigError, instantiate, to_plain
-from experiments.data.batches import TileBatches, updates_loader
+from experiments.data.resident_tiles import training_updates
 from experiments.data.sampling import check_sampling, switch_update
 from experiments.frontier.operating_point import tuned_thresholds
 from experiments.frontier.presence import Presence
 from experiments.frontier.run_metrics import metrics_table
 from experiments.training.ceiling import score_ceiling
 from experiments.training.checkpoint import TrainingState, restore_state, save_state, save_weights
+from experiments.training.compiled import compiled_twin
 from experiments.training.criterion import set_prevalence
 from experiments.training.device import device_name, make_accelerator, peak_memory_mb
 from experiments.training.evaluate import score_split
@@ -34,7 +35,7 @@ from experiments.training.examples import example_collector
 from experiments.training.fit import fit
 from experiments.training.foreground_seen import foreground_seen
 from experiments.training.network import build_segmenter, weights_fingerprint
-from experiments.training.preflight import LoadedData, make_optimizer
+from experiments.training.preflight import LoadedData, make_optimizer, tile_batches
 
 log = logging.getLogger(__name__)
 
@@ -146,23 +147,19 @@ def _fit_and_score(
     checkpoint = folder / store.CHECKPOINT_FILE
     if restore_state(checkpoint, state, fingerprint):
         log.info("going on from update %d", state.update)
-    sampling = instantiate(cfg, "sampling")
-    check_sampling(sampling, data.train, data.masks, side=trainer.tile)
-    switch = switch_update(sampling, trainer.max_steps)
-    batches = TileBatches(
-        data.train,
-        sampling,
-        instantiate(cfg, "augmentation"),
-        batch_size=trainer.batch_size,
-        side=trainer.tile,
-        seed=cfg.seed,
-        max_steps=trainer.max_steps,
-        ignores_pixels=loaded.ignores_pixels,
+    batches = tile_batches(cfg, loaded)
+    check_sampling(batches.sampling, data.train, data.masks, side=trainer.tile)
+    switch = switch_update(batches.sampling, trainer.max_steps)
+    updates = training_updates(
+        batches,
+        first=state.update,
+        device=accelerator.device,
+        on_device=trainer.data_on_device,
+        workers=trainer.workers,
     )
-    loader = updates_loader(batches, first=state.update, workers=trainer.workers, pin=accelerator.device.type == "cuda")
     finite = fit(
         state,
-        loader,
+        updates,
         criterion,
         accelerator,
         masks=data.masks,
@@ -172,6 +169,8 @@ def _fit_and_score(
         on_update=on_update,
         save=lambda: save_state(checkpoint, state, fingerprint),
         row_ends=() if switch is None else (switch,),
+        # Scoring calls the model itself: its images are of any size, and each size would be compiled anew.
+        forward=compiled_twin(state.model) if trainer.compile else None,
     )
     store.write_table(folder / store.HISTORY_FILE, pd.DataFrame(state.history))
     found: dict[str, Any] = {

@@ -9,6 +9,7 @@ from benchmarks import __main__ as command
 from benchmarks.page import page_text, read_numbers, table_text, write_numbers
 from benchmarks.result import Goal, Row, Spread, Table, bytes_text, ratio_row, seconds_text
 from benchmarks.stopwatch import in_turn, peak_memory
+from benchmarks.trained_run import TrainedLogits
 
 
 def row(middle, **settings):
@@ -99,6 +100,52 @@ def test_an_unknown_table_is_refused(capsys):
         command.main(["speed"])
     assert stop.value.code == 2
     assert "TABLE: expected start_up, histogram" in capsys.readouterr().err
+
+
+def test_the_table_of_a_gpu_runs_on_a_cpu(capsys):
+    from benchmarks.gpu import measure
+    from benchmarks.result import Settings
+
+    table = measure(Settings(quick=True), device="cpu")
+    found = {row.work: row for row in table.rows}
+    assert [row.note for row in table.rows if row.measured is None] == []
+    same = ("losses and gradients, same logits", "histograms, same logits", "AP, same weights, float32")
+    assert [found[work].measured.middle for work in same] == [0, 0, 0]
+    assert found["training, loss of 3 updates, float32"].measured.middle == 0
+    ways = [work.split("; ")[1] for work in found if work.startswith("training, 64², batch 2")]
+    assert ways == [
+        "as `train` runs it: compiled, images on the device",
+        "not compiled, images on the device",
+        "compiled, 0 workers",
+        "not compiled, 0 workers",
+    ]
+    text = table_text(table)
+    assert "at least 0.9x" in text
+    assert "30 runs of 20,000 updates" in text
+    assert "It took" in text
+
+
+def test_no_part_begins_on_a_gpu_when_time_is_up(monkeypatch):
+    from benchmarks import gpu
+    from benchmarks.result import Settings
+
+    monkeypatch.setattr(gpu, "BEGIN_UNTIL", -1)
+    monkeypatch.setattr(
+        gpu, "trained_logits", lambda *args, **settings: TrainedLogits(torch.ones(1), torch.ones(1), ())
+    )
+    table = gpu.measure(Settings(quick=True), device="cpu")
+    assert {row.outcome for row in table.rows} == {"not measured"}
+    assert table.rows[-1].work == "loss, Dice"
+
+
+def test_a_part_that_fails_on_a_gpu_is_a_row_with_its_reason(capsys):
+    from benchmarks.gpu import _rows_or_reason
+
+    def broken():
+        raise RuntimeError("CUDA out of memory.\nTried to allocate")
+
+    (found,) = _rows_or_reason("training", broken)
+    assert (found.outcome, found.note) == ("not measured", "RuntimeError: CUDA out of memory.")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -17,3 +17,24 @@ def test_a_sampling_that_the_data_do_not_allow_is_refused(composed):
     with pytest.raises(ConfigError, match=r"sampling .*BackgroundUndersampling.*foreground_share: expected more than"):
         check(composed(*logs, "sampling=undersampling", "sampling.foreground_share=0.1"))
     check(composed(*logs, "sampling=undersampling"))
+
+
+def test_a_place_for_the_data_that_does_not_work_is_refused(composed):
+    logs = (
+        "data.train_logs=2",
+        "data.val_logs=1",
+        "data.test_logs=1",
+        "data.cache_dir=null",
+        "trainer.accelerator=cpu",
+    )
+    with pytest.raises(ConfigError, match=r"trainer\.data_on_device: expected auto, true or false, got gpu"):
+        check(composed(*logs, "trainer.data_on_device=gpu"))
+    # An augmentation that fails on a tile is named with the way out, before training.
+    broken = (
+        "augmentation=none",
+        "augmentation._target_=torchvision.transforms.v2.RandomCrop",
+        "+augmentation.size=128",
+    )
+    with pytest.raises(ConfigError, match=r"trainer\.data_on_device: the augmentation failed .*data_on_device=false"):
+        check(composed(*logs, *broken, "trainer.data_on_device=true"))
+    check(composed(*logs, "trainer.data_on_device=true"))

@@ -115,6 +115,10 @@ def test_a_finished_run_is_not_run_again(composed, loaded, tmp_path):
     execute(cfg, tmp_path, "a", loaded, nothing)
     assert is_finished(tmp_path, to_plain(cfg), loaded)
     assert is_finished(tmp_path, to_plain(composed(*SMALL, "trainer.workers=3", "report.margin=0.5")), loaded)
+    assert is_finished(tmp_path, to_plain(composed(*SMALL, "trainer.data_on_device=true")), loaded)
+    earlier = to_plain(cfg)
+    del earlier["trainer"]["compile"]  # a run made before the key was there
+    assert is_finished(tmp_path, earlier, loaded)
     with pytest.raises(ConfigError, match=r"trainer.max_steps: 6 there, 7 now.*overwrite=true"):
         is_finished(tmp_path, to_plain(composed(*SMALL, "trainer.max_steps=7")), loaded)
     assert not is_finished(tmp_path, to_plain(composed(*SMALL, "trainer.max_steps=7", "overwrite=true")), loaded)
