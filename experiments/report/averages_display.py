@@ -16,7 +16,8 @@ from matplotlib.lines import Line2D
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.averages import AVERAGES, BACKGROUND, averages_sentence, averages_table
 from experiments.frontier.comparison import Comparison
-from experiments.report.display import StudySize, check_axes, figure_of
+from experiments.report.display import check_axes, figure_of
+from experiments.report.study_size import StudySize
 from experiments.report.style import FAINT, PAGE, QUIET, RC, add_legend, legend_label
 
 _PANELS = (("value", "averages"), ("precision", "precision"), ("recall", "recall"), ("f1", "F1"))

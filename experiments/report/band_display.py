@@ -15,7 +15,8 @@ from matplotlib.patches import Patch
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.report.display import StudySize, draw_into
+from experiments.report.display import draw_into
+from experiments.report.study_size import StudySize
 from experiments.report.style import COLUMN, MARGIN_SHADE, PAGE, QUIET, RC, SMALL, add_legend, arm_styles
 
 

@@ -15,7 +15,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.reliability import FEWEST_POSITIVES, reliability_table
-from experiments.report.display import StudySize, draw_into
+from experiments.report.display import draw_into
+from experiments.report.study_size import StudySize
 from experiments.report.style import COLUMN, MINUS, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
 
 _TITLES = {"as stated": "as stated", "corrected": "after prior correction"}

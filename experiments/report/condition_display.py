@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from experiments.comparable import StudyRuns, condition_values, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.report.condition_tables import BACKGROUND, level_table, verdicts_by_condition
-from experiments.report.display import StudySize, draw_into, panel_grid
+from experiments.report.display import draw_into, panel_grid
+from experiments.report.study_size import StudySize
 from experiments.report.style import MARGIN_SHADE, PAGE, QUIET, RC, arm_styles
 
 LEVEL = "level"
@@ -135,9 +136,25 @@ class ConditionDisplay:
             figure, grid = panel_grid(len(self.panels), self.columns, PAGE, 1.75, _ROOM)
             for ax, panel in zip(grid, self.panels, strict=True):
                 self._panel(ax, panel)
+            if len({panel.others for panel in self.panels}) > 1:
+                self._label_once(grid)
             handles, labels = grid[0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower center", ncols=4)
         return figure
+
+    def _label_once(self, grid: Sequence[Axes]) -> None:
+        """Give a row one scale and its name at the left, a column its condition at the top, so that rows compare."""
+        for start in range(0, len(grid), self.columns):
+            row = grid[start : start + self.columns]
+            ends = [ax.get_ylim() for ax in row]
+            for place, ax in enumerate(row):
+                panel = self.panels[start + place]
+                ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
+                ax.set_title(panel.others.replace(", ", "\n") if start == 0 else "")
+                ax.set_ylabel("" if place else _head(panel, ": ").replace(": ", ":\n").replace(", ", "\n"))
+                ax.tick_params(labelleft=place == 0)
+                if start + self.columns < len(grid):
+                    ax.set_xlabel("")
 
     def _panel(self, ax: Axes, panel: Panel) -> None:
         mine = self.table[
@@ -151,15 +168,20 @@ class ConditionDisplay:
             ax.axhspan(-self.margin, self.margin, color=MARGIN_SHADE, linewidth=0)
             ax.axhline(0, color=QUIET, linewidth=0.7)
         styles = arm_styles(list(self.names), self.baseline)
-        for index, (arm, name) in enumerate(self.names.items()):
+        drawn = [arm for arm in self.names if (mine["arm"] == arm).any()]
+        for index, arm in enumerate(drawn):
             rows = mine[mine["arm"] == arm]
-            if not len(rows):
-                continue
             x = np.array([places[value] for value in rows["value"]], dtype=float)
             # Side by side, so that bars of arms do not hide each other.
-            x = _shifted(x, (index - (len(self.names) - 1) / 2) / max(len(self.names) - 1, 1), _is_log(values))
+            x = _shifted(
+                x,
+                (index - (len(drawn) - 1) / 2) / max(len(drawn) - 1, 1),
+                (min(places.values()), max(places.values())),
+                log=_is_log(values),
+            )
             mean = rows["mean"].to_numpy(dtype=float)
             ends = np.abs(rows[["low", "high"]].to_numpy(dtype=float).T - mean)
+            name = self.names[arm]
             style, label = styles[arm], f"{name} (baseline)" if arm == self.baseline else name
             ax.errorbar(
                 x, mean, yerr=ends, color=style.colour, marker=style.marker, markersize=3.5, linestyle=style.dashes,
@@ -169,13 +191,14 @@ class ConditionDisplay:
             ax.set_xscale("log")
         ax.set_xticks([places[value] for value in values], values)
         ax.minorticks_off()
-        head = "AP gain" if panel.statistic == GAIN else _TITLES[panel.statistic]
-        ax.set_title(
-            "\n".join(
-                text for text in (head if panel.mask == BACKGROUND else f"{panel.mask}: {head}", panel.others) if text
-            )
-        )
+        ax.set_title("\n".join(text for text in (_head(panel, ": "), panel.others) if text))
         ax.set_xlabel(self.key)
+
+
+def _head(panel: Panel, joint: str) -> str:
+    """Name what a panel shows, and of which mask."""
+    name = "AP gain" if panel.statistic == GAIN else _TITLES[panel.statistic]
+    return name if panel.mask == BACKGROUND else f"{panel.mask}{joint}{name}"
 
 
 def _gains(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
@@ -228,8 +251,11 @@ def _places(values: Sequence[str]) -> dict[str, float]:
     return {value: float(index) for index, value in enumerate(values)}
 
 
-def _shifted(x: np.ndarray, by: float, log: bool) -> np.ndarray:
-    return x * 1.12 ** (2 * by) if log else x + 0.12 * by
+def _shifted(x: np.ndarray, by: float, ends: tuple[float, float], *, log: bool) -> np.ndarray:
+    """Move points by up to a fiftieth of the axis, which runs from the least to the greatest place."""
+    if log:
+        return x * (ends[1] / ends[0]) ** (0.04 * by)
+    return x + 0.04 * by * (ends[1] - ends[0])
 
 
 def _sentence(text: str) -> str:

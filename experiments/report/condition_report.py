@@ -9,7 +9,8 @@ from experiments import run_store as store
 from experiments.comparable import StudyRuns, condition_values, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.report.condition_tables import level_table, verdicts_by_condition
-from experiments.report.text_table import markdown_table, text_table
+from experiments.report.study_size import counted
+from experiments.report.text_table import fitted_table, markdown_table, terminal_width
 from experiments.report.verdict_text import signed, with_interval
 
 
@@ -41,7 +42,9 @@ def write_condition_report(
         "\n".join(links),
     ]
     store.write_text(report_dir / "report.md", "\n\n".join(text) + "\n")
-    return "\n".join(["", text_table(headers, rows), "", *notes, f"report: {report_dir / 'report.md'}"])
+    keep = headers.index("verdict") + 2  # as far as the gain by which it is given
+    table = fitted_table(headers, rows, width=terminal_width(), keep=keep)
+    return "\n".join(["", table, "", *notes, f"report: {report_dir / 'report.md'}"])
 
 
 def verdict_rows(study: StudyRuns, comparisons: Mapping[str, Comparison]) -> tuple[list[str], list[list[str]]]:
@@ -68,19 +71,21 @@ def verdict_rows(study: StudyRuns, comparisons: Mapping[str, Comparison]) -> tup
 
 def _note(comparisons: Mapping[str, Comparison]) -> str:
     first = next(iter(comparisons.values()))
-    seeds = sorted({int(n) for item in comparisons.values() for n in item.verdicts["n_seeds"]}) or [0]
-    groups = sorted({int(n) for item in comparisons.values() for n in item.verdicts["n_groups"]}) or [0]
-    counts = [str(found[0]) if len(found) == 1 else f"{found[0]} to {found[-1]}" for found in (seeds, groups)]
+    seeds = [int(n) for item in comparisons.values() for n in item.verdicts["n_seeds"]] or [0]
+    groups = [int(n) for item in comparisons.values() for n in item.verdicts["n_groups"]] or [0]
     level = first.settings.level
     return (
-        f"{counts[0]} seeds, {counts[1]} test groups per condition; margin ±{first.settings.margin:g}; "
+        f"{counted(seeds, 'seed')}, {counted(groups, 'test group')} per condition; margin ±{first.settings.margin:g}; "
         f"verdicts at level {level:g} over all conditions (Bonferroni), arms and masks (Holm); "
         f"[{100 * (1 - level):g} % intervals] each by itself."
     )
 
 
 def _changes(comparisons: Mapping[str, Comparison], names: Mapping[str, str], baseline: str) -> list[str]:
-    """Say how far the baseline's tuned F1 goes from the first to the last value of each condition key."""
+    """Say how far the baseline's tuned F1 goes from the first to the last value of each condition key, per mask.
+
+    With other condition keys beside, it is the mean over their settings, with the range of these.
+    """
     levels = level_table(comparisons)
     tuned = levels[(levels["arm"] == baseline) & (levels["statistic"] == "f1_tuned")]
     keys = list(condition_values(next(iter(comparisons))))
@@ -88,20 +93,19 @@ def _changes(comparisons: Mapping[str, Comparison], names: Mapping[str, str], ba
     for key in keys:
         values = list(dict.fromkeys(tuned[key]))
         others = [other for other in keys if other != key]
-        if len(values) < 2:
-            continue
-        groups = tuned.groupby([*others, "mask"], sort=False) if others else tuned.groupby("mask", sort=False)
         parts = []
-        for label, rows in groups:
-            ends = rows.set_index(key)["mean"]
-            if {values[0], values[-1]} <= set(ends.index):
-                label = label if isinstance(label, tuple) else (label,)
-                where = [*(f"{k.split('.')[-1]}={v}" for k, v in zip(others, label, strict=False)), str(label[-1])]
-                parts.append(f"{signed(ends[values[-1]] - ends[values[0]])} ({', '.join(where)})")
+        for mask, rows in tuned.groupby("mask", sort=False):
+            wide = rows.assign(other="" if not others else rows[others].astype(str).agg(",".join, axis=1))
+            ends = wide.pivot_table(index="other", columns=key, values="mean", sort=False)
+            if len(values) > 1 and {values[0], values[-1]} <= set(ends.columns):
+                change = (ends[values[-1]] - ends[values[0]]).dropna()
+                spread = f" ({signed(change.min())} to {signed(change.max())})" if len(change) > 1 else ""
+                parts.append(f"{mask} {signed(change.mean())}{spread}")
         if parts:
+            over = f"; range over the settings of {', '.join(others)}" if others else ""
             notes.append(
-                f"Tuned F1 of {names[baseline]}, {key} from {values[0]} to {values[-1]}: {'; '.join(parts)} "
-                "(means over seeds, no test)."
+                f"Tuned F1 of {names[baseline]}, {key} from {values[0]} to {values[-1]}: {', '.join(parts)} "
+                f"(means over seeds{over}; no test)."
             )
     return notes
 

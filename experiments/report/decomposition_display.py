@@ -16,7 +16,8 @@ from matplotlib.patches import Patch
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.report.display import StudySize, arm_rows, draw_into
+from experiments.report.display import arm_rows, draw_into
+from experiments.report.study_size import StudySize
 from experiments.report.style import RC, add_legend
 
 _PARTS: dict[str, tuple[str, dict[str, Any], float]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
@@ -11,8 +10,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.comparable import StudyRuns
-from experiments.frontier.comparison import Comparison
 from experiments.report.style import COLUMN, PAGE
 
 
@@ -32,52 +29,6 @@ class Display(Protocol):
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
         """Draw into `axes`, or into a new figure with a legend."""
         ...
-
-
-@dataclass(frozen=True)
-class StudySize:
-    """What a comparison's numbers rest on, in words.
-
-    Args:
-        seeds: Such as "5 seeds" or "3 to 5 seeds".
-        images: Such as "64 test images in 64 groups".
-        level: Intervals cover 1 - level.
-        margin: Smallest difference that matters.
-    """
-
-    seeds: str
-    images: str
-    level: float
-    margin: float
-
-    @classmethod
-    def of(cls, study: StudyRuns, comparison: Comparison) -> StudySize:
-        """Count seeds, images and groups."""
-        counts = sorted({len(seeds) for seeds in study.complete.values() if seeds})
-        text = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-        runs = next(iter(study.complete[study.baseline].values()))
-        test = runs.scores["test"]
-        groups = len(set(test.group_ids))
-        images = f"{test.n_images} test image{'' if test.n_images == 1 else 's'}"
-        return cls(
-            seeds=f"{text} seed{'' if text == '1' else 's'}",
-            images=images if groups == test.n_images else f"{images} in {groups} group{'' if groups == 1 else 's'}",
-            level=comparison.settings.level,
-            margin=comparison.settings.margin,
-        )
-
-    @property
-    def text(self) -> str:
-        """Seeds and images."""
-        return f"{self.seeds}, {self.images}"
-
-    @property
-    def interval(self) -> str:
-        """How intervals are made."""
-        return (
-            f"{100 * (1 - self.level):g} % intervals of the paired two-way t (seeds and test groups), "
-            "not adjusted for the number of arms and masks"
-        )
 
 
 def panel_grid(

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.pr_curve import f_beta
-from experiments.report.display import StudySize, check_axes, figure_of
+from experiments.report.display import check_axes, figure_of
 from experiments.report.example_choice import ExampleChoice, choose_examples
+from experiments.report.study_size import StudySize
 from experiments.report.style import PAGE, QUIET, RC, add_legend
 
 OUTCOMES = {
@@ -32,6 +33,7 @@ OUTCOMES = {
 _MASKS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#8c6d31", "#7f7f7f")  # none of an outcome
 _IGNORED = "#c9c9c9"
 _ACROSS = 8  # panels in a row
+_LONGEST = 10  # letters of a name that fit beside an image
 _TALLEST = 1.3  # height of a panel over its width
 
 
@@ -82,9 +84,11 @@ class ExampleDisplay:
         return (
             f"Predictions at each arm's tuned threshold, seed {self.choice.seed}. Of {self.choice.n_kept} test images, "
             "chosen without looking at any model (evenly spaced in order of their share of foreground), those on which "
-            f"{self.names[self.baseline]} has its best, median and worst F1 at its tuned threshold (mean over masks "
-            f"and seeds; beside the image). Under each panel: the arm's own F1 in this image. Long images are cut to "
-            "their part with the most foreground. Wrong mask: a pixel of one mask predicted as another."
+            f"{self.names[self.baseline]} has its best, median and worst F1 at its tuned threshold (beside the image: "
+            "of this whole image, mean over masks and seeds). Under each panel: the arm's F1 in this image, mean over "
+            f"masks, seed {self.choice.seed} alone. Both are of one image, while F1 in the other figures counts the "
+            "pixels of all test images together. Long images are cut to their part with the most foreground. Wrong "
+            "mask: a pixel of one mask predicted as another."
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -122,6 +126,8 @@ class ExampleDisplay:
 
     def _panels(self, axes: Sequence[Axes], per_image: int) -> None:
         table = self.table
+        base = self.names[self.baseline]
+        label = base if len(base) <= _LONGEST else "baseline"
         for index, (role, place) in enumerate(zip(self.choice.roles, self.choice.places, strict=True)):
             row = axes[index * per_image : (index + 1) * per_image]
             top, left, height, width = self._crop(place)
@@ -129,13 +135,13 @@ class ExampleDisplay:
             first = self.choice.scores[self.baseline]
             image = first.images[place][part]
             row[0].imshow(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image, interpolation="nearest")
-            row[0].set_ylabel(f"{role}\nF1 {self.choice.baseline_f1[index]:.2f}", fontsize=7.5)
+            row[0].set_ylabel(f"{role} image\n{label} F1 {self.choice.baseline_f1[index]:.2f}", fontsize=7.5)
             row[1].imshow(self._truth(place)[part], interpolation="nearest")
             titles = ["image", "truth", *(self.names[arm] for arm in self.choice.scores)]
             for ax, arm in zip(row[2:], self.choice.scores, strict=True):
                 ax.imshow(self._outcome(arm, place)[part], interpolation="nearest")
                 own = table[(table["role"] == role) & (table["arm"] == arm)]["f1"]
-                ax.set_xlabel(f"{own.mean():.2f}", fontsize=7, labelpad=1)
+                ax.set_xlabel(f"image F1 {own.mean():.2f}", fontsize=7, labelpad=1)
             for ax, title in zip(row, titles, strict=True):
                 ax.set(xticks=[], yticks=[])
                 ax.set_title(title, fontsize=7.5)

@@ -13,14 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.report.display import StudySize, arm_rows, draw_into, gain_table
+from experiments.report.display import arm_rows, draw_into, gain_table
+from experiments.report.study_size import StudySize
 from experiments.report.style import MARGIN_SHADE, MINUS, QUIET, RC, add_legend, arm_styles
 
-_LINEAR = 3.0  # margins, on either side of 0, that the axis shows on a linear scale
+_LINEAR = 3  # margins, on either side of 0, that the axis shows on a linear scale
+_APART = 0.21  # least distance of two labels of ticks, of the width of a panel
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class ForestDisplay:
             f"Frontier gain over {self.names[self.baseline]}: {self.headline} (filled, its verdict beside it) and "
             f"tuned F1 (open) with {self.size.interval}; {self.size.text}. Shaded: ±{self.size.margin:g}, gains that "
             f"do not matter. The scale is linear up to ±{_LINEAR * self.size.margin:g} and logarithmic beyond; "
-            f"verdicts at level {self.size.level:g} after Holm over all arms and masks."
+            f"verdicts at {self.size.corrected}."
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -110,11 +111,7 @@ class ForestDisplay:
         low = min(float(np.nanmin(ends, initial=0)), -2 * margin)
         high = max(float(np.nanmax(ends, initial=0)), 2 * margin)
         ax.set_xlim(1.25 * low, 1.25 * high)
-        ticks = _ticks(margin, wide=low < -8 * margin and high > 8 * margin)
-        ticks = [tick for tick in ticks if 1.25 * low <= tick <= 1.25 * high]
-        ax.set_xticks(ticks)
-        ax.set_xticks([], minor=True)
-        ax.xaxis.set_major_formatter(FuncFormatter(_short))
+        _set_ticks(ax, margin)
 
     def _legend(self) -> list[Line2D | Patch]:
         look: dict[str, Any] = {"color": QUIET, "marker": "o", "markersize": 4.5, "linewidth": 1.3}
@@ -125,12 +122,22 @@ class ForestDisplay:
         ]
 
 
-def _short(value: float, _: int) -> str:
-    """Format a tick without the zero before the point."""
-    return f"{value:g}".replace("-", MINUS).replace("0.", ".")
+def _set_ticks(ax: Axes, margin: float) -> None:
+    """Label 0, and 3, 10, 30 and 100 margins from the outermost inwards as they have room; small ticks between."""
+    low, high = ax.get_xlim()
+    steps = np.array([1, 2, _LINEAR, *range(4, 10), *range(10, 100, 10), *range(100, 1000, 100)])
+    small = margin * np.concatenate([-steps[::-1], steps])
+    labelled: list[float] = []
+    for factor in (0, 100, -100, 30, -30, 10, -10, _LINEAR, -_LINEAR):
+        at = _across(ax, factor * margin)
+        if low <= factor * margin <= high and all(abs(at - _across(ax, tick)) >= _APART for tick in labelled):
+            labelled.append(factor * margin)
+    ax.set_xticks(sorted(labelled), [f"{tick:g}".replace("-", MINUS) for tick in sorted(labelled)])
+    ax.set_xticks([tick for tick in small if low <= tick <= high], minor=True)
+    ax.tick_params(which="minor", length=1.5)
 
 
-def _ticks(margin: float, *, wide: bool) -> list[float]:
-    """Ticks at 0 and at 3, 10, 30 and 100 times the margin; at 10 and 100 only where both sides reach far."""
-    steps = [margin * factor for factor in ((10, 100) if wide else (_LINEAR, 10, 30, 100))]
-    return [-step for step in reversed(steps)] + [0.0] + steps
+def _across(ax: Axes, value: float) -> float:
+    """Place of a value on the axis, from 0 at its left end to 1."""
+    low, place, high = ax.transScale.transform([(at, 0) for at in (ax.get_xlim()[0], value, ax.get_xlim()[1])])[:, 0]
+    return float((place - low) / (high - low))

@@ -18,10 +18,11 @@ from matplotlib.patheffects import withStroke
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.published_point import PublishedPoint
-from experiments.report.display import StudySize, draw_into, panel_grid
-from experiments.report.known_ceiling import Ceiling
+from experiments.report.display import draw_into, panel_grid
+from experiments.report.known_ceiling import CEILING_WORDS, Ceiling, without_holes
 from experiments.report.published import published_caption
 from experiments.report.published_marks import draw_on_frontier, published_handles
+from experiments.report.study_size import StudySize
 from experiments.report.style import FAINT, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
 
 
@@ -87,12 +88,13 @@ class FrontierDisplay:
     @property
     def caption(self) -> str:
         """What is shown and what it rests on."""
-        best = "" if self.ceiling is None else " Dotted: the frontier of the true probabilities, the best there is."
+        best = "" if self.ceiling is None else f" Dotted: {CEILING_WORDS}"
         return (
             f"Precision-recall frontiers on the test set ({self.size.text}). Lines: mean over seeds of the precision "
             "at the highest threshold that reaches the recall, counts pooled over images; shaded: from the lowest to "
             "the highest seed, which is no confidence interval. Filled: natural point (probability 0.5); open: "
-            "threshold of best F1 on validation. Grey: lines of equal F1, and the prevalence, the precision of a model "
+            "threshold of best F1 on validation. Grey: lines along which F1 is the value at their right end, and the "
+            "prevalence, the precision of a model "
             f"that knows nothing.{best}{published_caption(self.published)}"
         )
 
@@ -114,7 +116,8 @@ class FrontierDisplay:
                 return draw_into(axes, [(mask,) for mask in masks], self._panel, "mask")
             across = min(len(masks), 3)
             width = PAGE if across > 1 else 0.6 * PAGE
-            figure, panels = panel_grid(len(masks), across, width, (width - 0.4) / across + 0.35)
+            # A panel is square, less what stands at its left and the labels of the F1 lines at its right.
+            figure, panels = panel_grid(len(masks), across, width, (width - 0.4) / across + 0.02)
             for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):
                 self._panel(ax, mask)
                 if index % across:
@@ -126,9 +129,11 @@ class FrontierDisplay:
         f1_contours(ax)
         floor = self.prevalence[mask]
         ax.axhline(floor, color=QUIET, linewidth=0.8, linestyle=":")
-        ax.annotate(f"prevalence {floor:.3f}", (0.02, floor), xytext=(0, 2), textcoords="offset points", **SMALL)
+        above: dict[str, Any] = {"xytext": (0, 2), "textcoords": "offset points", **SMALL}
+        halo = [withStroke(linewidth=1.5, foreground="white")]  # readable on a curve that lies low
+        ax.annotate(f"prevalence {floor:.3f}", (0.02, floor), zorder=4.5, path_effects=halo, **above)
         if self.ceiling is not None:
-            best = self.ceiling[self.ceiling["mask"] == mask]
+            best = without_holes(self.ceiling[self.ceiling["mask"] == mask])
             ax.plot(best["recall"], best["precision"], **_CEILING)
         for arm, style in arm_styles(list(self.names), self.baseline).items():
             curve = self.curves[(self.curves["arm"] == arm) & (self.curves["mask"] == mask)].sort_values("recall")
@@ -154,21 +159,19 @@ class FrontierDisplay:
             Line2D([], [], label="natural point (prob. 0.5)", **grey),
             Line2D([], [], label="tuned point (validation)", markerfacecolor="white", **grey),
             Patch(color=QUIET, alpha=0.25, linewidth=0, label="lowest to highest seed"),
+            Line2D([], [], label="equal F1", **_CONTOUR),
             *published_handles(self.published),
         ]
 
 
+_CONTOUR: dict[str, Any] = {"color": FAINT, "linewidth": 0.7}
 _CEILING: dict[str, Any] = {"color": "black", "linewidth": 1.0, "linestyle": (0, (1, 1.5)), "zorder": 2}
 
 
 def f1_contours(ax: Axes, *, labels: bool = True) -> None:
-    """Draw the lines of equal F1: precision = F1 * recall / (2 * recall - F1)."""
+    """Draw the lines of equal F1: precision = F1 * recall / (2 * recall - F1); labels stand at their right ends."""
     for f1 in (0.2, 0.4, 0.6, 0.8):
         recall = np.linspace(f1 / (2 - f1), 1, 100)
-        ax.plot(recall, f1 * recall / (2 * recall - f1), color=FAINT, linewidth=0.7, zorder=1)
-        if not labels:
-            continue
-        # On the diagonal, below most curves; the best contour at the top, clear of the operating points.
-        place = (f1, f1) if f1 < 0.7 else (f1 / (2 - f1), 0.96)
-        label = ax.annotate(f"F1 {f1}", place, xytext=(3, 0), textcoords="offset points", **SMALL)
-        label.set(zorder=6, path_effects=[withStroke(linewidth=2, foreground="white")])
+        ax.plot(recall, f1 * recall / (2 * recall - f1), zorder=1, **_CONTOUR)
+        if labels:  # outside, where no curve or marker is
+            ax.annotate(f"F1 {f1}", (1, f1 / (2 - f1)), xytext=(3, -2.5), textcoords="offset points", **SMALL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from experiments import run_store as store
@@ -23,6 +24,34 @@ class Ceiling:
 
     table: pd.DataFrame
     curve: pd.DataFrame
+
+
+CEILING_WORDS = (
+    "the frontier of the true probabilities, the best there is; where many pixels share one, ties are broken at random."
+)
+"""What the drawn ceiling is; after "Dotted: "."""
+
+
+def without_holes(curve: pd.DataFrame) -> pd.DataFrame:
+    """Fill the recalls of a mask's ceiling that no threshold reaches, because many pixels share a probability.
+
+    With ties broken at random, hits and false alarms grow in proportion: false alarms per positive,
+    recall * (1 / precision - 1), are linear in recall, precision is not (Davis and Goadrich 2006).
+
+    Args:
+        curve: A row per recall: `recall, precision`, NaN where no threshold reaches the recall.
+
+    Returns:
+        `recall, precision` between the lowest and the highest recall that a threshold reaches, ascending.
+    """
+    known = curve.dropna(subset=["precision"]).sort_values("recall")
+    if not len(known):  # a mask without positives
+        return known[["recall", "precision"]]
+    inside = curve["recall"].between(known["recall"].min(), known["recall"].max())
+    recall = np.sort(curve.loc[inside, "recall"].to_numpy(dtype=float))
+    false_alarms = (known["recall"] * (1.0 / known["precision"] - 1.0)).to_numpy(dtype=float)
+    filled = np.interp(recall, known["recall"].to_numpy(dtype=float), false_alarms)
+    return pd.DataFrame({"recall": recall, "precision": recall / (recall + filled)})
 
 
 def find_ceiling(study: StudyRuns, comparison: Comparison) -> Ceiling | None:

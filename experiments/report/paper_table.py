@@ -8,6 +8,7 @@ import pandas as pd
 
 from experiments.comparable import short_names
 from experiments.frontier.comparison import Comparison
+from experiments.report.study_size import correction, counted
 from experiments.report.text_table import markdown_table
 
 _ESCAPES = {
@@ -99,16 +100,15 @@ def _cells(comparison: Comparison, names: Mapping[str, str] | None) -> tuple[lis
 
 def _caption(comparison: Comparison) -> str:
     settings, verdicts = comparison.settings, comparison.verdicts
-    counts = sorted({int(n) for n in verdicts["n_seeds"]}) if len(verdicts) else [0]
-    seeds = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    images = int(comparison.image_means["n_images"].iloc[0])
-    groups = f" in {int(verdicts['n_groups'].iloc[0])} groups" if len(verdicts) else ""
+    seeds = counted([int(n) for n in verdicts["n_seeds"]] if len(verdicts) else [0], "seed")
+    images = counted([int(comparison.image_means["n_images"].iloc[0])], "test image")
+    groups = f" in {counted([int(verdicts['n_groups'].iloc[0])], 'group')}" if len(verdicts) else ""
     return (
-        f"Verdicts against the baseline: {seeds} seed{'' if seeds == '1' else 's'}, {images} test images{groups}; "
-        rf"margin $\pm${settings.margin:g}, level {settings.level:g} after Holm over all arms and masks. Gains with "
-        rf"{100 * (1 - settings.level):g}~\% intervals of the paired two-way t over seeds and test groups. Recall, "
-        "precision and F1 at the natural point (probability 0.5), counts pooled over images, means over seeds. Slide: "
-        "the shift of all the baseline's logits that reaches the arm's natural recall."
+        f"Verdicts against the baseline: {seeds}, {images}{groups}; "
+        rf"margin $\pm${settings.margin:g}, level {settings.level:g} after {correction(settings.n_comparisons)}. Gains "
+        rf"with {100 * (1 - settings.level):g}~\% intervals of the paired two-way t over seeds and test groups. "
+        "Recall, precision and F1 at the natural point (probability 0.5), counts pooled over images, means over seeds. "
+        "Slide: the shift of all the baseline's logits that reaches the arm's natural recall."
     )
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import Normal, withStroke
 
 from experiments.frontier.published_point import PublishedPoint
-from experiments.report.style import QUIET
+from experiments.report.style import QUIET, SMALL
 
 _MARKERS = ("x", "+", "1", "2", "3", "4")
 _APART = 1.3
@@ -20,12 +21,17 @@ def draw_on_frontier(ax: Axes, points: Sequence[PublishedPoint], mask: str) -> N
     """Draw the points of a mask into a precision-recall panel."""
     for look, point in _looks(points):
         if point.beside(mask):
-            ax.plot(point.recall, point.precision, zorder=6, clip_on=False, **look)
+            halo = [withStroke(linewidth=3, foreground="white"), Normal()]  # stands out among our markers
+            ax.plot(point.recall, point.precision, zorder=6, clip_on=False, path_effects=halo, **look)
 
 
 def draw_on_seesaw(ax: Axes, points: Sequence[PublishedPoint], mask: str) -> None:
-    """Draw recall, F1 and precision of the points that have a weight: letters on a thin line, dodged where they tie."""
-    shown = [point for point in points if point.weight is not None and point.beside(mask)]
+    """Draw recall, F1 and precision of the points that have a weight: letters on a thin line, dodged where they tie.
+
+    Where there are several, each has its number in the legend below its line.
+    """
+    numbered = [point for point in points if point.weight is not None]
+    shown = [point for point in numbered if point.beside(mask)]
     for index, point in enumerate(shown):
         ties = [i for i, other in enumerate(shown) if other.weight == point.weight]
         at = float(point.weight or 1) * _APART ** (ties.index(index) - 0.5 * (len(ties) - 1))
@@ -36,16 +42,20 @@ def draw_on_seesaw(ax: Axes, points: Sequence[PublishedPoint], mask: str) -> Non
             ax.text(
                 at, value, letter, bbox={"boxstyle": "circle,pad=0.08", "fc": "white", "ec": QUIET, "lw": 0.5}, **look
             )
+        if len(numbered) > 1:
+            below: dict[str, Any] = {"xytext": (0, -6), "textcoords": "offset points", "ha": "center", "va": "top"}
+            halo = [withStroke(linewidth=2, foreground="white")]
+            number = str(numbered.index(point) + 1)
+            ax.annotate(number, (at, min(values.values())), zorder=7, path_effects=halo, **below, **SMALL)
 
 
 def seesaw_handles(points: Sequence[PublishedPoint]) -> list[Line2D]:
-    """Legend entry of a seesaw panel; none without a point that has a weight."""
+    """Legend entries of a seesaw panel; none without a point that has a weight."""
     labels = [point.label for point in points if point.weight is not None]
-    if not labels:
-        return []
     look: dict[str, Any] = {"marker": "o", "markersize": 5, "markerfacecolor": "white", "linestyle": "-"}
-    text = "R, F, P: another system" if len(labels) == 1 else "R, F, P: other systems"
-    return [Line2D([], [], color=QUIET, linewidth=0.5, markeredgewidth=0.5, label=text, **look)]
+    texts = [f"R, F, P {index}: {label} (another system)" for index, label in enumerate(labels, start=1)]
+    texts = texts if len(labels) > 1 else ["R, F, P: another system"] * len(labels)
+    return [Line2D([], [], color=QUIET, linewidth=0.5, markeredgewidth=0.5, label=text, **look) for text in texts]
 
 
 def published_handles(points: Sequence[PublishedPoint]) -> list[Line2D]:

@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.roc import roc_sentence, roc_tables
-from experiments.report.display import StudySize, check_axes, figure_of
+from experiments.report.display import check_axes, figure_of
+from experiments.report.study_size import StudySize
 from experiments.report.style import COLUMN, PAGE, QUIET, RC, add_legend, arm_handles, arm_styles
 
 _HULL: dict[str, Any] = {"linewidth": 0.7, "linestyle": (0, (1, 1)), "color": QUIET, "zorder": 4.5}

@@ -18,9 +18,10 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from experiments.comparable import StudyRuns
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.published_point import PublishedPoint
-from experiments.report.display import StudySize, draw_into, panel_grid
+from experiments.report.display import draw_into, panel_grid
 from experiments.report.published import published_caption
 from experiments.report.published_marks import draw_on_seesaw, seesaw_handles
+from experiments.report.study_size import StudySize
 from experiments.report.style import COLUMN, PAGE, QUIET, RC, add_legend
 from experiments.report.weight_sweep import WeightSweep
 

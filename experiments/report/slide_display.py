@@ -15,8 +15,9 @@ from matplotlib.patheffects import withStroke
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.report.display import StudySize, draw_into, panel_grid
+from experiments.report.display import draw_into, panel_grid
 from experiments.report.frontier_display import f1_contours
+from experiments.report.study_size import StudySize
 from experiments.report.style import PAGE, QUIET, RC, add_legend, arm_styles, signed
 
 _ACROSS = 6  # panels in a row

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+
+_PIPED = 200  # columns where output goes to a file or another program
 
 
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -12,6 +15,27 @@ def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in cells]
     rule = "  ".join("-" * width for width in widths)
     return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def terminal_width() -> int:
+    """Columns there are: what `COLUMNS` says, else what the terminal says, else 200 where output is piped."""
+    return shutil.get_terminal_size((_PIPED, 24)).columns
+
+
+def fitted_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, keep: int) -> str:
+    """Align columns as `text_table` does; a narrow terminal loses those at the right first.
+
+    Args:
+        headers: One per column.
+        rows: Cells; an empty row is a gap.
+        width: Columns of the terminal.
+        keep: So many columns of the table stay, however narrow it is.
+    """
+    for count in range(len(headers), keep, -1):
+        table = text_table(headers[:count], [row[:count] for row in rows])
+        if max(map(len, table.splitlines())) <= width:
+            return table
+    return text_table(headers[:keep], [row[:keep] for row in rows])
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullLocator
 
 from experiments.frontier.treatments import TREATMENTS, UNTREATED
-from experiments.report.display import StudySize, draw_into
+from experiments.report.display import draw_into
+from experiments.report.study_size import StudySize
 from experiments.report.style import COLUMN, FAINT, PAGE, QUIET, RC, add_legend, arm_styles
 
 _TUNED = "tuned_threshold"

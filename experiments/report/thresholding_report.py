@@ -178,8 +178,8 @@ def _draw(folder: Path, found: Thresholding) -> str:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    from experiments.report.display import StudySize
     from experiments.report.figures import save_figure
+    from experiments.report.study_size import StudySize
     from experiments.report.thresholding_display import ThresholdingDisplay
 
     size = StudySize(found.seeds, found.images, found.settings.level, found.settings.margin)

@@ -11,19 +11,21 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from experiments import run_store as store
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.report.display import StudySize, check_axes, figure_of, panel_grid
+from experiments.report.display import check_axes, figure_of, panel_grid
+from experiments.report.study_size import StudySize
 from experiments.report.style import COLUMN, PAGE, RC, add_legend, arm_handles, arm_styles, legend_label
 
 _NOT_DRAWN = ("arm", "seed", "update", "seconds")
 _TERM_DASHES = ((0, (4, 1.5)), (0, (1.2, 1.2)), (0, (4, 1, 1, 1)), (0, (8, 2)))
 _LOG_TICKS = [digit * 10.0**power for power in range(-12, 7) for digit in (1, 2, 5)]
 _TITLES = {"lr": "learning rate"}
+_SEEN = "foreground_"  # columns of the share of positives in the batches, followed by the mask
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,15 @@ class TrainingDisplay:
     @property
     def caption(self) -> str:
         """What is shown and what it rests on."""
+        has_terms = any(name.startswith("term/") for name in self.table.columns)
+        terms = " Broken lines are the terms that a combined loss adds up, before their weights." if has_terms else ""
+        sees = any(name.startswith(_SEEN) for name in self.others)
+        seen = " Seen: the share of positive pixels in the training batches, augmentation done." if sees else ""
         return (
             f"Training, per arm ({self.size.seeds}; thin: one seed, thick: mean over seeds; each point is the mean "
-            "since the point before). Losses of different arms are different functions: only the shapes compare, not "
-            "the heights. Broken lines are the terms that a combined loss adds up, before their weights."
+            "since the point before). The vertical axis is the arm's own loss, logarithmic where it spans enough: "
+            "losses of different arms are different functions, so only the shapes compare, not the heights."
+            f"{terms}{seen}"
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -96,6 +103,8 @@ class TrainingDisplay:
             for place, ax in enumerate(panels):
                 if place + across < count:
                     ax.set_xlabel("")
+                if place % across and place != len(self.names):  # said once in a row, and where the kind changes
+                    ax.set_ylabel("")
             if self.others:
                 add_legend(figure, arm_handles(self.names, self.baseline, points=False))
         return figure
@@ -108,7 +117,7 @@ class TrainingDisplay:
             own = [term for term in terms if rows[term].notna().any()]
             for column, dashes in zip(["loss", *own], ["-", *_TERM_DASHES * len(own)], strict=False):
                 _curves(ax, rows, column, styles[arm].colour, dashes, 1.4 if column == "loss" else 1.1)
-            ax.set(title=name, xlabel="update")
+            ax.set(title=name, xlabel="update", ylabel="loss")
             _log_scale(ax, rows[["loss", *own]].to_numpy(dtype=float))
             if own:
                 handles = [
@@ -120,7 +129,18 @@ class TrainingDisplay:
             for arm, style in styles.items():
                 if arm in self.names:
                     _curves(ax, self.table[self.table["arm"] == arm], column, style.colour, style.dashes, style.width)
-            ax.set(title=_TITLES.get(column, column.replace("_", " ")), xlabel="update")
+            title, unit = _named(column)
+            ax.set(title=title, xlabel="update", ylabel=unit)
+            factor = 100 if unit else 1
+            ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _, factor=factor: f"{factor * value:g}"))
+
+
+def _named(column: str) -> tuple[str, str]:
+    """Title of a logged column's panel, and what its axis says; a share is shown in per cent."""
+    if column.startswith(_SEEN):
+        return f"seen: {column.removeprefix(_SEEN)}", "positive pixels, %"
+    return _TITLES.get(column, column.replace("_", " ")), ""
 
 
 def _log_scale(ax: Axes, values: NDArray[np.float64]) -> None:

@@ -15,7 +15,8 @@ from matplotlib.patches import Rectangle
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.report.display import StudySize, check_axes, figure_of, gain_table
+from experiments.report.display import check_axes, figure_of, gain_table
+from experiments.report.study_size import StudySize
 from experiments.report.style import COLUMN, PAGE, QUIET, RC, signed
 
 SHADES = {
@@ -69,7 +70,7 @@ class VerdictDisplay:
         """What is shown and what it rests on."""
         return (
             f"Verdict on each arm against {self.names[self.baseline]}, per mask ({self.size.text}; margin "
-            f"±{self.size.margin:g}, level {self.size.level:g} after Holm over all arms and masks), with the gain in "
+            f"±{self.size.margin:g}, {self.size.corrected}), with the gain in "
             f"{self.headline} and half the width of its {100 * (1 - self.size.level):g} % interval. A last line names "
             "the verdict by tuned F1 where it is another."
         )

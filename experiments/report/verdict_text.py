@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,7 +10,8 @@ import pandas as pd
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.report.known_ceiling import Ceiling
-from experiments.report.text_table import text_table
+from experiments.report.study_size import StudySize
+from experiments.report.text_table import fitted_table, terminal_width
 
 
 def verdict_text(
@@ -24,14 +23,11 @@ def verdict_text(
         study: The runs.
         comparison: Their comparison.
         ceiling: The best frontier there is, where it is known.
-        width: Columns of the terminal; None asks it, and takes 200 where output is piped. Narrow
-            terminals lose the right-hand columns first.
+        width: Columns of the terminal; None asks it (`terminal_width`). Narrow terminals lose the right-hand columns
+            first.
     """
-    width = width or (shutil.get_terminal_size().columns if sys.stdout.isatty() else 200)
-    headers, rows = verdict_rows(study, comparison)
-    while len(headers) > 4 and max(map(len, text_table(headers, rows).splitlines())) > width:
-        headers, rows = headers[:-1], [row[:-1] for row in rows]
-    return "\n".join(["", text_table(headers, rows), "", *footnotes(study, comparison, ceiling)])
+    table = fitted_table(*verdict_rows(study, comparison), width=width or terminal_width(), keep=4)
+    return "\n".join(["", table, "", *footnotes(study, comparison, ceiling)])
 
 
 def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -142,11 +138,6 @@ def slide_cell(row: pd.Series) -> str:
     return f"0.50 -> {row['baseline_threshold_probability']:.2g} (logits {-row['baseline_threshold']:+.1f})"
 
 
-def _others(n_comparisons: int) -> str:
-    """Say that a verdict also holds beside those of other comparisons in the study."""
-    return f" and Bonferroni over {n_comparisons} conditions" if n_comparisons > 1 else ""
-
-
 def footnotes(
     study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None, *, columns: bool = True
 ) -> Sequence[str]:
@@ -160,14 +151,9 @@ def footnotes(
     """
     verdicts, settings = comparison.verdicts, comparison.settings
     names = short_names(list(study.complete))
-    seeds = sorted({int(n) for n in verdicts["n_seeds"]}) if len(verdicts) else [0]
-    images = int(comparison.image_means["n_images"].iloc[0])
-    groups = int(verdicts["n_groups"].iloc[0]) if len(verdicts) else 0
-    count = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    size = StudySize.of(study, comparison)
     notes = [
-        f"{count} seed{'' if count == '1' else 's'}, {images} test images in {groups} groups; "
-        f"margin ±{settings.margin:g}, "
-        f"level {settings.level:g} after Holm over all arms and masks{_others(settings.n_comparisons)}; "
+        f"{size.text}; margin ±{settings.margin:g}, {size.corrected}; "
         f"[{100 * (1 - settings.level):g} % intervals] for new seeds and new test images, training set as it is.",
         "An interval is a row's own. A verdict has to hold over all rows, and where seeds are few it takes part of its "
         "variance from the other rows: so a row can be undecided although its interval leaves out 0.",

@@ -103,6 +103,7 @@ def test_figures_show_every_condition_of_every_arm(comparisons):
     assert sorted(zip(gain.table["value"], gain.table["mean"] > 0.01, strict=True)) == [("100", True), ("20", False)]
     ax = gain.plot().axes[0]
     assert [text.get_text() for text in ax.get_xticklabels()] == ["20", "100"]
+    np.testing.assert_allclose(ax.lines[-1].get_xdata(), [20, 100])  # alone, an arm stands where its condition is
     levels = ConditionDisplay.of(studies, found, LEVEL)
     assert {panel.statistic for panel in levels.panels} == {"f1_tuned", "f1_natural", "background_f1", "frame_accuracy"}
     with pytest.raises(ValueError, match="expected 1, one per panel, got 0"):
@@ -120,7 +121,7 @@ def test_the_report_is_written_for_each_condition_and_for_all(study_dir, tmp_pat
     assert "moves out" in printed
     text = (tmp_path / "report.md").read_text()
     assert "Bonferroni" in text
-    assert "Tuned F1 of bce, trainer.max_steps from 20 to 100: +0.000 (thin)" in text
+    assert "Tuned F1 of bce, trainer.max_steps from 20 to 100: thin +0.000 (means over seeds; no test)." in text
     for name in ("trainer.max_steps=20", "trainer.max_steps=100"):
         assert "Bonferroni over 2 conditions" in (tmp_path / name / "report.md").read_text()
         assert (tmp_path / name / "figures" / "frontier.png").is_file()

@@ -99,7 +99,7 @@ def test_a_slide_slides_and_a_gain_moves(study, comparison):
 def test_holes_and_left_out_seeds_are_told(study, comparison):
     text = verdict_text(study, comparison)
     assert "hole: loss=custom seed 3 is diverged. not finite" in text
-    assert "3 to 4 seeds, 30 test images in 30 groups" in text
+    assert "3 to 4 seeds, 30 test images" in text
     assert "seed 3 has no run of loss=custom" in report_markdown(study, comparison)
 
 

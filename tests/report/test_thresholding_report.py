@@ -13,7 +13,7 @@ from experiments.config import ConfigError
 from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.histogram_sums import from_pixels
 from experiments.frontier.treatments import TREATMENTS, UNTREATED
-from experiments.report.display import StudySize
+from experiments.report.study_size import StudySize
 from experiments.report.thresholding_display import ThresholdingDisplay
 from experiments.report.thresholding_findings import findings
 from experiments.report.thresholding_prose import thresholding_markdown, value_rows, verdict_rows

@@ -59,12 +59,13 @@ def group_counts(
     # Column k holds the pixels between threshold k - 1 and threshold k; the last one those above all of them.
     column = np.searchsorted(codes, np.arange(N_CODES), side="right")
     place = column[bins] + np.repeat(group_of * (n_codes + 1), lengths)
+    held, size = np.flatnonzero(positives), n_groups * (n_codes + 1)
+    cells_of_positives = np.bincount(place[held], weights=positives[held], minlength=size)  # few entries hold one
+    cells_of_negatives = np.bincount(place, weights=negatives, minlength=size)
     sums = []
-    for counts in (positives, negatives):
-        held = np.flatnonzero(counts)
-        cells = np.bincount(place[held], weights=counts[held], minlength=n_groups * (n_codes + 1))
+    for cells in (cells_of_positives, cells_of_negatives):
         # Sums of integers below 2**53 are exact in float64.
-        above = np.cumsum(cells.reshape(n_groups, n_codes + 1)[:, ::-1], axis=1)[:, ::-1].astype(np.int64)
+        above = np.cumsum(cells.astype(np.int64).reshape(n_groups, n_codes + 1)[:, ::-1], axis=1)[:, ::-1]
         total = above.sum(axis=0)
         sums.append(np.concatenate([total[None], total - above]))
     (tp, fp) = sums

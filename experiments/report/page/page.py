@@ -13,7 +13,7 @@ from experiments import run_store as store
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.report.example_choice import ExampleChoice
-from experiments.report.known_ceiling import Ceiling
+from experiments.report.known_ceiling import CEILING_WORDS, Ceiling
 from experiments.report.page.level_interval import why_none
 from experiments.report.page.markup import text
 from experiments.report.page.matched_section import matched_section
@@ -22,8 +22,10 @@ from experiments.report.page.page_example import page_examples, rule_of
 from experiments.report.page.page_numbers import page_numbers
 from experiments.report.page.page_payload import payload
 from experiments.report.page.runs_section import runs_section
-from experiments.report.page.verdict_section import answer, matrix, paragraphs
+from experiments.report.page.steps import steps
+from experiments.report.page.verdict_section import answer, key_of_words, matrix, paragraphs
 from experiments.report.verdict_text import footnotes
+from experiments.report.weight_sweep import arm_weights
 
 SCRIPTS = ("numbers", "drawing", "state", "sliders", "frontier", "seesaw", "pictures", "start")
 """The script's parts, in the order in which they run."""
@@ -50,27 +52,6 @@ def write_page(
         title: The study's name; read from the runs when empty.
         question: What the study asks; read from the runs when empty.
     """
-    page = page_html(
-        study,
-        comparison,
-        ceiling=ceiling,
-        examples=examples,
-        title=title,
-        question=question,
-    )
-    store.write_text(path, page)
-
-
-def page_html(
-    study: StudyRuns,
-    comparison: Comparison,
-    *,
-    ceiling: Ceiling | None = None,
-    examples: ExampleChoice | None = None,
-    title: str = "",
-    question: str = "",
-) -> str:
-    """Give the page as text; arguments as in `write_page`."""
     names = short_names(list(study.complete))
     declared = next(iter(study.complete[study.baseline].values())).config.get("study") or {}
     title = title or str(declared.get("name") or "Comparison")
@@ -78,6 +59,7 @@ def page_html(
     numbers = page_numbers(study, comparison.settings)
     shown = () if examples is None else page_examples(examples)
     script = _script()
+    weights = arm_weights(study)
     reasons = dict.fromkeys(
         f"{names[arm]}: {reason}."
         for arm, seeds in numbers.seeds.items()
@@ -89,21 +71,24 @@ def page_html(
         "question": text(question),
         "answer": answer(comparison, names),
         "matrix": matrix(study, comparison),
+        "steps": steps(weights is not None),
+        "key": key_of_words(comparison),
+        "lever": "" if weights is None else "Drag the weight.",
         "rests": text(footnotes(study, comparison, ceiling)[0]) if len(comparison.verdicts) else "",
         "paragraphs": paragraphs(study, comparison) or "<p>There is none.</p>",
         "interval": text(f"{100 * (1 - comparison.settings.level):g} %"),
-        "ceiling_note": "" if ceiling is None else " Dotted: the ceiling, the best frontier that any model can have.",
+        "ceiling_note": "" if ceiling is None else f" Dotted: {CEILING_WORDS}",
         "baseline": text(names[study.baseline]),
         "why_none": text(" ".join(reasons)),
         "matched": matched_section(comparison, names),
         "examples_rule": "" if examples is None else text(rule_of(examples, names[study.baseline])),
         "runs": runs_section(study, comparison, ceiling),
-        "numbers": script_json(payload(study, comparison, numbers, ceiling=ceiling, examples=shown)),
+        "numbers": script_json(payload(study, comparison, numbers, weights=weights, ceiling=ceiling, examples=shown)),
         "style": _part("page.css"),
         "script": script,
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
-    return _filled(_part("page.html"), parts)
+    store.write_text(path, _filled(_part("page.html"), parts))
 
 
 def _script() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,13 @@ from matplotlib.colors import to_hex
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.report.known_ceiling import Ceiling
+from experiments.report.known_ceiling import Ceiling, without_holes
 from experiments.report.page.level_interval import why_none
 from experiments.report.page.packed import narrow_counts, packed
 from experiments.report.page.page_example import OUTCOMES, PageExample, example_payload
 from experiments.report.page.page_numbers import PageNumbers
 from experiments.report.page.recall_curve import RECALLS
 from experiments.report.style import arm_styles
-from experiments.report.weight_sweep import arm_weights
 
 
 def payload(
@@ -25,14 +24,23 @@ def payload(
     comparison: Comparison,
     numbers: PageNumbers,
     *,
+    weights: Mapping[str, float] | None = None,
     ceiling: Ceiling | None = None,
     examples: Sequence[PageExample] = (),
 ) -> dict[str, Any]:
-    """Collect what the script reads; every array is packed, every scalar finite or null."""
+    """Collect what the script reads; every array is packed, every scalar finite or null.
+
+    Args:
+        study: The runs.
+        comparison: Their comparison.
+        numbers: Counts and intervals of every arm and mask.
+        weights: Arm -> positive weight, where that alone makes the arms.
+        ceiling: The best frontier there is, where it is known.
+        examples: Images to show predictions of.
+    """
     names = short_names(list(study.complete))
     arms = list(numbers.seeds)
     styles = arm_styles(list(names), study.baseline)
-    weights = arm_weights(study) or {}
     return {
         "arms": [
             {
@@ -43,7 +51,7 @@ def payload(
                 "marker": styles[arm].marker,
                 "dashes": _dash_array(styles[arm].dashes, styles[arm].width),
                 "seeds": numbers.seeds[arm],
-                "weight": weights.get(arm),
+                "weight": (weights or {}).get(arm),
                 "whyNone": why_none(len(numbers.seeds[arm]), numbers.n_groups),
                 "whyNoGain": why_none(len(set(numbers.seeds[arm]) & set(numbers.seeds[study.baseline])), 2),
             }
@@ -94,8 +102,8 @@ def _arm(numbers: PageNumbers, mask: int, arm: str) -> dict[str, Any]:
 def _ceiling(ceiling: Ceiling | None, mask: str) -> list[list[float]] | None:
     if ceiling is None:
         return None
-    curve = ceiling.curve[ceiling.curve["mask"] == mask].dropna(subset=["precision"])
-    return [[float(row["recall"]), float(row["precision"])] for _, row in curve.iterrows()]
+    curve = without_holes(ceiling.curve[ceiling.curve["mask"] == mask])
+    return [[float(value) for value in row] for row in curve[["recall", "precision"]].to_numpy()]
 
 
 def _dash_array(dashes: Any, width: float) -> str:

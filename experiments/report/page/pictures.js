@@ -44,6 +44,7 @@ function startPictures() {
   }
   const holder = document.getElementById("picture-grid");
   const caption = document.getElementById("picture-caption");
+  const modeNote = document.getElementById("picture-mode");
   if (!("DecompressionStream" in window)) {
     caption.textContent = "This browser is too old to unpack the pictures; everything else works.";
     return;
@@ -105,7 +106,7 @@ function startPictures() {
     for (let i = 0; i < shown.size; i++) truth.out[i] = labels[i] ? ink : shown.pale[i];
     paint(truth);
     pictures.canvases = data.arms.map((arm, place) => (shown.ranks[state.mask][place] ? canvas(arm.name, arm) : null));
-    caption.textContent = `${example.id}, ${example.width} \u00d7 ${example.height} pixels, seed ${example.seed}. Each picture stands where its slider above stands, at the nearest of at most 255 thresholds; the numbers are this picture's.`;
+    caption.textContent = `${example.id}, ${example.width} \u00d7 ${example.height} pixels, seed ${example.seed}. Each picture stands where its slider above stands, at the nearest of at most 255 thresholds. The numbers under a picture count its own pixels, of this mask and seed; those beside the sliders count the pixels of all test images, mean over seeds.`;
     show(lines);
     document.dispatchEvent(new Event("pictures"));
   }
@@ -148,8 +149,10 @@ function startPictures() {
       }
       paint(target);
       const found = ratios([tp], [fp], tp + fn);
-      say(target.text, `precision ${two(found.precision)}, recall ${two(found.recall)}`);
+      say(target.text, `F1 ${two(found.f1)}\nprecision ${two(found.precision)}\nrecall ${two(found.recall)}`);
     }
+    const held = `Recall ${data.recalls[state.level].toFixed(3)} is held over all test images together, so one picture may lie above or below it; what to compare at that recall is the false alarms.`;
+    say(modeNote, state.mode === "recall" ? held : "");
   }
 
   maskListeners.push(drawAll);

@@ -12,6 +12,7 @@ from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.report.known_ceiling import Ceiling
 from experiments.report.page.markup import NONE, definitions, table, text, typeset
+from experiments.report.study_size import correction
 from experiments.report.verdict_text import footnotes
 
 
@@ -100,7 +101,7 @@ def _facts(study: StudyRuns, comparison: Comparison) -> list[tuple[str, str]]:
         ("versions", ", ".join(f"{name} {version}" for name, version in (info.get("versions") or {}).items()) or NONE),
         ("headline", settings.headline_name),
         ("margin", f"±{settings.margin:g} of the gain, ±{settings.point_margin:g} of the operating point"),
-        ("level", f"{settings.level:g}, verdicts after Holm over all arms and masks"),
+        ("level", f"{settings.level:g}, verdicts after {correction(settings.n_comparisons)}"),
         (
             "intervals",
             "two-way t: variance over seeds plus the jackknife over test groups, degrees of freedom by Satterthwaite. "

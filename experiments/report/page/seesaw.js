@@ -5,7 +5,8 @@ const seesaw = { step: 0, point: "natural" };
 // In a weight study the slider goes over the weights, ascending; else over the arms in the order of the report.
 const weighted = lines.filter((arm) => data.arms[arm].weight !== null);
 const steps = weighted.length ? weighted.sort((a, b) => data.arms[a].weight - data.arms[b].weight) : lines;
-const stepName = (arm) => (weighted.length ? `weight ${Number(data.arms[arm].weight.toPrecision(4))}` : data.arms[arm].name);
+const weightOf = (arm) => String(Number(data.arms[arm].weight.toPrecision(4)));
+const stepName = (arm) => (weighted.length ? `weight ${weightOf(arm)}` : data.arms[arm].name);
 
 // Mean over runs of F-beta = 1 / ((1 - t) / P + t / R), where t = beta^2 / (1 + beta^2) weighs recall: from
 // precision (t = 0) by F1 (t = 1/2) to recall (t = 1).
@@ -31,6 +32,8 @@ function startSeesaw() {
   traceHolder.append(trace);
   slider.max = String(steps.length - 1);
   document.getElementById("step-label").textContent = weighted.length ? "positive-class weight" : "arm";
+  // Below the slider, each weight under its stop; names of arms would not fit.
+  if (weighted.length) document.getElementById("stops").append(...steps.map((arm) => element("span", {}, weightOf(arm))));
   document.getElementById("trace-title").textContent = weighted.length ? "All measured weights" : "All arms";
   slider.addEventListener("input", () => {
     seesaw.step = Number(slider.value);
@@ -84,6 +87,7 @@ function startSeesaw() {
     }
     svg.append(shape("line", { x1: left - 30, x2: right + 30, y1: y(0), y2: y(0), class: "ground" }));
     parts = {
+      ghost: shape("path", { class: "ghost" }),
       chord: shape("line", { class: "chord" }),
       fulcrum: shape("path", { class: "fulcrum" }),
       plank: shape("path", { class: "plank" }),
@@ -96,7 +100,7 @@ function startSeesaw() {
         shape("text", { class: "big f1", "text-anchor": "middle", x: width / 2 }),
       ],
     };
-    svg.append(parts.chord, parts.fulcrum, ...parts.bars, parts.plank, ...parts.ends, parts.hub, ...parts.numbers);
+    svg.append(parts.ghost, parts.chord, parts.fulcrum, ...parts.bars, parts.plank, ...parts.ends, parts.hub, ...parts.numbers);
     show();
   }
 
@@ -105,22 +109,21 @@ function startSeesaw() {
     const point = standing(arm, state.mask, seesaw.point);
     slider.value = String(seesaw.step);
     slider.setAttribute("aria-valuetext", stepName(arm));
-    title.textContent = stepName(arm) + (data.arms[arm].baseline ? " (baseline)" : "");
+    title.textContent = (weighted.length ? weightOf(arm) : data.arms[arm].name) + (data.arms[arm].baseline ? " (baseline)" : "");
     marks.forEach((mark, index) => mark.classList.toggle("now", index === seesaw.step));
-    sentence.textContent = tell(point, data.arms[arm]);
+    const base = arm === baseline ? null : standing(baseline, state.mask, seesaw.point);
+    sentence.textContent = tell(point, data.arms[arm], base);
     svg.setAttribute("aria-label", sentence.textContent);
     if (!parts) return;
-    const known = !point.none && point.precision === point.precision && point.recall === point.recall;
-    for (const part of [parts.chord, parts.plank, parts.fulcrum, parts.hub, ...parts.ends, ...parts.bars, ...parts.numbers]) {
+    const known = complete(point);
+    for (const part of [parts.ghost, parts.chord, parts.plank, parts.fulcrum, parts.hub, ...parts.ends, ...parts.bars, ...parts.numbers]) {
       part.style.display = known ? "" : "none";
     }
     if (!known) return;
     const middle = (left + right) / 2;
-    const curve = [];
-    for (let step = 0; step <= 40; step++) curve.push([step / 40, plankAt(point, step / 40)]);
-    curve[0][1] = point.precision;
-    curve[40][1] = point.recall;
-    parts.plank.setAttribute("d", pathOf(curve, (t) => left + t * (right - left), y));
+    parts.plank.setAttribute("d", pathOfPlank(point));
+    parts.ghost.style.display = base && complete(base) ? "" : "none";
+    if (base && complete(base)) parts.ghost.setAttribute("d", pathOfPlank(base));
     parts.chord.setAttribute("x1", left);
     parts.chord.setAttribute("x2", right);
     parts.chord.setAttribute("y1", y(point.precision));
@@ -152,17 +155,36 @@ function startSeesaw() {
     parts.numbers[2].textContent = `F1 ${three(point.f1)}`;
   }
 
-  function tell(point, arm) {
+  const complete = (point) => !point.none && point.precision === point.precision && point.recall === point.recall;
+
+  function pathOfPlank(point) {
+    const curve = [];
+    for (let step = 0; step <= 40; step++) curve.push([step / 40, plankAt(point, step / 40)]);
+    curve[0][1] = point.precision;
+    curve[40][1] = point.recall;
+    return pathOf(curve, (t) => left + t * (right - left), y);
+  }
+
+  // What the plank shows; against the baseline's, where it is another's and both are there.
+  function tell(point, arm, base) {
     if (point.none) return point.none;
-    if (!(point.precision === point.precision && point.recall === point.recall)) return "Nothing is found here, or there is nothing to find: precision or recall is undefined.";
+    if (!complete(point)) return "Nothing is found here, or there is nothing to find: precision or recall is undefined.";
     const b = point.bounds;
     const mean = (point.precision + point.recall) / 2;
-    const weaker = point.precision < point.recall ? "precision" : "recall";
-    const ratio = Math.abs(point.precision - point.recall) < 0.02 ? "the plank is level" : `it follows the weaker end, ${weaker}`;
+    const [weaker, stronger] = point.precision < point.recall ? ["precision", "recall"] : ["recall", "precision"];
+    const level = Math.abs(point.precision - point.recall) < 0.1;
+    const shown = level
+      ? "Precision and recall are close, so the plank is nearly level and F1 lies in their middle."
+      : `The plank tilts to ${stronger}. F1 lies ${three(mean - point.f1)} below the middle of the ends, drawn down by the weaker one, ${weaker}.`;
+    const against = !base
+      ? ` Move the slider: every stop is another measured ${weighted.length ? "weight" : "arm"}.`
+      : complete(base)
+        ? ` Against ${data.arms[baseline].name} (the faint plank): recall ${signed(point.recall - base.recall)}, precision ${signed(point.precision - base.precision)}, F1 ${signed(point.f1 - base.f1)}.`
+        : "";
     const intervals = arm.whyNone
       ? ` (${arm.whyNone})`
       : `: precision ${between(b[2], b[3], three)}, F1 ${between(b[4], b[5], three)}, recall ${between(b[0], b[1], three)}`;
-    return `F1 ${three(point.f1)} lies ${three(mean - point.f1)} below the middle of the two ends: ${ratio}. ${data.interval} intervals${intervals}.`;
+    return `${shown}${against} ${data.interval} intervals${intervals}.`;
   }
 
   function drawTrace() {
@@ -184,7 +206,7 @@ function startSeesaw() {
     const key = [["precision", "end hollow"], ["F1", "hub"], ["recall", "end"]];
     key.forEach(([name, kind], index) => {
       const at = m.left + [0, 92, 140][index];
-      trace.append(shape("circle", { cx: at + 5, cy: 12, r: 4.5, class: kind }));
+      trace.append(shape("circle", { cx: at + 5, cy: 12, r: kind === "hub" ? 5.4 : 4.5, class: kind }));
       trace.append(shape("text", { x: at + 14, y: 16 }, name));
     });
     const room = Math.floor((m.left - 14) / 7.2);
@@ -206,7 +228,7 @@ function startSeesaw() {
           if (value !== value) continue;
           const cy = at + down * row;
           if (low === low) group.append(shape("line", { x1: x(low), x2: x(high), y1: cy, y2: cy, class: kind === "hub" ? "bar f1" : "bar" }));
-          group.append(shape("circle", { cx: x(value), cy, r: 4.2, class: kind }));
+          group.append(shape("circle", { cx: x(value), cy, r: kind === "hub" ? 5.4 : 4.2, class: kind }));
         }
       }
       group.addEventListener("click", () => {
@@ -231,10 +253,6 @@ function startSeesaw() {
     drawTrace();
     show();
   });
-  // Where the plank tilts most: the arm worth looking at first.
-  const tilts = steps.map((arm) => {
-    const point = standing(arm, 0, "natural");
-    return Math.abs(point.recall - point.precision) || 0;
-  });
-  seesaw.step = weighted.length ? 0 : tilts.indexOf(Math.max(...tilts));
+  // The baseline first: the others are seen to tilt against it.
+  seesaw.step = Math.max(steps.indexOf(baseline), 0);
 }

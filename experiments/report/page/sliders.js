@@ -6,6 +6,7 @@ function makeRows() {
   const body = document.getElementById("arms");
   data.arms.forEach((arm, index) => {
     const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": `threshold of ${arm.name}` });
+    slider.style.setProperty("--thumb", colourOf(arm));
     slider.addEventListener("input", () => setStop(index, Number(slider.value)));
     const cells = {};
     const values = ["recall", "precision", "F1", "gain"].map((name) => {
@@ -71,7 +72,7 @@ function startSliders() {
   document.querySelectorAll("[data-lock]").forEach(makeLock);
   const panel = document.getElementById("panel");
   const note = document.getElementById("mode-note");
-  document.getElementById("first-step").addEventListener("click", () => setMode("recall"));
+  document.getElementById("same-recall").addEventListener("click", () => setMode("recall"));
   maskListeners.push(() => {
     rows.forEach(({ slider }, arm) => (slider.max = String(masks[state.mask].arms[arm].codes.length - 1)));
   });

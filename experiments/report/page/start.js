@@ -6,6 +6,16 @@ startSeesaw();
 startPictures();
 setMask(0);
 
+// A table that is wider than the page says so, and fades where it goes on.
+for (const box of document.querySelectorAll(".wide")) {
+  const look = () => {
+    box.classList.toggle("scrolls", box.scrollWidth > box.clientWidth + 1);
+    box.classList.toggle("goes-on", box.scrollWidth - box.clientWidth - box.scrollLeft > 4);
+  };
+  new ResizeObserver(look).observe(box);
+  box.addEventListener("scroll", look, { passive: true });
+}
+
 // What is folded away on a screen is printed too.
 addEventListener("beforeprint", () => {
   for (const part of document.querySelectorAll("details:not([open])")) {

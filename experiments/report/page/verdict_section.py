@@ -16,6 +16,16 @@ from experiments.report.verdict_text import row_of, with_interval
 _SIGNS = {"moves out": "▲", "moves in": "▼", "crosses": "✕", "slides": "↔", "stays": "=", "undecided": "?"}
 
 
+_MEANS = {
+    "moves out": "a better frontier",
+    "moves in": "a worse frontier",
+    "crosses": "better at some recalls, worse at others",
+    "slides": "the same frontier, another threshold",
+    "stays": "the same frontier and threshold",
+    "undecided": "these seeds and images cannot tell",
+}
+
+
 def answer(comparison: Comparison, names: Mapping[str, str]) -> str:
     """Tell all verdicts in two or three sentences, HTML."""
     return f'<p class="answer">{marked(conclusion(comparison, names))}</p>'
@@ -46,6 +56,30 @@ def matrix(study: StudyRuns, comparison: Comparison) -> str:
     headline = comparison.settings.headline_name
     caption = f"{headline} gain over {names[study.baseline]}, with its interval"
     return table(["", *map(text, comparison.masks)], rows, caption=caption, attributes='id="verdicts"')
+
+
+def key_of_words(comparison: Comparison) -> str:
+    """Say what the verdicts that occur mean; HTML."""
+    if not len(comparison.verdicts):
+        return ""
+    found = {*comparison.verdicts["verdict"], *comparison.verdicts["verdict_f1"]}
+    words = "".join(
+        f'<div><dt><i aria-hidden="true">{_SIGNS[word]}</i> {word}</dt><dd>{means}</dd></div>'
+        for word, means in _MEANS.items()
+        if word in found
+    )
+    return (
+        f'<div class="key"><dl>{words}</dl><p>A frontier is all that a model can do: its precision at every recall. '
+        f"{text(_OF[comparison.settings.headline])}</p></div>"
+    )
+
+
+_OF = {
+    "ap": "AP, average precision, is its mean height.",
+    "f1": "Tuned F1 is its F1 at the threshold that was best on validation.",
+    "fbeta": "F-beta is its F1 with recall weighed otherwise, at the threshold that was best on validation.",
+    "mean_precision": "Mean precision is its mean height over the recalls that were asked for.",
+}
 
 
 def _by_f1(row: pd.Series) -> str:

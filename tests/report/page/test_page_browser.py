@@ -160,12 +160,50 @@ def test_the_seesaw_goes_over_measured_weights(opened, drive, weights):
         ]
         for step, weight in enumerate((1, 5, 42)):
             drive.slide(page, "#step", step)
-            assert page.locator("#step-name").inner_text().startswith(f"weight {weight}")
+            assert page.locator("#step-name").inner_text() == ("1 (baseline)" if weight == 1 else str(weight))
             mean = rows[rows["arm"] == f"loss.pos_weight={weight}"][["precision", "recall", "f1"]].mean()
             shown = page.locator("#plank .big").all_text_contents()
             assert shown == [f"{mean['precision']:.3f}", f"{mean['recall']:.3f}", f"F1 {mean['f1']:.3f}"]
             ends = page.evaluate("[...document.querySelectorAll('#plank .end')].map((end) => +end.getAttribute('cy'))")
             assert (ends[0] > ends[1]) == (mean["precision"] < mean["recall"])
+
+
+def test_the_plank_opens_on_the_baseline_and_tells_what_another_weight_changes(opened, drive, weights):
+    page = opened(weights)
+    metrics = pd.read_csv(weights.report / "metrics.csv")
+    rows = metrics[
+        (metrics["split"] == "test") & (metrics["operating_point"] == "natural") & (metrics["mask"] == "thin")
+    ]
+    means = rows.groupby("arm")[["recall", "precision", "f1"]].mean()
+    assert page.locator("#step-name").inner_text() == "1 (baseline)"
+    assert page.locator("#plank .ghost").is_hidden()
+    assert "every stop is another measured weight" in page.locator("#seesaw-text").inner_text()
+    assert page.locator("#stops span").all_inner_texts() == ["1", "5", "42"]
+    drive.slide(page, "#step", 2)
+    told = page.locator("#seesaw-text").inner_text()
+    change = means.loc["loss.pos_weight=42"] - means.loc["loss.pos_weight=1"]
+    against = re.search(r"recall (\S+), precision (\S+), F1 (\S+)\.", told.split("(the faint plank): ")[1])
+    assert [number(each) for each in against.groups()] == pytest.approx(list(change), abs=0.00051)
+    # The faint plank is the baseline's: it begins at its precision and ends at its recall.
+    place = page.evaluate(
+        """() => {
+            const ends = document.querySelector('#plank .ghost').getAttribute('d').split(/[ML]/);
+            const axis = document.querySelector('#plank .axis');
+            const [low, high] = [axis.getAttribute('y1'), axis.getAttribute('y2')].map(Number);
+            return [ends[1], ends.at(-1)].map((end) => (low - end.split(' ')[1]) / (low - high));
+        }"""
+    )
+    assert place == pytest.approx(list(means.loc["loss.pos_weight=1", ["precision", "recall"]]), abs=0.002)
+    drive.slide(page, "#step", 0)
+    assert page.locator("#plank .ghost").is_hidden()
+
+
+def test_the_first_step_fits_the_study(opened, losses, weights):
+    for made, first in ((losses, "Put all arms at the same recall"), (weights, "Drag the weight")):
+        page = opened(made)
+        assert page.locator(".steps a b").first.inner_text() == first
+        page.locator("#same-recall").click()
+        assert page.locator("#mode input:checked").get_attribute("value") == "recall"
 
 
 def test_the_plank_runs_through_f1(opened, drive, losses):
@@ -210,7 +248,16 @@ def test_pictures_follow_the_slider(opened, drive, losses):
     assert painted() == [(fired & target).sum(), (fired & ~target).sum(), (~fired & target).sum()]
     drive.pick(page, "#mode", "tuned")
     fired = codes >= choice.tuned["loss=bce"][0]
-    assert painted() == [(fired & target).sum(), (fired & ~target).sum(), (~fired & target).sum()]
+    hit, alarm, miss = (fired & target).sum(), (fired & ~target).sum(), (~fired & target).sum()
+    assert painted() == [hit, alarm, miss]
+    values = (2 * hit / (2 * hit + alarm + miss), hit / (hit + alarm), hit / (hit + miss))
+    lines = [f"{name} {value:.2f}" for name, value in zip(("F1", "precision", "recall"), values, strict=True)]
+    assert page.locator("#picture-grid .counts").nth(2).inner_text() == "\n".join(lines)
+    assert page.locator("#picture-mode").inner_text() == ""
+    drive.pick(page, "#mode", "recall")
+    assert "held over all test images together" in page.locator("#picture-mode").inner_text()
+    drive.slide(page, "#arms .arm[data-arm='0'] input", 0)
+    drive.pick(page, "#mode", "hand")
     drive.slide(page, "#arms .arm[data-arm='0'] input", 0)
     assert painted()[2] == 0  # the lowest threshold misses nothing
 

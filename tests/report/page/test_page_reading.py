@@ -59,6 +59,19 @@ def test_no_text_overlaps_and_nothing_sticks_out(opened, drive, losses, weights,
         assert result["wide"] <= width
 
 
+def test_a_table_that_goes_on_says_so(opened, losses):
+    page = opened(losses, width=390)
+    table = page.locator("#matched .wide[data-mask='0']").first
+    hint = "(box) => getComputedStyle(box, '::before').content"
+    assert "Scroll sideways" in table.evaluate(hint)
+    assert "goes-on" in table.get_attribute("class")
+    table.evaluate("(box) => { box.scrollLeft = box.scrollWidth; }")
+    page.wait_for_function("() => !document.querySelector('#matched .wide').classList.contains('goes-on')")
+    assert "Scroll sideways" in table.evaluate(hint)  # a line that vanished would move the table
+    wide = opened(losses, width=1920)
+    assert wide.locator("#matched .wide[data-mask='0']").first.evaluate(hint) == "none"
+
+
 def test_everything_works_from_the_keyboard(opened, losses):
     page = opened(losses)
     page.locator("#mode input[value='natural']").focus()

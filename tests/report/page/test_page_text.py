@@ -50,6 +50,16 @@ def test_json_cannot_end_its_element(losses):
         script_json({"a": float("nan")})
 
 
+def test_the_first_screen_explains_the_verdicts_that_occur(losses, one_seed):
+    for made in (losses, one_seed):
+        page = made.page.read_text()
+        key = page.split('<div class="key">')[1].split("</div><p>")[0]
+        words = re.findall(r"</i> ([a-z ]+)</dt>", key)
+        verdicts = made.comparison.verdicts
+        assert sorted(words) == sorted({*verdicts["verdict"], *verdicts["verdict_f1"]})
+    assert "AP, average precision, is its mean height" in page
+
+
 def test_the_page_holds_everything_and_asks_for_nothing(losses):
     page = losses.page.read_text()
     assert len(page) < 2_000_000
