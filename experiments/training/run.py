@@ -25,6 +25,7 @@ from experiments.data.sampling import check_sampling, switch_update
 from experiments.frontier.operating_point import tuned_thresholds
 from experiments.frontier.presence import Presence
 from experiments.frontier.run_metrics import metrics_table
+from experiments.run_lock import held
 from experiments.training.ceiling import score_ceiling
 from experiments.training.checkpoint import TrainingState, restore_state, save_state, save_weights
 from experiments.training.compiled import compiled_twin
@@ -70,8 +71,12 @@ def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool
     """Say whether a folder already holds this very run, finished.
 
     Raises:
-        ConfigError: When it holds a run of another configuration or other data, naming the keys.
+        ConfigError: When it holds a run of another configuration or other data, naming the keys, or when another
+            process is training there.
     """
+    if folder.is_dir():
+        with held(folder):
+            pass
     info = store.read_info(folder)
     if info is None or plain["overwrite"]:
         return False
@@ -95,7 +100,15 @@ def execute(cfg: DictConfig, folder: Path, arm: str, loaded: LoadedData, on_upda
 
     Returns:
         The status: complete, diverged or failed.
+
+    Raises:
+        ConfigError: When another process is training there.
     """
+    with held(folder):
+        return _execute(cfg, folder, arm, loaded, on_update)
+
+
+def _execute(cfg: DictConfig, folder: Path, arm: str, loaded: LoadedData, on_update: Callable[[int], None]) -> str:
     plain = to_plain(cfg)
     info: dict[str, Any] = {
         "status": "running",

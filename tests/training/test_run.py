@@ -1,6 +1,8 @@
 """One run on disk: its files, exact resume, divergence, failure, and what is not run again."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -165,3 +167,24 @@ def test_a_constant_output_is_a_divergence(composed, loaded, tmp_path, monkeypat
     cfg.model = {"_target_": "losses.Flat"}
     assert execute(cfg, tmp_path, "a", loaded, nothing) == "diverged"
     assert "the same for every test pixel" in json.loads((tmp_path / store.RUN_FILE).read_text())["reason"]
+
+
+def test_two_processes_never_train_one_run(tmp_path, loaded, composed):
+    folder = tmp_path / "seed=0"
+    cfg = composed(*SMALL)
+    command = "import sys; from pathlib import Path; from experiments.run_lock import held\n"
+    command += "with held(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", command, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"held\n"
+        for call in (
+            lambda: is_finished(folder, to_plain(cfg), loaded),
+            lambda: execute(cfg, folder, "a", loaded, nothing),
+        ):
+            with pytest.raises(ConfigError, match=r"seed=0 is being trained by another process.*study_dir=ANOTHER"):
+                call()
+        assert not list(folder.iterdir())
+        other.kill()
+        other.wait()
+    assert execute(cfg, folder, "a", loaded, nothing) == "complete"
