@@ -146,7 +146,10 @@ def draw(growths: Sequence[Growth], path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 9.5), layout="constrained")
-    for axes, growth in zip(figure.subplots(3, 3).flat, growths, strict=True):
+    grid = list(figure.subplots(-(-len(growths) // 3), 3).flat)
+    for axes in grid[len(growths) :]:
+        axes.remove()
+    for axes, growth in zip(grid, growths, strict=False):
         axes.loglog(growth.sizes, growth.seconds, "o-", color="#0072B2", label="time, s")
         if growth.peak and min(growth.peak) > 0:
             twin = axes.twinx()

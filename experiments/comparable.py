@@ -12,7 +12,7 @@ import pandas as pd
 
 from experiments import run_store as store
 from experiments.arm_keys import only_keys, without_keys
-from experiments.config import ConfigError
+from experiments.config import ConfigError, require_study_folder
 from experiments.nuisance import COLUMNS, choose
 
 _START = "initial weights"
@@ -75,8 +75,7 @@ def load_conditions(study_dir: Path, baseline: str | None = None) -> list[StudyR
     Raises:
         ConfigError: As in `load_study`; the message names the condition.
     """
-    if not study_dir.is_dir():
-        raise ConfigError(f"study_dir: expected a folder of runs, got {study_dir}, which is not there")
+    require_study_folder(study_dir)
     runs = [store.load_run(folder) for folder in store.find_run_folders(study_dir)]
     if not runs:
         raise ConfigError(f"study_dir: expected runs at {study_dir}/<arm>/seed=<k>/, found none")

@@ -15,20 +15,20 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-import experiments.config  # noqa: F401  (schemas)
 from experiments.command_line import exit_on_bad_input, run_command
+from experiments.config import require_complete, require_study_folder
 
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="compare")
 def compare(cfg: DictConfig) -> None:
     """Compare the runs below `study_dir`."""
-    # Imported here: --help should not wait for pandas and scipy.
-    from experiments.config import require_complete
-    from experiments.report.study_report import report_study
-
     with exit_on_bad_input():
         require_complete(cfg)
         study_dir = Path(cfg.study_dir)
+        require_study_folder(study_dir)
+        # Imported here: --help, and a folder that is not there, should not wait for pandas and scipy.
+        from experiments.report.study_report import report_study
+
         report_dir = Path(cfg.report_dir or study_dir / "report")
         report_study(study_dir, report_dir, cfg.report, baseline=cfg.baseline)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -150,6 +151,16 @@ def register() -> None:
 def missing_keys(cfg: DictConfig) -> list[str]:
     """List the keys that are still `???`, sorted."""
     return sorted(OmegaConf.missing_keys(cfg))
+
+
+def require_study_folder(study_dir: Path) -> None:
+    """Refuse a study folder that is not there.
+
+    Raises:
+        ConfigError: Naming it.
+    """
+    if not study_dir.is_dir():
+        raise ConfigError(f"study_dir: expected a folder of runs, got {study_dir}, which is not there")
 
 
 def require_complete(cfg: DictConfig) -> None:

@@ -173,10 +173,19 @@ def footnotes(
     for arm, rows in study.tuning.groupby("arm", sort=False):
         best = rows[rows["chosen"]].iloc[0]
         others = ", ".join(f"{r['setting']}: {r['val_ap']:.3f}" for _, r in rows[~rows["chosen"]].iterrows())
-        notes.append(f"tuned: {arm} with {best['setting']} (validation AP {best['val_ap']:.3f}; {others})")
+        edge = ", the edge of what was tried: better ones may lie beyond" if _is_edge(rows) else ""
+        notes.append(f"tuned: {arm} with {best['setting']} (validation AP {best['val_ap']:.3f}; {others}){edge}")
     if ceiling is not None:
         for mask, rows in ceiling.table.groupby("mask", sort=False):
             shares = ", ".join(f"{names[r['arm']]} {r['share']:.0%}" for _, r in rows.iterrows())
             notes.append(f"ceiling: {mask} AP {rows['ceiling_ap'].iloc[0]:.3f}, the best any model can do; {shares}")
     notes += [f"warning: {text}" for text in dict.fromkeys(verdicts["warning"]) if text] if len(verdicts) else []
     return notes
+
+
+def _is_edge(tuning: pd.DataFrame) -> bool:
+    """Say whether an arm chose the least or the greatest of three or more numbers of one nuisance key."""
+    values = pd.to_numeric(tuning["setting"].str.partition("=")[2], errors="coerce")
+    if len(values) < 3 or values.isna().any():
+        return False
+    return bool(values[tuning["chosen"]].isin([values.min(), values.max()]).any())

@@ -176,3 +176,17 @@ def test_text_tables_align_and_markdown_escapes():
         "333  4",
     ]
     assert markdown_table(["a"], [["x|y"], []]) == "| a |\n| --- |\n| x\\|y |"
+
+
+@pytest.mark.parametrize(("chosen", "is_told"), [(0, True), (1, False), (2, True)])
+def test_a_choice_at_the_edge_of_what_was_tried_is_told(study, comparison, chosen, is_told):
+    tuning = pd.DataFrame(
+        {
+            "arm": "loss=bce",
+            "setting": ["optimizer.lr=0.001", "optimizer.lr=0.01", "optimizer.lr=0.1"],
+            "val_ap": [0.5, 0.6, 0.7],
+            "chosen": [place == chosen for place in range(3)],
+        }
+    )
+    text = verdict_text(replace(study, tuning=tuning), comparison)
+    assert ("the edge of what was tried" in text) == is_told
