@@ -23,7 +23,7 @@ one, for comparison.
 
 - Machine: {machine}
 - Versions: {versions}
-- Measured: {date}, in {minutes:.0f} minutes; load average {load} at the start
+- Measured: {date}, in {minutes:.0f} minutes; {load} at the start
 """
 
 
