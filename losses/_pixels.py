@@ -15,10 +15,6 @@ Block = tuple[slice, slice, slice]
 # part of the memory that the logits take; large enough for the fixed cost of an operation, and for several threads.
 _BLOCK_CPU = 2**18
 
-# Share of positive labels up to which a CPU goes to their places instead of reading every label as a number. Above it
-# the scattered reads and writes cost more than they save.
-_RARE = 0.125
-
 
 def check_inputs(logits: Tensor, target: Tensor, valid: Tensor | None) -> Tensor | None:
     """Check the arguments of a loss and return ``valid`` expanded to the shape of the logits (a view).
@@ -190,38 +186,6 @@ def read_wrong_logits(logits: Tensor, labels: Tensor, valid: Tensor | None, bloc
     x = logits[block].to(labels.dtype).contiguous()
     z = torch.addcmul(x, x, labels, value=-2.0)
     return z if valid is None else z.masked_fill_(~valid[block], -math.inf)
-
-
-def rare_places(target: Tensor, valid: Tensor | None, block: Block) -> Tensor | None:
-    """Return the places of a block's positive labels, counted through the block in order; None where they are not few.
-
-    Only a CPU without ignored pixels is told: an accelerator would have to wait for the answer.
-
-    Args:
-        target: shape (N, C, H, W).
-        valid: bool, the same shape, or None.
-        block: which pixels.
-
-    Raises:
-        ValueError: a label is neither 0 nor 1.
-    """
-    if valid is not None or target.device.type != "cpu":
-        return None
-    labels = target[block].reshape(-1)
-    places = (labels if labels.dtype == torch.bool else labels != 0).nonzero().squeeze(1)
-    if len(places) > _RARE * len(labels):
-        return None
-    if labels.dtype != torch.bool and not (labels[places] == 1).all():
-        _refuse_labels(target, valid)
-    return places
-
-
-def turned_logits(logits: Tensor, places: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return :func:`read_wrong_logits` of a block whose positive labels are at `places`: a copy, turned there."""
-    z = torch.empty(logits.shape, dtype=dtype, device=logits.device).copy_(logits)
-    flat = z.view(-1)
-    flat[places] = flat[places].neg_()
-    return z
 
 
 def by_label(labels: Tensor, *, negative: Tensor | float, positive: Tensor | float) -> Tensor:

@@ -17,10 +17,8 @@ from losses._pixels import (
     Block,
     blocks,
     by_label,
-    rare_places,
     read_labels,
     read_wrong_logits,
-    turned_logits,
     working_dtype,
 )
 
@@ -70,15 +68,9 @@ def _sum_and_slope(
     slopes = logits.new_empty(logits.shape, dtype=dtype) if with_slope else None
     sums = []
     for block, (positive, negative) in _blocks_with_weights(logits, weights):
-        out = None if slopes is None else slopes[block]
-        places = rare_places(target, valid, block)
-        if places is not None and (out is None or out.is_contiguous()):
-            z = turned_logits(logits[block], places, dtype)
-            sums.append(_rare_sum(z, places, gamma, positive, negative, out=out))
-            continue
         labels = read_labels(target, valid, block, dtype)
         z = read_wrong_logits(logits, labels, valid, block)
-        slope = q = torch.sigmoid(z, out=out)
+        slope = q = torch.sigmoid(z, out=None if slopes is None else slopes[block])
         if gamma == 0 and positive == negative == 1.0:
             sums.append(_sum_of_softplus(z, q))
         else:
@@ -95,38 +87,6 @@ def _sum_and_slope(
         if slopes is not None:
             torch.addcmul(slope, slope, labels, value=-2.0, out=q)  # times dz/dx
     return torch.stack(sums).sum(), slopes
-
-
-def _rare_sum(
-    z: Tensor, places: Tensor, gamma: float, positive: float, negative: float, *, out: Tensor | None
-) -> Tensor:
-    """Return the sum over a block whose positive labels are few, at `places`; overwrites z.
-
-    All pixels are summed as if they were negative, and what the positive ones count more is added; both are sums of
-    positive numbers, so nothing cancels. The derivative by every logit goes to `out`, if given, which is contiguous.
-    """
-    q = torch.sigmoid(z, out=out)
-    if gamma == 0:
-        rare_slope = q.view(-1)[places]
-        rare_loss = _softplus(z.view(-1)[places], rare_slope)
-        total = _sum_of_softplus(z, q)
-    else:
-        loss = _softplus(z, q)
-        focus = q.pow(gamma)
-        slope = (1.0 - q).mul_(loss).mul_(gamma).add_(q)
-        torch.mul(slope, focus, out=q)
-        loss *= focus
-        rare_slope, rare_loss = q.view(-1)[places], loss.view(-1)[places]
-        total = loss.sum()
-    if negative != 1.0:
-        total = total * negative
-    if positive != negative:
-        total = total + rare_loss.sum() * (positive - negative)
-    if out is not None:
-        if negative != 1.0:
-            out *= negative
-        out.view(-1)[places] = rare_slope.mul_(-positive)
-    return total
 
 
 def _softplus(z: Tensor, q: Tensor) -> Tensor:
@@ -183,7 +143,7 @@ class SoftCounts(torch.autograd.Function):
     def forward(ctx: Any, logits: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         ctx.save_for_backward(logits, target, valid)
         ctx.logits_dtype = logits.dtype
-        counts, ctx.wrong, ctx.places = _soft_counts(logits, target, valid, keep=ctx.needs_input_grad[0])
+        counts, ctx.wrong = _soft_counts(logits, target, valid, keep=ctx.needs_input_grad[0])
         ctx.mark_non_differentiable(counts[2])
         return counts
 
@@ -195,10 +155,7 @@ class SoftCounts(torch.autograd.Function):
         if wrong is None:  # a second way back through a graph that was retained
             wrong = _soft_counts(logits, target, valid, keep=True)[1]
         slope_negative, slope_positive = grad_fp[..., None, None], -grad_fn[..., None, None]
-        for block, places in zip(blocks(wrong), ctx.places, strict=True):
-            if places is not None:
-                _to_slope(wrong[block], places, slope_negative[block[:2]], slope_positive[block[:2]])
-                continue
+        for block in blocks(wrong):
             labels = read_labels(target, valid, block, wrong.dtype, known=True)
             slope = by_label(labels, negative=slope_negative[block[:2]], positive=slope_positive[block[:2]])
             q = wrong[block]
@@ -208,50 +165,18 @@ class SoftCounts(torch.autograd.Function):
 
 def _soft_counts(
     logits: Tensor, target: Tensor, valid: Tensor | None, *, keep: bool
-) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor | None, list[Tensor | None]]:
-    """Return the counts of :class:`SoftCounts`, every pixel's probability of the wrong answer and the rare places.
-
-    The latter two are to be kept; the last has an element per block.
-    """
+) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor | None]:
+    """Return the counts of :class:`SoftCounts` and, to be kept, every pixel's probability of the wrong answer."""
     dtype = working_dtype(logits)
     kept = logits.new_empty(logits.shape, dtype=dtype) if keep else None
-    raised, missed, positives = (logits.new_zeros(logits.shape[:2], dtype=dtype) for _ in range(3))
-    rare: list[Tensor | None] = []
+    wrong, missed, positives = (logits.new_zeros(logits.shape[:2], dtype=dtype) for _ in range(3))
     for block in blocks(logits):
-        out, rows = None if kept is None else kept[block], block[:2]  # of the three tables
-        places = rare_places(target, valid, block)
-        rare.append(places)
-        if places is not None:
-            q = torch.sigmoid(turned_logits(logits[block], places, dtype), out=out)
-            counts = _counts_by_places(q, places)
-        else:
-            labels = read_labels(target, valid, block, dtype)
-            z = read_wrong_logits(logits, labels, valid, block)
-            q = torch.sigmoid(z, out=out)
-            misses = torch.mul(q, labels, out=z).sum((-2, -1))
-            # Both sums are rounded, so that their difference could come out just below 0.
-            counts = ((q.sum((-2, -1)) - misses).clamp_min_(0.0), misses, labels.sum((-2, -1)))
-        for table, count in zip((raised, missed, positives), counts, strict=True):
-            table[rows].add_(count)
-    return (raised, missed, positives), kept, rare
-
-
-def _counts_by_places(q: Tensor, places: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return sums of q over the other pixels and over some places, and how many these are, per image and mask."""
-    flat, planes = q.view(-1), places // (q.shape[-2] * q.shape[-1])
-    rare = flat[places]
-    flat[places] = 0.0
-    raised = q.sum((-2, -1))
-    flat[places] = rare
-    count = q.shape[0] * q.shape[1]
-    missed = torch.zeros(count, dtype=torch.float64).index_add_(0, planes, rare.double())
-    return raised, missed.view(q.shape[:2]), torch.bincount(planes, minlength=count).view(q.shape[:2])
-
-
-def _to_slope(q: Tensor, places: Tensor, negative: Tensor, positive: Tensor) -> None:
-    """Turn the probabilities q of a block into slope · q · (1 − q), with another slope at the places of positives."""
-    flat = q.view(-1)
-    rare = flat[places]
-    rare = positive.reshape(-1)[places // (q.shape[-2] * q.shape[-1])] * rare * (1.0 - rare)
-    torch.ops.aten.sigmoid_backward.grad_input(negative.expand_as(q), q, grad_input=q)
-    flat[places] = rare
+        labels = read_labels(target, valid, block, dtype)
+        z = read_wrong_logits(logits, labels, valid, block)
+        q = torch.sigmoid(z, out=None if kept is None else kept[block])
+        rows = block[:2]  # of the three tables
+        wrong[rows].add_(q.sum((-2, -1)))
+        missed[rows].add_(torch.mul(q, labels, out=z).sum((-2, -1)))
+        positives[rows].add_(labels.sum((-2, -1)))
+    # Both sums are rounded, so that their difference could come out just below 0.
+    return ((wrong - missed).clamp_min_(0.0), missed, positives), kept

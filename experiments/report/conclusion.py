@@ -31,11 +31,12 @@ def conclusion(comparison: Comparison, names: Mapping[str, str]) -> str:
     text = f"Against {base}, {opening} by {headline}."
     rest = "; ".join(_sentence(word, arms) for word, arms in told.items() if arms)
     text += f" {rest}." if rest else ""
+    text += "" if told["slides"] else " None is shown to slide along it."
     if comparison.settings.headline != "f1":
         differs = verdicts[verdicts["verdict"] != verdicts["verdict_f1"]]
-        for word in ("moves out", "moves in"):
+        for word, change in (("moves out", "higher"), ("moves in", "lower")):
             arms = _who(differs, "verdict_f1", word, comparison.masks, names)
-            text += f" By tuned F1, {_sentence(word, arms)}." if arms else ""
+            text += f" Tuned F1 alone is shown to be {change} with {_listed(arms)}." if arms else ""
     return text
 
 
@@ -49,5 +50,8 @@ def _who(verdicts: pd.DataFrame, column: str, word: str, masks: Sequence[str], n
 
 
 def _sentence(word: str, arms: Sequence[str]) -> str:
-    listed = arms[0] if len(arms) == 1 else f"{', '.join(arms[:-1])} and {arms[-1]}"
-    return f"{listed} {_SAID[word][len(arms) > 1]}"
+    return f"{_listed(arms)} {_SAID[word][len(arms) > 1]}"
+
+
+def _listed(arms: Sequence[str]) -> str:
+    return arms[0] if len(arms) == 1 else f"{', '.join(arms[:-1])} and {arms[-1]}"

@@ -107,7 +107,9 @@ class ForestDisplay:
             )
         ax.set_yticks(np.arange(len(rows)), [self.names[arm] for arm in rows["arm"]])
         ax.set(ylim=(len(rows) - 0.5, -0.5), xlabel=f"gain (log beyond ±{_LINEAR * margin:g})", title=mask)
-        ends = rows[["gain", "gain_low", "gain_high", "f1_gain", "f1_gain_low", "f1_gain_high"]].to_numpy(dtype=float)
+        ends = self.table[["gain", "gain_low", "gain_high", "f1_gain", "f1_gain_low", "f1_gain_high"]].to_numpy(
+            dtype=float
+        )
         low = min(float(np.nanmin(ends, initial=0)), -2 * margin)
         high = max(float(np.nanmax(ends, initial=0)), 2 * margin)
         ax.set_xlim(1.25 * low, 1.25 * high)

@@ -109,7 +109,7 @@ def _best_point(row: pd.Series) -> str:
     if row["verdict_f1"] not in ("moves out", "moves in"):
         return ""
     better = "higher" if row["verdict_f1"] == "moves out" else "lower"
-    return f" For the best F1, its own is {better} ({with_interval(row, 'f1_gain')})."
+    return f" Its tuned F1 is {better}, by {with_interval(row, 'f1_gain')}."
 
 
 def _seeds(item: StudyEvidence) -> list[str]:
@@ -134,7 +134,7 @@ def _seeds(item: StudyEvidence) -> list[str]:
     return [
         f"more seeds.** {len(rows)} of {len(verdicts)} arms x masks are undecided with {have} seeds. Seeds in all that "
         f"would decide, if the gains stay as they are: {shown}.{rest} The same command with {_seed_list(half)} "
-        f"would decide half of those listed; finished runs are kept."
+        f"would decide {int((can['needed_seeds'] <= half).sum())} of these {len(can)}; finished runs are kept."
     ]
 
 

@@ -60,7 +60,24 @@ def _training(study: StudyRuns) -> str:
         )
         if key in config
     ]
-    return f"## Training\n\nAll arms alike, but for what makes an arm: {', '.join(shared) or 'not recorded'}."
+    lines = [f"All arms alike, but for what makes an arm: {', '.join(shared) or 'not recorded'}."]
+    return "\n\n".join(["## Training", *lines, "\n".join(_own_settings(study))])
+
+
+def _own_settings(study: StudyRuns) -> list[str]:
+    """List the values of what makes each arm: its loss's weight, its sampling's share."""
+    names = short_names(list(study.complete))
+    roots = tuple(dict.fromkeys(axis.split("@")[0].split(".")[0] for axis in study.axes))
+    lines = []
+    for arm, seeds in study.complete.items():
+        config = flatten(next(iter(seeds.values())).config) if seeds else {}
+        own = [
+            f"{key.split('.', 1)[1]} {value}"
+            for key, value in config.items()
+            if "." in key and key.split(".", 1)[0] in roots and value is not None
+        ]
+        lines += [f"- {names[arm]}: {', '.join(own)}"] if own else []
+    return lines
 
 
 def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]) -> str:
@@ -97,7 +114,8 @@ def _same_as(slide: pd.Series, base: str) -> str:
         return ""
     theory = ""
     if not pd.isna(slide["predicted_shift"]):
-        theory = f", theory says {slide['predicted_shift']:+.2f}"
+        shift = round(float(slide["predicted_shift"]), 2)
+        theory = f", theory says {shift:+.2f}" if shift else ", theory says none"
     return (
         f", the same recall as {base} with its threshold moved from 0.50 to "
         f"{slide['baseline_threshold_probability']:.2g} "

@@ -38,7 +38,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
     names = short_names(list(study.complete))
     gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision"}
     headers = ["mask", "arm", "verdict", f"{gain[comparison.settings.headline]} gain", "would decide"]
-    headers += ["recall", "precision", "F1", "verdict F1", "tuned F1 gain", "threshold shift"]
+    headers += ["recall", "precision", "F1", "verdict F1", "tuned F1 gain", "baseline threshold"]
     rows: list[list[str]] = []
     base = names[study.baseline]
     for mask in comparison.masks:
@@ -152,8 +152,9 @@ def footnotes(
     verdicts, settings = comparison.verdicts, comparison.settings
     names = short_names(list(study.complete))
     size = StudySize.of(study, comparison)
+    both = "" if settings.headline == "f1" else f", for {settings.headline_name} and for tuned F1 each"
     notes = [
-        f"{size.text}; margin ±{settings.margin:g}, {size.corrected}; "
+        f"{size.text}; margin ±{settings.margin:g}, {size.corrected}{both}; "
         f"[{100 * (1 - settings.level):g} % intervals] for new seeds and new test images, training set as it is.",
         "An interval is a row's own. A verdict has to hold over all rows, and where seeds are few it takes part of its "
         "variance from the other rows: so a row can be undecided although its interval leaves out 0.",
@@ -162,7 +163,7 @@ def footnotes(
         notes.append(
             "recall, precision: at the natural point (probability 0.5). "
             "would decide: seeds or test groups in all, if the gain stays as it is; -: neither alone would. "
-            "threshold shift: the baseline's threshold with the same recall, and the shift of its logits that does it; "
+            "baseline threshold: where it has the arm's recall, and the shift of its logits that does the same; "
             f"a point moves when its recall or precision does by more than ±{settings.point_margin:g}."
         )
     for _, row in study.holes.iterrows():

@@ -139,31 +139,3 @@ def test_blocks_are_runs_of_a_contiguous_tensor(limit: int, monkeypatch: pytest.
 def test_an_accelerator_gets_all_pixels_at_once() -> None:
     pixels = torch.empty(16, 3, 1024, 1024, device="meta")
     assert [pixels[block].shape for block in losses._pixels.blocks(pixels)] == [pixels.shape]
-
-
-@each_loss
-@pytest.mark.parametrize("dtype", [torch.bool, torch.float32, torch.int64])
-def test_both_ways_through_the_pixels_agree(
-    loss: nn.Module, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rng = torch.Generator().manual_seed(3)
-    logits = 4 * torch.randn((2, 3, 64, 48), generator=rng).contiguous(memory_format=torch.channels_last)
-    target = (torch.rand(logits.shape, generator=rng) < 0.03).to(dtype)
-    found = []
-    for share in (0.0, 1.0):
-        monkeypatch.setattr(losses._pixels, "_RARE", share)
-        value = loss(logits.requires_grad_(), target)
-        found.append((value.detach(), *torch.autograd.grad(value, logits)))
-    torch.testing.assert_close(found[0], found[1], rtol=2e-6, atol=1e-12)
-
-
-def test_places_are_told_only_where_positives_are_rare() -> None:
-    target = torch.zeros(1, 1, 4, 8, dtype=torch.bool)
-    target[0, 0, 1, 2] = target[0, 0, 3, 7] = True
-    (block,) = losses._pixels.blocks(target)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(losses._pixels, "_RARE", 2 / 32)
-        assert losses._pixels.rare_places(target, None, block).tolist() == [10, 31]
-        assert losses._pixels.rare_places(target, torch.ones_like(target), block) is None
-        patch.setattr(losses._pixels, "_RARE", 1.9 / 32)
-        assert losses._pixels.rare_places(target, None, block) is None

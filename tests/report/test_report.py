@@ -91,7 +91,7 @@ def test_a_slide_slides_and_a_gain_moves(study, comparison):
     assert cells["custom"]["verdict"] == "moves out"
     assert cells["bce"]["verdict"] == "(baseline)"
     # The slide is the shift that was put in, up to the resolution of the scores, and theory's control stands there too.
-    assert "logits +3.0" in cells["weighted_bce"]["threshold shift"]
+    assert "logits +3.0" in cells["weighted_bce"]["baseline threshold"]
     assert cells["bce at 0.048 (theory: weighted_bce)"]["recall"] == cells["weighted_bce"]["recall"]
     assert cells["bce at its tuned threshold"]["verdict"] == "(no training)"
 
@@ -105,8 +105,8 @@ def test_holes_and_left_out_seeds_are_told(study, comparison):
 
 def test_a_narrow_terminal_loses_the_right_hand_columns(study, comparison):
     wide, narrow = (verdict_text(study, comparison, width=width) for width in (300, 80))
-    assert "threshold shift" in wide.splitlines()[1]
-    assert "threshold shift" not in narrow.splitlines()[1]
+    assert "baseline threshold" in wide.splitlines()[1]
+    assert "baseline threshold" not in narrow.splitlines()[1]
     assert "verdict" in narrow.splitlines()[1]
 
 

@@ -116,7 +116,7 @@ def test_undecided_rows_ask_for_the_seeds_that_decide_half_of_them(losses):
     assert "better on thin 9" in text
     assert "For 1 more, seeds alone would not do." in text
     assert (
-        "The same command with `seed=0,1,2,3,4,5` would decide half of those listed" in text
+        "The same command with `seed=0,1,2,3,4,5` would decide 2 of these 4" in text
     )  # 6 is the second of 5, 6, 9, 21
     verdicts["needed_seeds"], verdicts["needed_groups"] = float("inf"), [300.0, 200.0, *[float("inf")] * 4]
     (text,) = starting(next_sentences([item], name_studies=False), "Next: more test images")
@@ -148,7 +148,7 @@ def test_a_crossing_is_a_choice(losses):
     assert text.startswith("**Next: choose better or bce on thin by the recall you need.** Their frontiers cross: ")
     assert "better is better at recall 0.40-0.60" in text
     verdict = verdicts.loc[0]
-    assert ("For the best F1" in text) == (verdict["verdict_f1"] in ("moves out", "moves in"))
+    assert ("Its tuned F1 is" in text) == (verdict["verdict_f1"] in ("moves out", "moves in"))
 
 
 def test_several_studies_are_told_together_on_the_same_data_and_apart_on_others(losses, sweep, make):
