@@ -2,6 +2,7 @@
 
 python -m benchmarks                 all tables; writes docs/performance.md
 python -m benchmarks losses study    some tables; prints them, writes nothing
+python -m benchmarks --update report some tables; puts them into docs/performance.md in place of the old ones
 python -m benchmarks --gpu           the table of a GPU, printed last
 python -m benchmarks --quick losses  small and few: shows that a table runs, its numbers say nothing
 """
@@ -15,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks.machine import load_text
-from benchmarks.page import page_text, read_numbers, table_text, write_numbers
+from benchmarks.page import page_text, read_numbers, table_text, with_tables, write_numbers
 from benchmarks.result import Settings, Table
 
 # In the order of the page; a table's module is imported only when it is measured.
@@ -28,6 +29,7 @@ TABLES = {
     "profile": "benchmarks.run_profile",
     "study": "benchmarks.study_speed",
     "compare": "benchmarks.compare_speed",
+    "report": "benchmarks.report_speed",
     "growth": "benchmarks.growth",
 }
 
@@ -42,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"{', '.join(TABLES)}; all when none is named")
     parser.add_argument("--gpu", action="store_true", help="measure on a GPU")
+    parser.add_argument("--update", action="store_true", help="put the named tables into the page")
     parser.add_argument("--quick", action="store_true", help="small and few")
     chosen = parser.parse_args(arguments)
     unknown = [name for name in chosen.tables if name not in TABLES]
@@ -59,6 +62,9 @@ def main(arguments: list[str] | None = None) -> int:
         tables.append(importlib.import_module(TABLES[name]).measure(settings))
         print(table_text(tables[-1], before), flush=True)
         print(f"{name}: {time.perf_counter() - since:.0f} s", file=sys.stderr, flush=True)
+    if chosen.tables and chosen.update and not chosen.quick:
+        PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), tables, before), encoding="utf-8")
+        write_numbers(NUMBERS, tables, before)
     if not chosen.tables and not chosen.quick:
         minutes = (time.perf_counter() - started) / 60
         page = page_text(tables, command="make bench", minutes=minutes, load=load, before=before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,15 +61,31 @@ def page_text(tables: Sequence[Table], *, command: str, minutes: float, load: st
     return "\n".join([head, *(table_text(table, before) for table in tables)])
 
 
+def with_tables(page: str, tables: Sequence[Table], before: Mapping[str, float]) -> str:
+    """Put tables into a page, in place of those of the same title or behind all others; each says when it was made."""
+    head, *sections = page.split("\n## ")
+    for table in tables:
+        about = f"{table.about.strip()} Measured by itself on {datetime.now(UTC):%Y-%m-%d}."
+        text = table_text(replace(table, about=about), before).removeprefix("## ")
+        places = [place for place, section in enumerate(sections) if section.startswith(f"{table.title}\n")]
+        if places:
+            sections[places[0]] = text
+        else:
+            sections.append(text)
+    return "\n## ".join([head, *(section.rstrip("\n") + "\n" for section in sections)])
+
+
 def read_numbers(path: Path) -> dict[str, float]:
     """Read the numbers of an earlier run, row -> number; empty where there was none."""
     return dict(json.loads(path.read_text())) if path.exists() else {}
 
 
-def write_numbers(path: Path, tables: Sequence[Table]) -> None:
-    """Keep the numbers for the next run to stand beside."""
+def write_numbers(path: Path, tables: Sequence[Table], before: Mapping[str, float] | None = None) -> None:
+    """Keep the numbers for the next run to stand beside; those of `before` stay where no table has a newer one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    numbers = {row.key: row.measured.middle for table in tables for row in table.rows if row.measured is not None}
+    numbers = dict(before or {}) | {
+        row.key: row.measured.middle for table in tables for row in table.rows if row.measured is not None
+    }
     path.write_text(json.dumps(numbers, indent=1) + "\n")
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks.page import page_text, read_numbers, table_text, write_numbers
+from benchmarks.page import page_text, read_numbers, table_text, with_tables, write_numbers
 from benchmarks.result import Goal, Row, Spread, Table, bytes_text, ratio_row, seconds_text
 from benchmarks.stopwatch import in_turn, peak_memory
 from benchmarks.trained_run import TrainedLogits
@@ -167,3 +167,14 @@ def test_every_table_has_a_module_that_measures():
 
     for module in command.TABLES.values():
         assert importlib.util.find_spec(module) is not None
+
+
+def test_a_table_takes_the_place_of_the_old_one_in_the_page():
+    old, other = (Table(name, name, "about", (row(1.0),)) for name in ("old", "other"))
+    page = page_text([old, other], command="make bench", minutes=1, load="load 1", before={})
+    new = Table("old", "old", "about", (row(7.0),))
+    found = with_tables(page, [new], {})
+    assert found.count("## old") == found.count("## other") == 1
+    assert "7x" in found.split("## other")[0]
+    assert found.split("## other")[1] == page.split("## other")[1]
+    assert with_tables(page, [Table("third", "third", "about", (row(7.0),))], {}).count("\n## ") == 3
