@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -120,11 +121,19 @@ class ScoreHistograms:
         return bins, positives, negatives, lengths
 
     def pixel_counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Positive and negative pixels per image and mask: int64 (N, C) each."""
+        """Positive and negative pixels per image and mask: int64 (N, C) each, read-only."""
+        return self._pixel_counts
+
+    @cached_property
+    def _pixel_counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         totals = []
+        held = np.flatnonzero(np.diff(self.row_start))  # a row without entries has no place to begin a sum at
         for counts in (self.positives, self.negatives):
-            running = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-            totals.append(np.diff(running[self.row_start]).reshape(self.n_images, self.n_masks))
+            total = np.zeros(self.n_images * self.n_masks, np.int64)
+            if len(held):
+                total[held] = np.add.reduceat(counts, self.row_start[held], dtype=np.int64)
+            total.flags.writeable = False
+            totals.append(total.reshape(self.n_images, self.n_masks))
         return totals[0], totals[1]
 
     def groups(self) -> tuple[tuple[str, ...], NDArray[np.intp]]:
