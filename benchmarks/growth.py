@@ -83,7 +83,7 @@ def grow(
 
 
 def measure(settings: Settings) -> Table:
-    """Measure histogram, evaluation, comparison and report along their axes."""
+    """Measure histogram, evaluation and comparison along their axes."""
     data = trained_logits(4, updates=4) if settings.quick else trained_logits()
     rounds = settings.rounds(3)
     grown = [

@@ -10,7 +10,7 @@ from experiments.frontier.presence import DOMINATES, NO_IMBALANCE, Kind, Presenc
 from experiments.report.levers import lever_sentences
 from experiments.report.next_steps import next_sentences
 from experiments.report.study_evidence import StudyEvidence, with_unique_names
-from experiments.report.verdict_text import number, row_of, with_interval
+from experiments.report.verdict_text import listed, number, row_of, with_interval
 
 _ADVICE: dict[Kind, str] = {
     "per example": "More images of the same kind leave these shares as they are.",
@@ -46,12 +46,12 @@ def checklist(studies: Sequence[StudyEvidence]) -> list[str]:
     several = len(named) > 1
     sentences: list[str] = []
     for same in by_data.values():
-        lead = f" ({_joined([study.name for study in same])})" if len(by_data) > 1 else ""
+        lead = f" ({listed([study.name for study in same])})" if len(by_data) > 1 else ""
         sentences += imbalance_sentences(same[0], lead)
     for study in named:
         sentences += weight_sentences(study, f" ({study.name})" if several else "")
     for same in by_data.values():
-        lead = f" ({_joined([study.name for study in same])})" if len(by_data) > 1 else ""
+        lead = f" ({listed([study.name for study in same])})" if len(by_data) > 1 else ""
         sentences += lever_sentences(same, lead, name_studies=several)
     for same in by_data.values():
         sentences += next_sentences(same, name_studies=several)
@@ -79,7 +79,7 @@ def imbalance_sentences(study: StudyEvidence, lead: str = "") -> list[str]:
             f"{1 - DOMINATES:.0%} by count."
         )
         sentences.append(
-            f"**Imbalance{lead}: {_LEAD[kind]}, for {_joined(list(masks))}.** {_capital(counts)}."
+            f"**Imbalance{lead}: {_LEAD[kind]}, for {listed(list(masks))}.** {_capital(counts)}."
             f"{'' if kind == 'none' else within} {_ADVICE[kind]}"
         )
     return sentences
@@ -156,10 +156,6 @@ def _step(row: pd.Series) -> str:
 
 def _percent(share: float) -> str:
     return "-" if share != share else f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
-
-
-def _joined(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _capital(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from experiments.frontier.comparison import Comparison
+from experiments.report.verdict_text import listed
 
 _SAID = {
     "moves out": ("is shown to move the frontier out", "are shown to move the frontier out"),
@@ -36,7 +37,7 @@ def conclusion(comparison: Comparison, names: Mapping[str, str]) -> str:
         differs = verdicts[verdicts["verdict"] != verdicts["verdict_f1"]]
         for word, change in (("moves out", "higher"), ("moves in", "lower")):
             arms = _who(differs, "verdict_f1", word, comparison.masks, names)
-            text += f" Tuned F1 alone is shown to be {change} with {_listed(arms)}." if arms else ""
+            text += f" Tuned F1 alone is shown to be {change} with {listed(arms)}." if arms else ""
     return text
 
 
@@ -50,8 +51,4 @@ def _who(verdicts: pd.DataFrame, column: str, word: str, masks: Sequence[str], n
 
 
 def _sentence(word: str, arms: Sequence[str]) -> str:
-    return f"{_listed(arms)} {_SAID[word][len(arms) > 1]}"
-
-
-def _listed(arms: Sequence[str]) -> str:
-    return arms[0] if len(arms) == 1 else f"{', '.join(arms[:-1])} and {arms[-1]}"
+    return f"{listed(arms)} {_SAID[word][len(arms) > 1]}"

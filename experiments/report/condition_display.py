@@ -151,7 +151,7 @@ class ConditionDisplay:
                 panel = self.panels[start + place]
                 ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
                 ax.set_title(panel.others.replace(", ", "\n") if start == 0 else "")
-                ax.set_ylabel("" if place else _head(panel, ": ").replace(": ", ":\n").replace(", ", "\n"))
+                ax.set_ylabel("" if place else _head(panel).replace(": ", ":\n").replace(", ", "\n"))
                 ax.tick_params(labelleft=place == 0)
                 if start + self.columns < len(grid):
                     ax.set_xlabel("")
@@ -191,14 +191,14 @@ class ConditionDisplay:
             ax.set_xscale("log")
         ax.set_xticks([places[value] for value in values], values)
         ax.minorticks_off()
-        ax.set_title("\n".join(text for text in (_head(panel, ": "), panel.others) if text))
+        ax.set_title("\n".join(text for text in (_head(panel), panel.others) if text))
         ax.set_xlabel(self.key)
 
 
-def _head(panel: Panel, joint: str) -> str:
+def _head(panel: Panel) -> str:
     """Name what a panel shows, and of which mask."""
     name = "AP gain" if panel.statistic == GAIN else _TITLES[panel.statistic]
-    return name if panel.mask == BACKGROUND else f"{panel.mask}{joint}{name}"
+    return name if panel.mask == BACKGROUND else f"{panel.mask}: {name}"
 
 
 def _gains(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:

@@ -102,6 +102,11 @@ def row_of(table: pd.DataFrame, arm: str, mask: str) -> pd.Series:
     return table[(table["arm"] == arm) & (table["mask"] == mask)].iloc[0]
 
 
+def listed(words: Sequence[str]) -> str:
+    """Name things in a sentence: a, b and c."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
 def number(value: object) -> str:
     """Format a ratio; a dash where it is undefined."""
     return "-" if pd.isna(value) else f"{value:.2f}"  # type: ignore[call-overload]

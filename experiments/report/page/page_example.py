@@ -13,6 +13,7 @@ from experiments.frontier.score_codes import NATURAL_CODE
 from experiments.report.example_choice import ExampleChoice
 from experiments.report.page.packed import packed
 from experiments.report.page.threshold_curve import ThresholdCurve
+from experiments.report.verdict_text import listed
 
 OUTCOMES = {"found": "#111111", "false alarm": "#D55E00", "missed": "#5cc0f5"}
 """Colours of hits, false alarms and misses, those of the example figure, in this order."""
@@ -69,13 +70,9 @@ def page_examples(choice: ExampleChoice) -> tuple[PageExample, ...]:
 def rule_of(choice: ExampleChoice, baseline: str) -> str:
     """Say by which rule the images were chosen."""
     return (
-        f"{_listed(choice.roles)} of the {choice.n_kept} test images whose scores were kept, by the F1 of {baseline} "
-        "on the whole image at its tuned threshold, mean over the masks that are there and over seeds."
+        f"{listed(choice.roles).capitalize()} of the {choice.n_kept} test images whose scores were kept, by the F1 of "
+        f"{baseline} on the whole image at its tuned threshold, mean over the masks that are there and over seeds."
     )
-
-
-def _listed(words: Sequence[str]) -> str:
-    return (words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}").capitalize()
 
 
 def example_payload(
