@@ -12,13 +12,14 @@ from experiments.training.network import build_segmenter
 from experiments.training.preflight import LoadedData
 from experiments.training.run import execute
 
-# Trained far enough that scores spread over several logits, as those of any run worth comparing.
+# Trained far enough that the frontier is worth comparing, at a rate that gets there on every machine: after a
+# rate of 1e-2 one machine had a BCE with an AP of .41, from which float16 steps take 1.4e-4.
 SMALL = (
-    "trainer.max_steps=50",
+    "trainer.max_steps=160",
     "trainer.tile=64",
     "trainer.batch_size=4",
     "trainer.accelerator=cpu",
-    "optimizer.lr=1e-2",
+    "optimizer.lr=3e-3",
 )
 
 
@@ -45,6 +46,8 @@ def test_histograms_agree_with_sorted_logits(composed, many_blobs, tmp_path, los
     table = table[table["split"] == "test"].set_index(["mask", "operating_point"])
     for mask, name in enumerate(many_blobs.masks):
         row = table.loc[(name, "natural")]
+        rounded = logits[mask].astype(np.float16).astype(np.float32)
+        assert row["ap"] == pytest.approx(average_precision_score(labels[mask], rounded), abs=1e-6)
         assert row["ap"] == pytest.approx(average_precision_score(labels[mask], logits[mask]), abs=1e-4)
         predicted = logits[mask] >= 0
         assert row["tp"] == (predicted & labels[mask]).sum()
