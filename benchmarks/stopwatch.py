@@ -15,7 +15,9 @@ _CLEAR = Path("/proc/self/clear_refs")
 
 
 def in_turn(calls: Mapping[str, Callable[[], Any]], *, rounds: int, warmup: int = 1) -> dict[str, list[float]]:
-    """Time each call once a round, all of them in every round.
+    """Time each call once a round, all of them in every round, another one first each time.
+
+    Who comes first pays for what lay between two rounds: cold caches, memory that went back to the system.
 
     Args:
         calls: name -> call.
@@ -26,11 +28,13 @@ def in_turn(calls: Mapping[str, Callable[[], Any]], *, rounds: int, warmup: int 
         name -> seconds of wall time, one per round.
     """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
+    names = list(calls)
     for turn in range(-warmup, rounds):
         gc.collect()
-        for name, call in calls.items():
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
             started = time.perf_counter()
-            call()
+            calls[name]()
             if turn >= 0:
                 seconds[name].append(time.perf_counter() - started)
     return seconds

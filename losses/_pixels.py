@@ -11,9 +11,10 @@ from torch import Tensor
 
 Block = tuple[slice, slice, slice]
 
-# Pixels that a CPU works on at once. Small enough for a block's temporaries to stay in its cache and to be a small
-# part of the memory that the logits take; large enough for the fixed cost of an operation, and for several threads.
-_BLOCK_CPU = 2**18
+# Pixels that a CPU works on at once. Small enough for a block's temporaries to stay in the cache that its cores share
+# and to be a small part of the memory that the logits take; large enough for the fixed cost of an operation, which is
+# high as the pixels push the code out of a core's own cache.
+_BLOCK_CPU = 2**19
 
 
 def check_inputs(logits: Tensor, target: Tensor, valid: Tensor | None) -> Tensor | None:
@@ -117,6 +118,20 @@ def blocks(pixels: Tensor, *, one_mask: bool = False) -> Iterator[Block]:
                 yield slice(n, n + images_at_once), slice(c, c + masks_at_once), slice(h, h + rows_at_once)
 
 
+def scratch_like(logits: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return flat memory for a temporary of one block; :func:`shaped_as` gives it a block's shape.
+
+    Taken once for all blocks: memory that is taken anew for every block costs as much as what is written to it.
+    """
+    pixels = logits.numel() if logits.device.type != "cpu" else max(_BLOCK_CPU, logits.shape[3])
+    return logits.new_empty(min(pixels, logits.numel()), dtype=dtype)
+
+
+def shaped_as(scratch: Tensor, block: Tensor) -> Tensor:
+    """Return the first part of the scratch memory in the shape of a block."""
+    return scratch[: block.numel()].view(block.shape)
+
+
 def check_labels(target: Tensor, valid: Tensor | None) -> None:
     """Refuse labels other than 0 and 1 at valid pixels of a CPU, for those who do not read them block by block.
 
@@ -130,20 +145,19 @@ def check_labels(target: Tensor, valid: Tensor | None) -> None:
     Raises:
         ValueError: a label is neither 0 nor 1.
     """
+    scratch = scratch_like(target, target.dtype)
     for block in blocks(target):
-        read_labels(target, valid, block, target.dtype)
+        read_labels(target, valid, block, scratch)
 
 
-def read_labels(
-    target: Tensor, valid: Tensor | None, block: Block, dtype: torch.dtype, *, known: bool = False
-) -> Tensor:
+def read_labels(target: Tensor, valid: Tensor | None, block: Block, scratch: Tensor, *, known: bool = False) -> Tensor:
     """Return the labels of a block as 0.0 and 1.0, contiguous, with 0.0 at ignored pixels whatever lay there.
 
     Args:
         target: shape (N, C, H, W).
         valid: bool, the same shape, or None.
         block: which pixels.
-        dtype: of the returned labels.
+        scratch: its dtype is that of the returned labels; overwritten.
         known: whether they were read, and so checked, before.
 
     Raises:
@@ -154,14 +168,15 @@ def read_labels(
         labels = labels.view(torch.uint8)  # same bytes, and uint8 is four times faster to convert than bool
     if valid is not None:
         labels = labels.masked_fill(~valid[block], 0)
-    if not (known or target.dtype == torch.bool or target.device.type != "cpu" or _are_binary(labels)):
+    if not (known or target.dtype == torch.bool or target.device.type != "cpu" or _are_binary(labels, scratch)):
         _refuse_labels(target, valid)
-    return labels.to(dtype).contiguous()
+    return labels.to(scratch.dtype).contiguous()
 
 
-def _are_binary(labels: Tensor) -> bool:
+def _are_binary(labels: Tensor, scratch: Tensor) -> bool:
     if labels.is_floating_point():
-        labels = torch.addcmul(labels, labels, labels, value=-1)  # t − t² is 0 at 0 and at 1 only
+        excess = shaped_as(scratch, labels) if labels.dtype == scratch.dtype else None
+        labels = torch.addcmul(labels, labels, labels, value=-1, out=excess)  # t − t² is 0 at 0 and at 1 only
     low, high = (bound.item() for bound in labels.aminmax())
     return low == 0 == high if labels.is_floating_point() else low >= 0 and high <= 1
 
@@ -176,18 +191,13 @@ def _refuse_labels(target: Tensor, valid: Tensor | None) -> None:
     )
 
 
-def read_wrong_logits(logits: Tensor, labels: Tensor, valid: Tensor | None, block: Block) -> Tensor:
-    """Return z = x where the label is 0 and z = −x where it is 1: the logit of the *wrong* answer, in a new tensor.
+def read_wrong_logits(logits: Tensor, labels: Tensor, valid: Tensor | None, block: Block, scratch: Tensor) -> Tensor:
+    """Return z = x where the label is 0 and z = −x where it is 1: the logit of the *wrong* answer, in ``scratch``.
 
     Every loss here is a function of z alone up to a weight per label: softplus(z) is the cross-entropy and
     sigmoid(z) the probability given to the wrong answer, neither with a cancellation. An ignored pixel gets −inf,
     at which the losses and their gradients are exactly 0.
     """
     x = logits[block].to(labels.dtype).contiguous()
-    z = torch.addcmul(x, x, labels, value=-2.0)
+    z = torch.addcmul(x, x, labels, value=-2.0, out=shaped_as(scratch, labels))
     return z if valid is None else z.masked_fill_(~valid[block], -math.inf)
-
-
-def by_label(labels: Tensor, *, negative: Tensor | float, positive: Tensor | float) -> Tensor:
-    """Return ``negative`` where the label is 0 and ``positive`` where it is 1 (arithmetic beats a bool ``where``)."""
-    return (labels * (positive - negative)).add_(negative)

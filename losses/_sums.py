@@ -7,18 +7,18 @@ way back; autograd on the formula holds several. Neither can be differentiated t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from losses._pixels import (
-    Block,
     blocks,
-    by_label,
     read_labels,
     read_wrong_logits,
+    scratch_like,
+    shaped_as,
     working_dtype,
 )
 
@@ -26,8 +26,9 @@ from losses._pixels import (
 class PixelSum(torch.autograd.Function):
     """Sum over pixels of a(t) · q^gamma · softplus(z), where q = sigmoid(z) and z is the wrong answer's logit.
 
-    Its derivative by z is a(t) · q^gamma · (q + gamma · (1 − q) · softplus(z)): no power below gamma appears, so it
-    is finite at q = 0 for every gamma, and dz/dx is ±1. It is taken on the way forward, where z and q are at hand.
+    a(t) is the positive weight of the mask where t = 1, and 1 where t = 0. The derivative by z is
+    a(t) · q^gamma · (q + gamma · (1 − q) · softplus(z)): no power below gamma appears, so it is finite at q = 0 for
+    every gamma, and dz/dx is ±1. It is taken on the way forward, where z and q are at hand.
     """
 
     @staticmethod
@@ -37,11 +38,11 @@ class PixelSum(torch.autograd.Function):
         target: Tensor,
         valid: Tensor | None,
         gamma: float,
-        weights: list[tuple[float, float]],
+        pos_weights: Sequence[float],
     ) -> Tensor:
         ctx.save_for_backward(logits, target, valid)
-        ctx.gamma, ctx.weights, ctx.logits_dtype = gamma, weights, logits.dtype
-        total, ctx.slope = _sum_and_slope(logits, target, valid, gamma, weights, with_slope=ctx.needs_input_grad[0])
+        ctx.gamma, ctx.pos_weights, ctx.logits_dtype = gamma, pos_weights, logits.dtype
+        total, ctx.slope = _sum_and_slope(logits, target, valid, gamma, pos_weights, with_slope=ctx.needs_input_grad[0])
         return total
 
     @staticmethod
@@ -50,7 +51,7 @@ class PixelSum(torch.autograd.Function):
         slope, ctx.slope = ctx.slope, None  # handed over, so that it can become the gradient where it lies
         if slope is None:  # a second way back through a graph that was retained
             logits, target, valid = ctx.saved_tensors
-            slope = _sum_and_slope(logits, target, valid, ctx.gamma, ctx.weights, with_slope=True)[1]
+            slope = _sum_and_slope(logits, target, valid, ctx.gamma, ctx.pos_weights, with_slope=True)[1]
         return slope.mul_(grad_total).to(ctx.logits_dtype), None, None, None, None
 
 
@@ -59,51 +60,54 @@ def _sum_and_slope(
     target: Tensor,
     valid: Tensor | None,
     gamma: float,
-    weights: list[tuple[float, float]],
+    pos_weights: Sequence[float],
     *,
     with_slope: bool,
 ) -> tuple[Tensor, Tensor | None]:
     """Return the sum of :class:`PixelSum` and, if asked for, its derivative by every logit."""
     dtype = working_dtype(logits)
     slopes = logits.new_empty(logits.shape, dtype=dtype) if with_slope else None
+    first, second, third = (scratch_like(logits, dtype) for _ in range(3))
+    one = torch.ones((), dtype=dtype, device=logits.device)
     sums = []
-    for block, (positive, negative) in _blocks_with_weights(logits, weights):
-        labels = read_labels(target, valid, block, dtype)
-        z = read_wrong_logits(logits, labels, valid, block)
+    for block in blocks(logits, one_mask=len(set(pos_weights)) > 1):
+        pos_weight = pos_weights[block[1].start]
+        labels = read_labels(target, valid, block, first)
+        z = read_wrong_logits(logits, labels, valid, block, first)
         slope = q = torch.sigmoid(z, out=None if slopes is None else slopes[block])
-        if gamma == 0 and positive == negative == 1.0:
-            sums.append(_sum_of_softplus(z, q))
+        other = torch.sub(one, q, out=shaped_as(second, q))
+        if gamma == 0 and pos_weight == 1.0:
+            sums.append(_sum_of_softplus(z, torch.minimum(q, other, out=other)))
         else:
-            loss = _softplus(z, q)
+            factor = shaped_as(third, q)
+            loss = _softplus(z, torch.minimum(q, other, out=factor))
             if gamma > 0:
-                focus = q.pow(gamma)
-                slope = (1.0 - q).mul_(loss).mul_(gamma).add_(q).mul_(focus)
-                loss *= focus
-            if not positive == negative == 1.0:
-                weight = by_label(labels, negative=negative, positive=positive)
-                slope *= weight
-                loss *= weight
-            sums.append(loss.sum())
+                torch.pow(q, gamma, out=factor)
+                slope = torch.addcmul(q, other, loss, value=gamma, out=other).mul_(factor)
+                factor.addcmul_(factor, labels, value=pos_weight - 1.0)
+            else:
+                torch.add(one, labels, alpha=pos_weight - 1.0, out=factor)
+            sums.append(torch.dot(loss.view(-1), factor.view(-1)))
         if slopes is not None:
-            torch.addcmul(slope, slope, labels, value=-2.0, out=q)  # times dz/dx
+            torch.addcmul(slope, slope, labels, value=-1.0 - pos_weight, out=q)  # times a(t) · dz/dx
     return torch.stack(sums).sum(), slopes
 
 
-def _softplus(z: Tensor, q: Tensor) -> Tensor:
-    """Return ln(1 + e^z), given q = sigmoid(z), as max(z, 0) − ln(1 − min(q, 1 − q)); overwrites z.
+def _softplus(z: Tensor, rarer: Tensor) -> Tensor:
+    """Return ln(1 + e^z) as max(z, 0) − ln(1 − r), given r = min(q, 1 − q) and q = sigmoid(z); overwrites both.
 
     No digit is lost at either end, and it takes half the time of torch's own, which has no q to start from.
     """
-    return z.clamp_min_(0.0).sub_(_at_most_half(q).neg_().log1p_())
+    return z.clamp_min_(0.0).sub_(rarer.neg_().log1p_())
 
 
-def _sum_of_softplus(z: Tensor, q: Tensor) -> Tensor:
+def _sum_of_softplus(z: Tensor, rarer: Tensor) -> Tensor:
     """Return the sum of :func:`_softplus` with one logarithm for four pixels, because logarithms are what is slow.
 
     (1 − a)(1 − b) = 1 − (a + b − a·b) keeps the digits of a small a and b; and as four factors of at least one half
-    make one sixteenth at least, none are lost to the 1 either. Overwrites z.
+    make one sixteenth at least, none are lost to the 1 either. Overwrites both.
     """
-    rarer = _at_most_half(q).flatten()
+    rarer = rarer.view(-1)
     if rarer.numel() % 4 == 0:
         for _ in range(2):
             a, b = rarer.chunk(2)
@@ -111,25 +115,10 @@ def _sum_of_softplus(z: Tensor, q: Tensor) -> Tensor:
     return z.clamp_min_(0.0).sum().sub_(rarer.neg_().log1p_().sum())
 
 
-def _at_most_half(q: Tensor) -> Tensor:
-    """Return min(q, 1 − q), in a new tensor."""
-    other = 1.0 - q
-    return torch.minimum(q, other, out=other)
-
-
 def _refuse_second_derivative() -> None:
     # torch's once_differentiable would hand out a gradient that is silently cut off from the logits.
     if torch.is_grad_enabled():
         raise RuntimeError("this loss can be differentiated once only, so create_graph=True is not supported")
-
-
-def _blocks_with_weights(
-    pixels: Tensor, weights: list[tuple[float, float]]
-) -> Iterator[tuple[Block, tuple[float, float]]]:
-    """Yield each block with its (positive, negative) weight; a block spans all masks when they share one."""
-    one_mask = len(set(weights)) > 1
-    for block in blocks(pixels, one_mask=one_mask):
-        yield block, weights[block[1].start]
 
 
 class SoftCounts(torch.autograd.Function):
@@ -154,10 +143,13 @@ class SoftCounts(torch.autograd.Function):
         wrong, ctx.wrong = ctx.wrong, None  # handed over, so that it can become the gradient where it lies
         if wrong is None:  # a second way back through a graph that was retained
             wrong = _soft_counts(logits, target, valid, keep=True)[1]
-        slope_negative, slope_positive = grad_fp[..., None, None], -grad_fn[..., None, None]
+        scratch = scratch_like(wrong, wrong.dtype)
+        of_negative, of_positive = grad_fp[..., None, None], -grad_fn[..., None, None]
+        difference = of_positive - of_negative
         for block in blocks(wrong):
-            labels = read_labels(target, valid, block, wrong.dtype, known=True)
-            slope = by_label(labels, negative=slope_negative[block[:2]], positive=slope_positive[block[:2]])
+            labels = read_labels(target, valid, block, scratch, known=True)
+            slope = shaped_as(scratch, labels)
+            torch.addcmul(of_negative[block[:2]], difference[block[:2]], labels, out=slope)
             q = wrong[block]
             torch.ops.aten.sigmoid_backward.grad_input(slope, q, grad_input=q)  # slope · q · (1 − q)
         return wrong.to(ctx.logits_dtype), None, None
@@ -170,9 +162,10 @@ def _soft_counts(
     dtype = working_dtype(logits)
     kept = logits.new_empty(logits.shape, dtype=dtype) if keep else None
     wrong, missed, positives = (logits.new_zeros(logits.shape[:2], dtype=dtype) for _ in range(3))
+    scratch = scratch_like(logits, dtype)
     for block in blocks(logits):
-        labels = read_labels(target, valid, block, dtype)
-        z = read_wrong_logits(logits, labels, valid, block)
+        labels = read_labels(target, valid, block, scratch)
+        z = read_wrong_logits(logits, labels, valid, block, scratch)
         q = torch.sigmoid(z, out=None if kept is None else kept[block])
         rows = block[:2]  # of the three tables
         wrong[rows].add_(q.sum((-2, -1)))

@@ -39,7 +39,7 @@ def weighted_bce_loss(
     """
     valid = check_inputs(logits, target, valid)
     weights = _weight_per_mask(pos_weight, masks=logits.shape[1])
-    return _mean_over_pixels(logits, target, valid, 0.0, [(w, 1.0) for w in weights])
+    return _mean_over_pixels(logits, target, valid, 0.0, weights)
 
 
 def focal_loss(
@@ -77,11 +77,11 @@ def focal_loss(
     """
     valid = check_inputs(logits, target, valid)
     gamma = check_number("gamma", gamma, at_least=0.0)
-    weights = (1.0, 1.0)
+    negative, pos_weight = 1.0, 1.0
     if positive_weight is not None:
         alpha = check_number("positive_weight", positive_weight, above=0.0, below=1.0)
-        weights = (alpha, 1.0 - alpha)
-    return _mean_over_pixels(logits, target, valid, gamma, [weights] * logits.shape[1])
+        negative, pos_weight = 1.0 - alpha, alpha / (1.0 - alpha)
+    return negative * _mean_over_pixels(logits, target, valid, gamma, [pos_weight] * logits.shape[1])
 
 
 class WeightedBCELoss(nn.Module):
@@ -199,11 +199,11 @@ def _weight_per_mask(pos_weight: float | Sequence[float], *, masks: int) -> tupl
 
 
 def _mean_over_pixels(
-    logits: Tensor, target: Tensor, valid: Tensor | None, gamma: float, weights: list[tuple[float, float]]
+    logits: Tensor, target: Tensor, valid: Tensor | None, gamma: float, pos_weights: Sequence[float]
 ) -> Tensor:
     """Return the mean of a(t) · sigmoid(z)^gamma · softplus(z), of which both losses here are cases."""
     with full_precision(logits):
-        total: Tensor = PixelSum.apply(logits, target, valid, gamma, weights)
+        total: Tensor = PixelSum.apply(logits, target, valid, gamma, pos_weights)
         if valid is None:
             return total / logits.numel()
         return total / torch.count_nonzero(valid).clamp_min(1)
