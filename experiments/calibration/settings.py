@@ -113,7 +113,7 @@ def check_settings(cfg: DictConfig) -> CompareSettings:
         if not values or min(values) < 2:
             problems.append(f"{key}: expected numbers of at least 2, got {values}")
     try:
-        settings = CompareSettings(level=cfg.level, margin=cfg.margin, n_draws=cfg.n_draws, threads=cfg.threads)
+        settings = CompareSettings(level=cfg.level, margin=cfg.margin, n_draws=cfg.n_draws, workers=1)
     except ValueError as error:
         problems.append(str(error))
     if problems:

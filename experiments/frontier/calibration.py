@@ -84,7 +84,7 @@ def saturation(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> Sa
     tied = float("nan")
     if n_positive and n_negative:
         # In float64: the product of two counts may pass 2**63.
-        tied = float((positives[used] / n_positive) @ (negatives[used] / n_negative))
+        tied = float(((positives[used] / n_positive) * (negatives[used] / n_negative)).sum())
     recalls = (float("nan"), float("nan"))
     if n_positive and len(used):
         above_lowest = n_positive - int(positives[used[0]])

@@ -1,5 +1,6 @@
 """Settings of a comparison: margins, level, headline and the grids it is read at."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -37,7 +38,7 @@ class CompareSettings:
             baseline that is not named is taken for plain BCE; None says that theory does not know it.
         seed: of the generator that simulates the band.
         n_draws: studies that are simulated for the band.
-        threads: runs that are read at once; results do not depend on it.
+        workers: processes that a large study is measured in; results do not depend on it.
     """
 
     margin: float = 0.01
@@ -53,7 +54,7 @@ class CompareSettings:
     theory: Mapping[str, Theory | None] = field(default_factory=dict)
     seed: int = 0
     n_draws: int = 3_000
-    threads: int = 2
+    workers: int = os.cpu_count() or 1
 
     def __post_init__(self) -> None:
         if self.headline not in ("ap", "f1", "fbeta", "mean_precision"):
@@ -69,7 +70,7 @@ class CompareSettings:
                 raise ValueError(f"{name}: expected ascending levels in (0, 1], got {getattr(self, name)}")
         if not 0 <= self.recall_tolerance < 1:
             raise ValueError(f"recall_tolerance: expected a number in [0, 1), got {self.recall_tolerance}")
-        for name, least in (("n_draws", 100), ("threads", 1), ("n_comparisons", 1)):
+        for name, least in (("n_draws", 100), ("workers", 1), ("n_comparisons", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
         self.rule("AP")

@@ -1,9 +1,7 @@
 """All runs of a study measured, and each arm paired with the baseline, seed by seed."""
 
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +13,7 @@ from experiments.frontier.paired_difference import PairedDifference, difference_
 from experiments.frontier.run_numbers import MaskNumbers, RunPoints, mask_numbers, run_points
 from experiments.frontier.run_scores import CheckedRuns
 from experiments.frontier.score_codes import logit_to_code
+from experiments.parallel import in_parallel
 
 SINGLE_VALUES = (
     "ap",
@@ -34,9 +33,6 @@ CURVE_RECALLS = np.round(np.arange(1, 101) / 100.0, 2)
 
 Key = tuple[str, int]
 """Arm and seed."""
-
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True)
@@ -166,13 +162,14 @@ def measure(checked: CheckedRuns, settings: CompareSettings) -> MeasuredStudy:
         if logits is not None
     }
     keys = [(arm, seed) for arm, seeds in checked.runs.items() for seed in sorted(seeds)]
+    workers = checked.worth_workers(settings.workers)
 
     def point_counts(key: Key) -> RunPoints:
         extra = theory_codes if key[0] == checked.baseline else {}
         run = checked.runs[key[0]][key[1]]
         return run_points(run, checked.group_of, n_groups, beta=settings.beta, extra=extra)
 
-    points = dict(zip(keys, _threaded(point_counts, keys, settings.threads), strict=True))
+    points = dict(zip(keys, in_parallel(point_counts, keys, workers), strict=True))
     grid = SweepGrid(
         recalls=np.asarray(settings.recalls),
         precisions=np.asarray(settings.precisions),
@@ -208,11 +205,5 @@ def measure(checked: CheckedRuns, settings: CompareSettings) -> MeasuredStudy:
             )
         return tuple(out)
 
-    numbers = dict(zip(keys, _threaded(curves, keys, settings.threads), strict=True))
+    numbers = dict(zip(keys, in_parallel(curves, keys, workers), strict=True))
     return MeasuredStudy(checked, settings, points, numbers)
-
-
-def _threaded(function: Callable[[_In], _Out], items: Iterable[_In], threads: int) -> list[_Out]:
-    """Map in threads: numpy lets go of the interpreter in its loops, and nothing is shared."""
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, items))

@@ -88,7 +88,7 @@ def mean_precision(curve: PrCurve, *, low: float, high: float) -> float:
     if not curve.n_positive:
         return float("nan")
     steps = np.diff(np.clip(curve.recall, low, high), prepend=low)
-    return float(steps @ curve.precision / (high - low))
+    return float((steps * curve.precision).sum() / (high - low))
 
 
 def index_at_recall(curve: PrCurve, recalls: ArrayLike) -> NDArray[np.intp]:

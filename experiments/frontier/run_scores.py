@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from experiments.frontier.histogram_sums import reorder_images
 from experiments.frontier.score_histogram import ScoreHistograms
 
+_ENTRIES_WORTH_PROCESSES = 2_000_000
+"""Entries of all test histograms that take about half a second to measure."""
+
 
 @dataclass(frozen=True)
 class RunScores:
@@ -47,6 +50,11 @@ class CheckedRuns:
     def arms(self) -> tuple[str, ...]:
         """Arms other than the baseline, in the order given."""
         return tuple(arm for arm in self.runs if arm != self.baseline)
+
+    def worth_workers(self, most: int) -> int:
+        """Return how many processes to measure these runs in: 1 where making more would take longer than it saves."""
+        entries = sum(len(run.test.bins) for seeds in self.runs.values() for run in seeds.values())
+        return most if entries > _ENTRIES_WORTH_PROCESSES else 1
 
     def paired_seeds(self, arm: str) -> tuple[int, ...]:
         """Seeds that both the arm and the baseline have, ascending."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from experiments import run_store as store
 from experiments.comparable import StudyRuns
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.published_point import PublishedPoint
+from experiments.parallel import in_parallel
 from experiments.report.example_choice import ExampleChoice
 from experiments.report.known_ceiling import Ceiling
 
@@ -70,14 +72,14 @@ def draw_all(
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    paths, captions = [], []
-    for name, make in _displays(study, comparison, ceiling, published, examples):
+    def draw(task: tuple[str, Callable[[], Display | None]]) -> str | None:
+        name, make = task
         display = make() if name in only else None
         if display is None:
             _remove(folder, name)
-            continue
+            return None
         figure = display.plot()
-        paths.append(save_figure(folder / name, figure))
+        save_figure(folder / name, figure)
         plt.close(figure)
         store.write_table(folder / f"{name}.csv", display.table)
         numbers = f"[{name}.csv]({name}.csv)"
@@ -85,9 +87,13 @@ def draw_all(
             file, what = _MORE_TABLES[name]
             store.write_table(folder / file, getattr(display, what))
             numbers += f", [{file}]({file})"
-        captions.append(f"## {TITLES[name]}\n\n![{TITLES[name]}]({name}.png)\n\n{display.caption} Numbers: {numbers}.")
-    store.write_text(folder / CAPTIONS_FILE, "\n\n".join(["# Figures", *captions]) + "\n")
-    return paths
+        return f"## {TITLES[name]}\n\n![{TITLES[name]}]({name}.png)\n\n{display.caption} Numbers: {numbers}."
+
+    tasks = list(_displays(study, comparison, ceiling, published, examples))
+    captions = in_parallel(draw, tasks, os.cpu_count() or 1)
+    drawn = {name: caption for (name, _), caption in zip(tasks, captions, strict=True) if caption is not None}
+    store.write_text(folder / CAPTIONS_FILE, "\n\n".join(["# Figures", *drawn.values()]) + "\n")
+    return [folder / f"{name}.png" for name in drawn]
 
 
 def save_figure(stem: Path, figure: Figure) -> Path:

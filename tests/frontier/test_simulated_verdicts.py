@@ -15,7 +15,7 @@ from experiments.frontier.paired_difference import PairedDifference
 from experiments.frontier.run_scores import RunScores, check_runs
 from experiments.frontier.simulation import ArmModel, Effects, TestSet, mapped_run, simulate_runs
 
-FAST = CompareSettings(n_draws=400, threads=1)
+FAST = CompareSettings(n_draws=400, workers=1)
 MASKS = tuple(f"mask-{index}" for index in range(10))
 STEADY = Effects(seed=0.02, group=0.4, arm_group=0.02, interaction=0.02, shared_noise=0.9)
 

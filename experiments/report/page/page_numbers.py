@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from experiments.comparable import StudyRuns
 from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.run_scores import CheckedRuns, RunScores, check_runs
+from experiments.parallel import in_parallel
 from experiments.report.page.recall_curve import RecallCurve, RunAtRecalls, recall_curve, run_at_recalls
 from experiments.report.page.threshold_curve import ThresholdCurve, threshold_curve
 
@@ -47,7 +47,7 @@ def page_numbers(study: StudyRuns, settings: CompareSettings) -> PageNumbers:
 
     Args:
         study: The runs.
-        settings: Those of the comparison: level, tolerance, threads.
+        settings: Those of the comparison: level, tolerance, workers.
     """
     runs = {
         arm: {seed: RunScores(seeds[seed].scores["val"], seeds[seed].scores["test"]) for seed in sorted(seeds)}
@@ -66,9 +66,7 @@ def page_numbers(study: StudyRuns, settings: CompareSettings) -> PageNumbers:
         tolerance = settings.recall_tolerance
         return curve, {seed: run_at_recalls(run, mask, group_of, tolerance, counts) for (seed, run), counts in pairs}
 
-    # numpy lets go of the interpreter in its loops, and nothing is shared.
-    with ThreadPoolExecutor(settings.threads) as pool:
-        found = dict(zip(keys, pool.map(numbers_of, keys), strict=True))
+    found = dict(zip(keys, in_parallel(numbers_of, keys, checked.worth_workers(settings.workers)), strict=True))
 
     def by_recall(key: Key) -> RecallCurve:
         mask, arm = key
