@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.compare_speed import study_scores
 from benchmarks.result import Goal, Row, Settings, Spread, Table, bytes_text, seconds_text
 from benchmarks.stopwatch import peak_memory
 from benchmarks.test_set import stream
 from benchmarks.trained_run import TrainedLogits, compose, trained_logits
+from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.comparison import compare_arms
 from experiments.frontier.score_counts import ScoreHistogramBuilder
 
@@ -111,7 +113,7 @@ def measure(settings: Settings) -> Table:
             _evaluation_at,
             rounds=settings.rounds(2),
         ),
-        _compare_growth(data, "images", (2, 4) if settings.quick else (8, 16, 32), rounds),
+        _compare_growth(data, "images", (2, 4) if settings.quick else (8, 32, 128), rounds),
         _compare_growth(data, BESIDE, (1, 2) if settings.quick else (1, 2, 4, 8), rounds),
         _compare_growth(data, "seeds", (2, 3) if settings.quick else (2, 4, 8), rounds),
         _compare_growth(data, "masks", (1, 2) if settings.quick else (1, 2, 3), rounds),
@@ -134,7 +136,7 @@ def measure(settings: Settings) -> Table:
         "How cost grows",
         "The exponent is the slope of log time over log size: 1 is linear, below 1 a fixed part still shows. The "
         f"constant is what one more costs. Comparisons are of 2 arms, 2 seeds, 8 images of 256² and 3 masks but for "
-        f"what grows.\n\n![Time and memory over size]({FIGURE})",
+        f"what grows, in one process.\n\n![Time and memory over size]({FIGURE})",
         tuple(rows),
         appendix=_cells(grown) + "\n\n" + _projection(grown, bytes_per_image),
         draw=lambda folder: draw(grown, folder / FIGURE),
@@ -195,13 +197,14 @@ def _compare_growth(data: TrainedLogits, axis: str, sizes: Sequence[int], rounds
     def call_at(size: int) -> Callable[[], object]:
         usual = {"images": min(8, len(data.logits)), BESIDE: 1, "seeds": 2, "masks": len(data.masks)}
         shape = usual | {axis: size}
+        images = torch.arange(shape["images"]) % len(data.logits)
         part = TrainedLogits(
-            data.logits[: shape["images"], : shape["masks"]],
-            data.target[: shape["images"], : shape["masks"]],
+            data.logits[images, : shape["masks"]],
+            data.target[images, : shape["masks"]],
             data.masks[: shape["masks"]],
         )
         runs = study_scores(part, arms=1 + shape[BESIDE], seeds=shape["seeds"])
-        return lambda: compare_arms(runs, baseline="arm0")
+        return lambda: compare_arms(runs, baseline="arm0", settings=CompareSettings(workers=1))
 
     return grow("comparison", axis, axis.split()[0].removesuffix("s"), sizes, call_at, rounds=rounds)
 
