@@ -11,10 +11,9 @@ from torch import Tensor
 
 Block = tuple[slice, slice, slice]
 
-# Pixels that a CPU works on at once. Small enough for a block's temporaries to stay in the cache that its cores share
-# and to be a small part of the memory that the logits take; large enough for the fixed cost of an operation, which is
-# high as the pixels push the code out of a core's own cache.
-_BLOCK_CPU = 2**19
+# Pixels that a CPU works on at once. Small enough for a block's temporaries to stay in a cache and to be a small part of
+# the memory that the logits take; large enough for the fixed cost of an operation, and for several threads.
+_BLOCK_CPU = 2**18
 
 
 def check_inputs(logits: Tensor, target: Tensor, valid: Tensor | None) -> Tensor | None:
