@@ -67,7 +67,8 @@ def _sum_and_slope(
     """Return the sum of :class:`PixelSum` and, if asked for, its derivative by every logit."""
     dtype = working_dtype(logits)
     slopes = logits.new_empty(logits.shape, dtype=dtype) if with_slope else None
-    first, second, third = (scratch_like(logits, dtype) for _ in range(3))
+    first, second = scratch_like(logits, dtype), scratch_like(logits, dtype)
+    third = second if gamma == 0 and set(pos_weights) == {1.0} else scratch_like(logits, dtype)
     one = torch.ones((), dtype=dtype, device=logits.device)
     sums = []
     for block in blocks(logits, one_mask=len(set(pos_weights)) > 1):

@@ -138,9 +138,19 @@ class ConditionDisplay:
                 self._panel(ax, panel)
             if len({panel.others for panel in self.panels}) > 1:
                 self._label_once(grid)
+            else:
+                self._share_scales(grid)
             handles, labels = grid[0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower center", ncols=4)
         return figure
+
+    def _share_scales(self, grid: Sequence[Axes]) -> None:
+        """Give the panels of one statistic one scale, so that masks compare."""
+        for statistic in dict.fromkeys(panel.statistic for panel in self.panels):
+            same = [ax for ax, panel in zip(grid, self.panels, strict=True) if panel.statistic == statistic]
+            ends = [ax.get_ylim() for ax in same]
+            for ax in same:
+                ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
 
     def _label_once(self, grid: Sequence[Axes]) -> None:
         """Give a row one scale and its name at the left, a column its condition at the top, so that rows compare."""

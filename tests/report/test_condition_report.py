@@ -1,5 +1,7 @@
 """A study under conditions: each compared by itself, verdicts put together, numbers from each condition's own runs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -108,6 +110,16 @@ def test_figures_show_every_condition_of_every_arm(comparisons):
     assert {panel.statistic for panel in levels.panels} == {"f1_tuned", "f1_natural", "background_f1", "frame_accuracy"}
     with pytest.raises(ValueError, match="expected 1, one per panel, got 0"):
         gain.plot([])
+
+
+def test_masks_share_the_scale_of_a_statistic(comparisons):
+    one = ConditionDisplay.of(*comparisons, GAIN)
+    numbers = one.table.assign(mask="wide", **{end: 3 * one.table[end] for end in ("mean", "low", "high")})
+    panels = (*one.panels, replace(one.panels[0], mask="wide"))
+    both = replace(one, table=pd.concat([one.table, numbers]), panels=panels, columns=2)
+    narrow, wide = both.plot().axes
+    assert narrow.get_ylim() == wide.get_ylim()
+    assert one.plot().axes[0].get_ylim() != narrow.get_ylim()
 
 
 def test_the_report_is_written_for_each_condition_and_for_all(study_dir, tmp_path, capsys):
