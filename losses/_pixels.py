@@ -11,8 +11,8 @@ from torch import Tensor
 
 Block = tuple[slice, slice, slice]
 
-# Pixels that a CPU works on at once. Small enough for a block's temporaries to stay in a cache and to be a small part of
-# the memory that the logits take; large enough for the fixed cost of an operation, and for several threads.
+# Pixels that a CPU works on at once. Small enough for a block's temporaries to stay in a cache and to be a small part
+# of the memory that the logits take; large enough for the fixed cost of an operation, and for several threads.
 _BLOCK_CPU = 2**18
 
 

@@ -71,9 +71,9 @@ class VerdictDisplay:
         return (
             f"Verdict on each arm against {self.names[self.baseline]}, per mask ({self.size.text}; margin "
             f"±{self.size.margin:g}, {self.size.corrected}), with the gain in "
-            f"{self.headline} and half the width of its {100 * (1 - self.size.level):g} % interval. The interval is the "
-            "cell's own and the verdict is corrected for all cells, so an interval without 0 can still be undecided. A "
-            "last line names the verdict by tuned F1 where it is another."
+            f"{self.headline} and half the width of its {100 * (1 - self.size.level):g} % interval. The interval is "
+            "the cell's own and the verdict is corrected for all cells, so an interval without 0 can still be "
+            "undecided. A last line names the verdict by tuned F1 where it is another."
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
