@@ -85,7 +85,8 @@ def _sum_and_slope(
             if gamma > 0:
                 torch.pow(q, gamma, out=factor)
                 slope = torch.addcmul(q, other, loss, value=gamma, out=other).mul_(factor)
-                factor.addcmul_(factor, labels, value=pos_weight - 1.0)
+                if pos_weight != 1.0:
+                    factor.addcmul_(factor, labels, value=pos_weight - 1.0)
             else:
                 torch.add(one, labels, alpha=pos_weight - 1.0, out=factor)
             sums.append(torch.dot(loss.view(-1), factor.view(-1)))

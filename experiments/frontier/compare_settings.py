@@ -38,7 +38,7 @@ class CompareSettings:
             baseline that is not named is taken for plain BCE; None says that theory does not know it.
         seed: of the generator that simulates the band.
         n_draws: studies that are simulated for the band.
-        workers: processes that a large study is measured in; results do not depend on it.
+        workers: processes that a large study is measured, and figures are drawn, in; results do not depend on it.
     """
 
     margin: float = 0.01

@@ -147,19 +147,15 @@ class ConditionDisplay:
     def _share_scales(self, grid: Sequence[Axes]) -> None:
         """Give the panels of one statistic one scale, so that masks compare."""
         for statistic in dict.fromkeys(panel.statistic for panel in self.panels):
-            same = [ax for ax, panel in zip(grid, self.panels, strict=True) if panel.statistic == statistic]
-            ends = [ax.get_ylim() for ax in same]
-            for ax in same:
-                ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
+            _share_scale([ax for ax, panel in zip(grid, self.panels, strict=True) if panel.statistic == statistic])
 
     def _label_once(self, grid: Sequence[Axes]) -> None:
         """Give a row one scale and its name at the left, a column its condition at the top, so that rows compare."""
         for start in range(0, len(grid), self.columns):
             row = grid[start : start + self.columns]
-            ends = [ax.get_ylim() for ax in row]
+            _share_scale(row)
             for place, ax in enumerate(row):
                 panel = self.panels[start + place]
-                ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
                 ax.set_title(panel.others.replace(", ", "\n") if start == 0 else "")
                 ax.set_ylabel("" if place else _head(panel).replace(": ", ":\n").replace(", ", "\n"))
                 ax.tick_params(labelleft=place == 0)
@@ -203,6 +199,13 @@ class ConditionDisplay:
         ax.minorticks_off()
         ax.set_title("\n".join(text for text in (_head(panel), panel.others) if text))
         ax.set_xlabel(self.key)
+
+
+def _share_scale(panels: Sequence[Axes]) -> None:
+    """Give all panels the vertical range that holds each one's own."""
+    ends = [ax.get_ylim() for ax in panels]
+    for ax in panels:
+        ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
 
 
 def _head(panel: Panel) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,7 +89,7 @@ def draw_all(
         return f"## {TITLES[name]}\n\n![{TITLES[name]}]({name}.png)\n\n{display.caption} Numbers: {numbers}."
 
     tasks = list(_displays(study, comparison, ceiling, published, examples))
-    captions = in_parallel(draw, tasks, os.cpu_count() or 1)
+    captions = in_parallel(draw, tasks, comparison.settings.workers)
     drawn = {name: caption for (name, _), caption in zip(tasks, captions, strict=True) if caption is not None}
     store.write_text(folder / CAPTIONS_FILE, "\n\n".join(["# Figures", *drawn.values()]) + "\n")
     return [folder / f"{name}.png" for name in drawn]

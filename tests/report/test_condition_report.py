@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,6 +111,7 @@ def test_figures_show_every_condition_of_every_arm(comparisons):
     assert {panel.statistic for panel in levels.panels} == {"f1_tuned", "f1_natural", "background_f1", "frame_accuracy"}
     with pytest.raises(ValueError, match="expected 1, one per panel, got 0"):
         gain.plot([])
+    plt.close("all")
 
 
 def test_masks_share_the_scale_of_a_statistic(comparisons):
@@ -120,6 +122,7 @@ def test_masks_share_the_scale_of_a_statistic(comparisons):
     narrow, wide = both.plot().axes
     assert narrow.get_ylim() == wide.get_ylim()
     assert one.plot().axes[0].get_ylim() != narrow.get_ylim()
+    plt.close("all")
 
 
 def test_the_report_is_written_for_each_condition_and_for_all(study_dir, tmp_path, capsys):
