@@ -15,6 +15,7 @@ PACKAGES = (
     "torchmetrics",
     "scikit-learn",
     "numpy",
+    "numba",
     "lossfrontier",
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from losses._pixels import check_inputs, check_labels, check_number, full_precision, working_dtype
+from losses._inputs import check_inputs, check_labels, check_number, full_precision, working_dtype
 from losses.overlap import DiceLoss, FocalTverskyLoss, TverskyLoss
 from losses.pixelwise import FocalLoss, WeightedBCELoss
 

@@ -9,11 +9,16 @@ missed, and every logit is pushed up.
 
 from __future__ import annotations
 
+import math
+from functools import partial
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from losses._pixels import check_inputs, check_number, full_precision
-from losses._sums import SoftCounts
+from losses._analytic import analytic_loss
+from losses._inputs import check_inputs, check_number
+from losses._sums import Table, soft_counts, weigh_slopes
 
 
 def tversky_loss(
@@ -126,13 +131,10 @@ def focal_tversky_loss(
     valid = check_inputs(logits, target, valid)
     fp_weight, fn_weight, smooth = _check_weights(fp_weight, fn_weight, smooth)
     gamma = check_number("gamma", gamma, above=0.0)
-    with full_precision(logits):
-        shortfall = _tversky_shortfall(logits, target, valid, fp_weight, fn_weight, smooth, per_image)
-        # u^(1/gamma) as u · u^(1/gamma − 1), whose second factor and its slope stay finite in float: near u = 0,
-        # where saturated predictions multiply the slope by 0 or almost, an infinite one would give NaN.
-        floor = torch.finfo(shortfall.dtype).tiny ** 0.5
-        losses = shortfall * shortfall.clamp_min(floor) ** (1.0 / gamma - 1.0) if gamma != 1.0 else shortfall
-        return _mean_over_seen(losses, valid)
+    mean = partial(
+        _mean_over_masks, fp_weight=fp_weight, fn_weight=fn_weight, gamma=gamma, smooth=smooth, per_image=per_image
+    )
+    return analytic_loss(logits, target, valid, mean)
 
 
 class TverskyLoss(nn.Module):
@@ -233,30 +235,48 @@ def _check_weights(fp_weight: float, fn_weight: float, smooth: float) -> tuple[f
     return fp_weight, fn_weight, check_number("smooth", smooth, above=0.0)
 
 
-def _tversky_shortfall(
+def _mean_over_masks(
     logits: Tensor,
     target: Tensor,
     valid: Tensor | None,
+    *,
     fp_weight: float,
     fn_weight: float,
+    gamma: float,
     smooth: float,
     per_image: bool,
-) -> Tensor:
-    """Return 1 − TI per mask, shape (C,), or per image and mask, shape (N, C), without subtracting from 1."""
-    false_positives, false_negatives, positives = SoftCounts.apply(logits, target, valid)
-    if not per_image:
-        false_positives, false_negatives, positives = (
-            count.sum(0) for count in (false_positives, false_negatives, positives)
-        )
+) -> tuple[Tensor, Tensor]:
+    """Return the mean of u^(1/gamma) with u = 1 − TI, and its derivative by every logit.
+
+    With the cost E = fp_weight · FP + fn_weight · FN and D = TP + E + smooth, u is E / D, without a subtraction from
+    1, and 1 − u is (TP + smooth) / D. So du/dFP = fp_weight · (1 − u) / D, and as TP = P − FN,
+    du/dFN = (fn_weight · (1 − u) + u) / D.
+    """
+    counts, slope = soft_counts(logits, target, valid)
+    where = np.where if isinstance(counts, np.ndarray) else torch.where
+    false_positives, false_negatives, positives = counts if per_image else counts.sum(1)
     cost = fp_weight * false_positives + fn_weight * false_negatives
-    return cost / (positives - false_negatives + cost + smooth)
+    overlap = positives - false_negatives + smooth
+    size = overlap + cost
+    shortfall = cost / size
+    share = 1.0 / math.prod(shortfall.shape) if valid is None else _share_of_mean(valid, shortfall)
+    power, by_shortfall = share, share
+    if gamma != 1.0:
+        # u^(1/gamma) as u · u^(1/gamma − 1), whose second factor and its slope stay finite in float: near u = 0,
+        # where saturated predictions multiply the slope by 0 or almost, an infinite one would give NaN.
+        floor = torch.finfo(slope.dtype).tiny ** 0.5
+        power = share * shortfall.clip(floor) ** (1.0 / gamma - 1.0)
+        by_shortfall = where(shortfall > floor, power / gamma, power)
+    weigh_slopes(
+        slope, by_shortfall * fp_weight * overlap / size**2, by_shortfall * (fn_weight * overlap + cost) / size**2
+    )
+    return torch.as_tensor((power * shortfall).sum(), dtype=slope.dtype), slope
 
 
-def _mean_over_seen(losses: Tensor, valid: Tensor | None) -> Tensor:
-    """Return the mean of the losses of those masks, (C,), or images and masks, (N, C), that have a valid pixel."""
-    if valid is None:
-        return losses.mean()
+def _share_of_mean(valid: Tensor, like: Table) -> Table:
+    """Return the share in the mean of every mask, (C,), or image and mask, (N, C): 0 without a valid pixel."""
     seen = valid.any(-1).any(-1)
-    if losses.ndim == 1:
+    if like.ndim == 1:
         seen = seen.any(0)
-    return (losses * seen).sum() / seen.sum().clamp_min(1)
+    share = seen.to(torch.float64 if isinstance(like, np.ndarray) else like.dtype) / seen.sum().clamp_min(1)
+    return share.numpy() if isinstance(like, np.ndarray) else share

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-import torch
 from torch import Tensor, nn
 
-from losses._pixels import check_inputs, check_number, full_precision
-from losses._sums import PixelSum
+from losses._analytic import analytic_loss
+from losses._inputs import check_inputs, check_number
+from losses._sums import pixel_mean
 
 
 def weighted_bce_loss(
@@ -39,7 +40,7 @@ def weighted_bce_loss(
     """
     valid = check_inputs(logits, target, valid)
     weights = _weight_per_mask(pos_weight, masks=logits.shape[1])
-    return _mean_over_pixels(logits, target, valid, 0.0, weights)
+    return analytic_loss(logits, target, valid, partial(pixel_mean, gamma=0.0, pos_weights=weights))
 
 
 def focal_loss(
@@ -81,7 +82,9 @@ def focal_loss(
     if positive_weight is not None:
         alpha = check_number("positive_weight", positive_weight, above=0.0, below=1.0)
         negative, pos_weight = 1.0 - alpha, alpha / (1.0 - alpha)
-    return negative * _mean_over_pixels(logits, target, valid, gamma, [pos_weight] * logits.shape[1])
+    weights = [pos_weight] * logits.shape[1]
+    mean = partial(pixel_mean, gamma=gamma, pos_weights=weights, factor=negative)
+    return analytic_loss(logits, target, valid, mean)
 
 
 class WeightedBCELoss(nn.Module):
@@ -196,14 +199,3 @@ def _weight_per_mask(pos_weight: float | Sequence[float], *, masks: int) -> tupl
             f"pos_weight must be one number or one per mask, here {masks}, got {len(weights)}: {list(weights)}"
         )
     return weights
-
-
-def _mean_over_pixels(
-    logits: Tensor, target: Tensor, valid: Tensor | None, gamma: float, pos_weights: Sequence[float]
-) -> Tensor:
-    """Return the mean of a(t) · sigmoid(z)^gamma · softplus(z), of which both losses here are cases."""
-    with full_precision(logits):
-        total: Tensor = PixelSum.apply(logits, target, valid, gamma, pos_weights)
-        if valid is None:
-            return total / logits.numel()
-        return total / torch.count_nonzero(valid).clamp_min(1)

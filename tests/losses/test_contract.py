@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import losses._pixels
 from losses import CombinedLoss, DiceLoss, FocalLoss, FocalTverskyLoss, TverskyLoss, WeightedBCELoss
 
 SHAPE = (4, 2, 5, 7)
+
+pytestmark = pytest.mark.usefixtures("either_way")
 
 Reference = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -299,18 +300,6 @@ def test_memory_layout_does_not_matter(loss: nn.Module) -> None:
         other_value, other_grad = _value_and_grad(loss, other, target.transpose(2, 3).contiguous().transpose(2, 3))
         torch.testing.assert_close(other_value, value, rtol=1e-13, atol=0)
         torch.testing.assert_close(other_grad, grad, rtol=1e-13, atol=0)
-
-
-@each_loss
-@pytest.mark.parametrize("limit", [1, 8, 20, 40, 80, 100])
-def test_the_size_of_the_blocks_does_not_matter(loss: nn.Module, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    logits, target = _batch()
-    valid = _valid((4, 2, 5, 7))
-    value, grad = _value_and_grad(loss, logits, target, valid)
-    monkeypatch.setattr(losses._pixels, "_BLOCK_CPU", limit)
-    in_blocks, in_blocks_grad = _value_and_grad(loss, logits, target, valid)
-    torch.testing.assert_close(in_blocks, value, rtol=1e-12, atol=0)
-    torch.testing.assert_close(in_blocks_grad, grad, rtol=1e-12, atol=1e-18)
 
 
 @each_loss

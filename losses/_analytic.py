@@ -1,0 +1,55 @@
+"""How a loss that knows its own gradient is made part of autograd's graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from losses._inputs import full_precision, is_free_to_read
+
+ValueAndSlope = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+
+
+def analytic_loss(logits: Tensor, target: Tensor, valid: Tensor | None, value_and_slope: ValueAndSlope) -> Tensor:
+    """Return the value of a loss, whose gradient autograd takes from the loss itself instead of its formula.
+
+    The gradient is computed on the way forward, where the probabilities are at hand. So one tensor of the size of the
+    logits is kept for the way back, where autograd on the formula keeps several. It can be differentiated once.
+
+    Args:
+        logits: floating point, shape (N, C, H, W).
+        target: labels, the same shape.
+        valid: bool, the same shape; None when every pixel counts.
+        value_and_slope: returns the loss, a scalar, and its derivative by every logit, a tensor of its own.
+    """
+    with full_precision(logits):
+        loss: Tensor = _AnalyticLoss.apply(logits, target, valid, value_and_slope)
+        return loss
+
+
+class _AnalyticLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Tensor, target: Tensor, valid: Tensor | None, value_and_slope: ValueAndSlope
+    ) -> Tensor:
+        ctx.save_for_backward(logits, target, valid)
+        ctx.value_and_slope = value_and_slope
+        value, slope = value_and_slope(logits, target, valid)
+        ctx.slope = slope if ctx.needs_input_grad[0] else None
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, grad_value: Tensor) -> tuple[Tensor, None, None, None]:
+        # torch's once_differentiable would hand out a gradient that is silently cut off from the logits.
+        if torch.is_grad_enabled():
+            raise RuntimeError("this loss can be differentiated once only, so create_graph=True is not supported")
+        logits, target, valid = ctx.saved_tensors
+        slope, ctx.slope = ctx.slope, None  # handed over, so that it can become the gradient where it lies
+        if slope is None:  # a second way back through a graph that was retained
+            slope = ctx.value_and_slope(logits, target, valid)[1]
+        if not (is_free_to_read(grad_value) and grad_value.item() == 1.0):
+            slope *= grad_value
+        return slope.to(logits.dtype), None, None, None

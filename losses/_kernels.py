@@ -1,0 +1,309 @@
+"""The loops over pixels of the losses, for a CPU and float32: compiled by numba, one pass over the memory.
+
+torch does one operation after the other, each through all pixels, and its exponentials and logarithms take most of
+the time. Here a pixel's value and slope are computed while it is in a register, several pixels at once, with one
+exponential and no other function.
+
+All arrays are contiguous: (planes, pixels), a plane being one mask of one image. Threads share the work by pieces of
+planes. The pixels of one stretch are summed in float32, stretches in float64, pieces in their order: a sum is the same
+for any number of threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.polynomial import Chebyshev, Polynomial
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Labels = NDArray[np.float32] | NDArray[np.uint8]
+Valid = NDArray[np.uint8] | None
+
+_STRETCH = 2048  # pixels whose temporaries stay in the nearest cache
+_PIECE = 16 * _STRETCH  # pixels that one thread takes at a time
+
+_ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
+_LOG2_E = np.float32(np.log2(np.e))
+# ln 2 in two parts, the first with so few digits that its multiples are exact.
+_LN2_HIGH = np.float32(355 / 512)
+_LN2_LOW = np.float32(np.log(2) - 355 / 512)
+_ROUNDER = np.float32(1.5 * 2**23)  # added, it leaves no bits behind the point: the sum ends in the rounded integer
+_ROUNDER_BITS = np.int32(0x4B400000)
+_LEAST = np.float32(np.log(np.finfo(np.float32).tiny))  # below it e^y has no full precision, and is called 0
+
+
+def _coefficients(function: Callable[[Any], Any], degree: int, low: float, high: float) -> tuple[np.float32, ...]:
+    """Return a polynomial that is as close to a function on [low, high] as float32 can tell, lowest power first."""
+    series = Chebyshev.interpolate(function, degree, domain=[low, high])
+    return tuple(np.float32(value) for value in series.convert(kind=Polynomial).coef)
+
+
+_EXP = _coefficients(np.exp, 6, -np.log(2) / 2, np.log(2) / 2)
+_LOG1P_OVER_X = _coefficients(lambda x: np.log1p(x) / x, 9, 0.0, 1.0)
+
+
+def _compiled(*, reorder: bool = False, threads: bool = False) -> Callable[[Any], Any]:
+    """Compile with numba at the first call and keep the result on disk, if there is a folder where that can be.
+
+    Args:
+        reorder: whether sums may be taken in another order, as vectors need it. Infinities and NaN stay what they are.
+        threads: whether loops over `numba.prange` are shared by threads; to be called by :func:`_with_threads`.
+    """
+    fastmath = {"contract", "reassoc", "nsz"} if reorder else {"contract"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath, "parallel": threads}
+
+    def compile_lazily(function: Any) -> Any:
+        try:
+            return numba.njit(cache=True, **options)(function)
+        except RuntimeError:  # no such folder
+            return numba.njit(**options)(function)
+
+    return compile_lazily
+
+
+@_compiled()
+def _polynomial(coefficients: tuple[np.float32, ...], x: np.float32) -> np.float32:
+    value = coefficients[-1]
+    for power in range(len(coefficients) - 2, -1, -1):
+        value = value * x + coefficients[power]
+    return value
+
+
+@_compiled()
+def _exp(y: np.float32) -> np.float32:
+    """e^y for y ≤ 0: 2^k · e^r with k the integer next to y / ln 2, so that |r| ≤ ln 2 / 2."""
+    rounded = np.float32(max(y, _LEAST) * _LOG2_E + _ROUNDER)
+    multiple = rounded - _ROUNDER
+    r = y - multiple * _LN2_HIGH - multiple * _LN2_LOW
+    power_of_two = np.int32((rounded.view(np.int32) - _ROUNDER_BITS + 127) << 23).view(np.float32)
+    return _ZERO if y < _LEAST else _polynomial(_EXP, r) * power_of_two
+
+
+@_compiled()
+def _label_and_wrong_logit(x: Floats, t: Labels, valid: Valid, i: int) -> tuple[np.float32, np.float32]:
+    """Return the label, and the logit z of the wrong answer: x where the label is 0 and −x where it is 1.
+
+    An ignored pixel has label 0 and z = −∞, at which every loss here and its slope are exactly 0.
+    """
+    label = np.float32(t[i])
+    z = x[i] * (_ONE - _TWO * label)
+    if valid is not None:
+        label = label if valid[i] else _ZERO
+        z = z if valid[i] else np.float32(-np.inf)
+    return label, z
+
+
+@_compiled()
+def _sigmoid_parts(z: np.float32) -> tuple[np.float32, np.float32, np.float32]:
+    """Return the probability of the rarer of two answers, e^−|z| / (1 + e^−|z|), that of the other, and e^−|z|.
+
+    No digit of either is lost at any z.
+    """
+    e = _exp(-abs(z))
+    surer = _ONE / (_ONE + e)
+    return e * surer, surer, e
+
+
+@_compiled()
+def _softplus(z: np.float32, e: np.float32) -> np.float32:
+    """Return ln(1 + e^z), given e = e^−|z|."""
+    return max(z, _ZERO) + e * _polynomial(_LOG1P_OVER_X, e)
+
+
+@_compiled(reorder=True)
+def _cross_entropy(
+    x: Floats, t: Labels, valid: Valid, weight: np.float32, scale: np.float32, slope: Floats
+) -> tuple[Any, Any]:
+    total, excess = _ZERO, _ZERO
+    for i in range(x.size):
+        label, z = _label_and_wrong_logit(x, t, valid, i)
+        rarer, surer, e = _sigmoid_parts(z)
+        excess += abs(label - label * label)
+        weighted = _ONE + (weight - _ONE) * label
+        total += weighted * _softplus(z, e)
+        slope[i] = (surer if z > 0 else rarer) * (scale * weighted * (_ONE - _TWO * label))
+    return total, excess
+
+
+@_compiled(reorder=True)
+def _focal(
+    x: Floats,
+    t: Labels,
+    valid: Valid,
+    weight: np.float32,
+    gamma: np.float32,
+    scale: np.float32,
+    slope: Floats,
+    scratch: Floats,
+) -> tuple[Any, Any]:
+    q, loss, power = scratch[0], scratch[1], scratch[2]
+    excess = _ZERO
+    for i in range(x.size):
+        label, z = _label_and_wrong_logit(x, t, valid, i)
+        rarer, surer, e = _sigmoid_parts(z)
+        excess += abs(label - label * label)
+        q[i] = surer if z > 0 else rarer
+        loss[i] = _softplus(z, e)
+        slope[i] = _ONE - _TWO * label
+    _raise(q[: x.size], gamma, power)
+    total = _ZERO
+    for i in range(x.size):
+        factor = (_ONE + (weight - _ONE) * (_ONE - slope[i]) / _TWO) * power[i]
+        total += factor * loss[i]
+        slope[i] *= scale * factor * (q[i] + gamma * (_ONE - q[i]) * loss[i])
+    return total, excess
+
+
+@_compiled()
+def _raise(base: Floats, exponent: np.float32, power: Floats) -> None:
+    """Write base^exponent: by products and a root where they suffice, because no vector holds a general power."""
+    whole = int(exponent)
+    if exponent > 16 or (exponent != whole and exponent != whole + 0.5):
+        for i in range(base.size):
+            power[i] = base[i] ** exponent
+        return
+    for i in range(base.size):
+        power[i] = _ONE if exponent == whole else np.sqrt(base[i])
+    for _ in range(whole):
+        for i in range(base.size):
+            power[i] *= base[i]
+
+
+@_compiled(threads=True)
+def _pixel_sums(
+    x: Floats, t: Labels, valid: Valid, weights: Floats, gamma: float, scale: float, slope: Floats, sums: Doubles
+) -> None:
+    pieces = sums.shape[1]
+    for index in numba.prange(sums.shape[0] * pieces):
+        plane, piece = index // pieces, index % pieces
+        scratch = np.empty((3, _STRETCH), np.float32)
+        for start in range(piece * _PIECE, min((piece + 1) * _PIECE, x.shape[1]), _STRETCH):
+            part = slice(start, start + _STRETCH)
+            logits, labels, slopes = x[plane, part], t[plane, part], slope[plane, part]
+            kept = None if valid is None else valid[plane, part]
+            if gamma == 0:
+                total, excess = _cross_entropy(logits, labels, kept, weights[plane], np.float32(scale), slopes)
+            else:
+                total, excess = _focal(
+                    logits, labels, kept, weights[plane], np.float32(gamma), np.float32(scale), slopes, scratch
+                )
+            sums[plane, piece, 0] += total
+            sums[plane, piece, 1] += excess
+
+
+@_compiled(reorder=True)
+def _counts(x: Floats, t: Labels, valid: Valid, slope: Floats) -> tuple[Any, Any, Any, Any]:
+    false_positives, false_negatives, positives, excess = _ZERO, _ZERO, _ZERO, _ZERO
+    for i in range(x.size):
+        label, z = _label_and_wrong_logit(x, t, valid, i)
+        rarer, surer, _ = _sigmoid_parts(z)
+        excess += abs(label - label * label)
+        q = surer if z > 0 else rarer
+        false_positives += q * (_ONE - label)
+        false_negatives += q * label
+        positives += label
+        slope[i] = rarer * surer * (_ONE - _TWO * label)
+    return false_positives, false_negatives, positives, excess
+
+
+@_compiled(threads=True)
+def _count_sums(x: Floats, t: Labels, valid: Valid, slope: Floats, sums: Doubles) -> None:
+    pieces = sums.shape[1]
+    for index in numba.prange(sums.shape[0] * pieces):
+        plane, piece = index // pieces, index % pieces
+        for start in range(piece * _PIECE, min((piece + 1) * _PIECE, x.shape[1]), _STRETCH):
+            part = slice(start, start + _STRETCH)
+            kept = None if valid is None else valid[plane, part]
+            counts = _counts(x[plane, part], t[plane, part], kept, slope[plane, part])
+            for count in range(4):
+                sums[plane, piece, count] += counts[count]
+
+
+@_compiled()
+def _weigh(slope: Floats, if_negative: np.float32, if_positive: np.float32) -> None:
+    for i in range(slope.size):
+        slope[i] *= if_negative if slope[i] > 0 else if_positive
+
+
+@_compiled(threads=True)
+def _weigh_planes(slope: Floats, of_negative: Floats, of_positive: Floats, pieces: int) -> None:
+    for index in numba.prange(slope.shape[0] * pieces):
+        plane, first = index // pieces, index % pieces * _PIECE
+        _weigh(slope[plane, first : first + _PIECE], of_negative[plane], of_positive[plane])
+
+
+_MOST_THREADS = numba.get_num_threads()
+_turn = threading.Lock()
+
+
+def _with_threads(kernel: Callable[..., None], threads: int, *arguments: Any) -> None:
+    """Call a kernel of several threads: one call at a time, as not all of numba's ways to run threads allow two."""
+    with _turn:
+        numba.set_num_threads(min(threads, _MOST_THREADS))
+        kernel(*arguments)
+
+
+def _pieces(pixels: Floats) -> int:
+    return -(-pixels.shape[1] // _PIECE)
+
+
+def pixel_sum(
+    x: Floats, t: Labels, valid: Valid, *, weights: Floats, gamma: float, scale: float, slope: Floats, threads: int
+) -> tuple[float, float]:
+    """Sum a(t) · q^gamma · softplus(z) over all pixels, and write `scale` times its derivative by every logit.
+
+    Args:
+        x: logits, (planes, pixels).
+        t: labels, the same shape.
+        valid: 0 = ignore the pixel, the same shape; None = all count.
+        weights: weight of a positive pixel, one per plane.
+        gamma: at least 0.
+        scale: of the slopes, not of the sum.
+        slope: overwritten, the same shape.
+        threads: how many, at most.
+
+    Returns:
+        The sum; and the sum of |t − t²|, which is 0 only if all labels of valid pixels are 0 or 1.
+    """
+    sums = np.zeros((len(x), _pieces(x), 2))
+    _with_threads(_pixel_sums, threads, x, t, valid, weights, float(gamma), float(scale), slope, sums)
+    total, excess = sums.sum((0, 1)).tolist()
+    return total, excess
+
+
+def soft_counts(x: Floats, t: Labels, valid: Valid, *, slope: Floats, threads: int) -> tuple[Doubles, float]:
+    """Sum soft false positives, soft false negatives and positives of every plane, and write each pixel's slope.
+
+    Args:
+        x: logits, (planes, pixels).
+        t: labels, the same shape.
+        valid: 0 = ignore the pixel, the same shape; None = all count.
+        slope: overwritten, the same shape as x: (1 − 2t) · q · (1 − q), q the probability of the wrong answer, so its
+            sign tells the label.
+        threads: how many, at most.
+
+    Returns:
+        The counts, (planes, 3); and the sum of |t − t²|, which is 0 only if all labels of valid pixels are 0 or 1.
+    """
+    sums = np.zeros((len(x), _pieces(x), 4))
+    _with_threads(_count_sums, threads, x, t, valid, slope, sums)
+    of_planes = sums.sum(1)
+    return of_planes[:, :3], float(of_planes[:, 3].sum())
+
+
+def weigh_slopes(slope: Floats, of_negative: Floats, of_positive: Floats, *, threads: int) -> None:
+    """Multiply the slopes of :func:`soft_counts`, in place, by one factor for negative and one for positive labels.
+
+    Args:
+        slope: (planes, pixels).
+        of_negative: one per plane.
+        of_positive: one per plane.
+        threads: how many, at most.
+    """
+    _with_threads(_weigh_planes, threads, slope, of_negative, of_positive, _pieces(slope))

@@ -1,0 +1,17 @@
+"""The losses have two ways through the pixels: numba's loops on a CPU, and torch's operations everywhere else."""
+
+from __future__ import annotations
+
+import pytest
+
+import losses._sums
+
+
+@pytest.fixture(params=["numba", "torch"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a test once each way, whatever the device."""
+    if request.param == "torch":
+        monkeypatch.setattr(losses._sums, "_compiled_kernels", lambda: None)
+    else:
+        pytest.importorskip("numba")
+    return str(request.param)
