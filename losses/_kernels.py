@@ -4,14 +4,12 @@ torch does one operation after the other, each through all pixels, and its expon
 the time. Here a pixel's value and slope are computed while it is in a register, several pixels at once, with one
 exponential and no other function.
 
-All arrays are contiguous: (planes, pixels), a plane being one mask of one image. Threads share the work by pieces of
-planes. The pixels of one stretch are summed in float32, stretches in float64, pieces in their order: a sum is the same
-for any number of threads.
+All of it is in this one file, because numba takes what it kept on disk for up to date as long as the file that holds a
+function is, whatever that function calls elsewhere. :mod:`losses._planes` calls the loops.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +24,7 @@ Labels = NDArray[np.float32] | NDArray[np.uint8]
 Valid = NDArray[np.uint8] | None
 
 _STRETCH = 2048  # pixels whose temporaries stay in the nearest cache
-_PIECE = 16 * _STRETCH  # pixels that one thread takes at a time
+PIECE = 16 * _STRETCH  # pixels that one thread takes at a time
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _LOG2_E = np.float32(np.log2(np.e))
@@ -53,7 +51,7 @@ def _compiled(*, reorder: bool = False, threads: bool = False) -> Callable[[Any]
 
     Args:
         reorder: whether sums may be taken in another order, as vectors need it. Infinities and NaN stay what they are.
-        threads: whether loops over `numba.prange` are shared by threads; to be called by :func:`_with_threads`.
+        threads: whether loops over `numba.prange` are shared by threads; two calls at once are not safe.
     """
     fastmath = {"contract", "reassoc", "nsz"} if reorder else {"contract"}
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath, "parallel": threads}
@@ -86,20 +84,6 @@ def _exp(y: np.float32) -> np.float32:
 
 
 @_compiled()
-def _label_and_wrong_logit(x: Floats, t: Labels, valid: Valid, i: int) -> tuple[np.float32, np.float32]:
-    """Return the label, and the logit z of the wrong answer: x where the label is 0 and −x where it is 1.
-
-    An ignored pixel has label 0 and z = −∞, at which every loss here and its slope are exactly 0.
-    """
-    label = np.float32(t[i])
-    z = x[i] * (_ONE - _TWO * label)
-    if valid is not None:
-        label = label if valid[i] else _ZERO
-        z = z if valid[i] else np.float32(-np.inf)
-    return label, z
-
-
-@_compiled()
 def _sigmoid_parts(z: np.float32) -> tuple[np.float32, np.float32, np.float32]:
     """Return the probability of the rarer of two answers, e^−|z| / (1 + e^−|z|), that of the other, and e^−|z|.
 
@@ -114,6 +98,20 @@ def _sigmoid_parts(z: np.float32) -> tuple[np.float32, np.float32, np.float32]:
 def _softplus(z: np.float32, e: np.float32) -> np.float32:
     """Return ln(1 + e^z), given e = e^−|z|."""
     return max(z, _ZERO) + e * _polynomial(_LOG1P_OVER_X, e)
+
+
+@_compiled()
+def _label_and_wrong_logit(x: Floats, t: Labels, valid: Valid, i: int) -> tuple[np.float32, np.float32]:
+    """Return the label, and the logit z of the wrong answer: x where the label is 0 and −x where it is 1.
+
+    An ignored pixel has label 0 and z = −∞, at which every loss here and its slope are exactly 0.
+    """
+    label = np.float32(t[i])
+    z = x[i] * (_ONE - _TWO * label)
+    if valid is not None:
+        label = label if valid[i] else _ZERO
+        z = z if valid[i] else np.float32(-np.inf)
+    return label, z
 
 
 @_compiled(reorder=True)
@@ -176,14 +174,14 @@ def _raise(base: Floats, exponent: np.float32, power: Floats) -> None:
 
 
 @_compiled(threads=True)
-def _pixel_sums(
+def pixel_sums(
     x: Floats, t: Labels, valid: Valid, weights: Floats, gamma: float, scale: float, slope: Floats, sums: Doubles
 ) -> None:
     pieces = sums.shape[1]
     for index in numba.prange(sums.shape[0] * pieces):
         plane, piece = index // pieces, index % pieces
         scratch = np.empty((3, _STRETCH), np.float32)
-        for start in range(piece * _PIECE, min((piece + 1) * _PIECE, x.shape[1]), _STRETCH):
+        for start in range(piece * PIECE, min((piece + 1) * PIECE, x.shape[1]), _STRETCH):
             part = slice(start, start + _STRETCH)
             logits, labels, slopes = x[plane, part], t[plane, part], slope[plane, part]
             kept = None if valid is None else valid[plane, part]
@@ -213,11 +211,11 @@ def _counts(x: Floats, t: Labels, valid: Valid, slope: Floats) -> tuple[Any, Any
 
 
 @_compiled(threads=True)
-def _count_sums(x: Floats, t: Labels, valid: Valid, slope: Floats, sums: Doubles) -> None:
+def count_sums(x: Floats, t: Labels, valid: Valid, slope: Floats, sums: Doubles) -> None:
     pieces = sums.shape[1]
     for index in numba.prange(sums.shape[0] * pieces):
         plane, piece = index // pieces, index % pieces
-        for start in range(piece * _PIECE, min((piece + 1) * _PIECE, x.shape[1]), _STRETCH):
+        for start in range(piece * PIECE, min((piece + 1) * PIECE, x.shape[1]), _STRETCH):
             part = slice(start, start + _STRETCH)
             kept = None if valid is None else valid[plane, part]
             counts = _counts(x[plane, part], t[plane, part], kept, slope[plane, part])
@@ -232,78 +230,7 @@ def _weigh(slope: Floats, if_negative: np.float32, if_positive: np.float32) -> N
 
 
 @_compiled(threads=True)
-def _weigh_planes(slope: Floats, of_negative: Floats, of_positive: Floats, pieces: int) -> None:
+def weigh_planes(slope: Floats, of_negative: Floats, of_positive: Floats, pieces: int) -> None:
     for index in numba.prange(slope.shape[0] * pieces):
-        plane, first = index // pieces, index % pieces * _PIECE
-        _weigh(slope[plane, first : first + _PIECE], of_negative[plane], of_positive[plane])
-
-
-_MOST_THREADS = numba.get_num_threads()
-_turn = threading.Lock()
-
-
-def _with_threads(kernel: Callable[..., None], threads: int, *arguments: Any) -> None:
-    """Call a kernel of several threads: one call at a time, as not all of numba's ways to run threads allow two."""
-    with _turn:
-        numba.set_num_threads(min(threads, _MOST_THREADS))
-        kernel(*arguments)
-
-
-def _pieces(pixels: Floats) -> int:
-    return -(-pixels.shape[1] // _PIECE)
-
-
-def pixel_sum(
-    x: Floats, t: Labels, valid: Valid, *, weights: Floats, gamma: float, scale: float, slope: Floats, threads: int
-) -> tuple[float, float]:
-    """Sum a(t) · q^gamma · softplus(z) over all pixels, and write `scale` times its derivative by every logit.
-
-    Args:
-        x: logits, (planes, pixels).
-        t: labels, the same shape.
-        valid: 0 = ignore the pixel, the same shape; None = all count.
-        weights: weight of a positive pixel, one per plane.
-        gamma: at least 0.
-        scale: of the slopes, not of the sum.
-        slope: overwritten, the same shape.
-        threads: how many, at most.
-
-    Returns:
-        The sum; and the sum of |t − t²|, which is 0 only if all labels of valid pixels are 0 or 1.
-    """
-    sums = np.zeros((len(x), _pieces(x), 2))
-    _with_threads(_pixel_sums, threads, x, t, valid, weights, float(gamma), float(scale), slope, sums)
-    total, excess = sums.sum((0, 1)).tolist()
-    return total, excess
-
-
-def soft_counts(x: Floats, t: Labels, valid: Valid, *, slope: Floats, threads: int) -> tuple[Doubles, float]:
-    """Sum soft false positives, soft false negatives and positives of every plane, and write each pixel's slope.
-
-    Args:
-        x: logits, (planes, pixels).
-        t: labels, the same shape.
-        valid: 0 = ignore the pixel, the same shape; None = all count.
-        slope: overwritten, the same shape as x: (1 − 2t) · q · (1 − q), q the probability of the wrong answer, so its
-            sign tells the label.
-        threads: how many, at most.
-
-    Returns:
-        The counts, (planes, 3); and the sum of |t − t²|, which is 0 only if all labels of valid pixels are 0 or 1.
-    """
-    sums = np.zeros((len(x), _pieces(x), 4))
-    _with_threads(_count_sums, threads, x, t, valid, slope, sums)
-    of_planes = sums.sum(1)
-    return of_planes[:, :3], float(of_planes[:, 3].sum())
-
-
-def weigh_slopes(slope: Floats, of_negative: Floats, of_positive: Floats, *, threads: int) -> None:
-    """Multiply the slopes of :func:`soft_counts`, in place, by one factor for negative and one for positive labels.
-
-    Args:
-        slope: (planes, pixels).
-        of_negative: one per plane.
-        of_positive: one per plane.
-        threads: how many, at most.
-    """
-    _with_threads(_weigh_planes, threads, slope, of_negative, of_positive, _pieces(slope))
+        plane, first = index // pieces, index % pieces * PIECE
+        _weigh(slope[plane, first : first + PIECE], of_negative[plane], of_positive[plane])

@@ -1,6 +1,6 @@
 """The sums over pixels that the losses are made of, each with the slope of every pixel.
 
-On a CPU, numba's loops over pixels do the work (:mod:`losses._kernels`). On an accelerator, for float64, under
+On a CPU, numba's loops over pixels do the work (:mod:`losses._planes`). On an accelerator, for float64, under
 torch.compile and where numba is not installed, torch's own operations do.
 
 All is said of z, the logit of the *wrong* answer: z = x where the label is 0 and −x where it is 1. With q = sigmoid(z),
@@ -44,7 +44,7 @@ def pixel_mean(
         slope = torch.empty(logits.shape)
         scale = factor / int(count)
         total, excess = kernels.pixel_sum(
-            *_planes(logits, target, valid),
+            *_as_planes(logits, target, valid),
             weights=np.tile(np.array(pos_weights, np.float32), len(logits)),
             gamma=gamma,
             scale=scale,
@@ -79,7 +79,7 @@ def soft_counts(logits: Tensor, target: Tensor, valid: Tensor | None) -> tuple[T
     """
     if (kernels := _kernels_for(logits)) is not None:
         slope = torch.empty(logits.shape)
-        planes = _planes(logits, target, valid)
+        planes = _as_planes(logits, target, valid)
         counts, excess = kernels.soft_counts(*planes, slope=_flat(slope), threads=torch.get_num_threads())
         if excess != 0:
             check_labels(target, valid)
@@ -111,17 +111,19 @@ def weigh_slopes(slope: Tensor, of_false_positives: Table, of_false_negatives: T
 @cache
 def _compiled_kernels() -> ModuleType | None:
     try:
-        from losses import _kernels  # numba takes a third of a second to import, and a GPU does without
+        from losses import _planes  # numba takes a third of a second to import, and a GPU does without
     except ImportError:
         return None
-    return _kernels
+    return _planes
 
 
 def _kernels_for(pixels: Tensor) -> ModuleType | None:
     return _compiled_kernels() if is_free_to_read(pixels) and pixels.dtype != torch.float64 else None
 
 
-def _planes(logits: Tensor, target: Tensor, valid: Tensor | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def _as_planes(
+    logits: Tensor, target: Tensor, valid: Tensor | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Return what the kernels take: float32 logits, labels in one of their two types, and bytes of `valid`."""
     if target.dtype == torch.bool:
         target = target.contiguous().view(torch.uint8)

@@ -19,6 +19,7 @@ from losses import DiceLoss, FocalLoss, WeightedBCELoss, focal_loss, weighted_bc
 
 numba = pytest.importorskip("numba")
 kernels = pytest.importorskip("losses._kernels")
+planes = pytest.importorskip("losses._planes")
 
 Z = np.concatenate([np.linspace(-110, 110, 4001), [0.0, -0.0, 1e-30, -1e-30, 1e-6, -1e-6, 88.0, -88.0]])
 LARGE = (2, 2, 150, 501)  # planes of two pieces and a part of a third, which does not end with a stretch
@@ -28,7 +29,7 @@ def _large() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     rng = torch.Generator().manual_seed(4)
     logits = 4 * torch.randn(LARGE, generator=rng) - 2
     assert LARGE[2] * LARGE[3] % kernels._STRETCH != 0
-    assert 2 * kernels._PIECE < LARGE[2] * LARGE[3] < 3 * kernels._PIECE
+    assert 2 * kernels.PIECE < LARGE[2] * LARGE[3] < 3 * kernels.PIECE
     return logits, torch.rand(LARGE, generator=rng) < 0.05, torch.rand(LARGE, generator=rng) < 0.9
 
 
@@ -37,7 +38,7 @@ def test_a_slope_of_cross_entropy_is_the_sigmoid_to_the_last_digits(label: int) 
     x = Z.astype(np.float32)[None]
     slope = np.empty_like(x)
     labels = np.full(x.shape, label, np.uint8)
-    kernels.pixel_sum(x, labels, None, weights=np.ones(1, np.float32), gamma=0, scale=1, slope=slope, threads=1)
+    planes.pixel_sum(x, labels, None, weights=np.ones(1, np.float32), gamma=0, scale=1, slope=slope, threads=1)
     z = x.astype(np.float64) * (1 - 2 * label)
     expected = np.where(z > 0, 1 / (1 + np.exp(-np.abs(z))), np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))))
     np.testing.assert_allclose(slope * (1 - 2 * label), expected, rtol=3e-7, atol=2 * np.finfo(np.float32).tiny)
@@ -99,7 +100,7 @@ def test_the_number_of_threads_changes_no_bit(loss: nn.Module, restored_threads:
         x = logits.clone().requires_grad_()
         value = loss(x, target)
         value.backward()
-        assert numba.get_num_threads() == min(threads, kernels._MOST_THREADS)
+        assert numba.get_num_threads() == min(threads, planes._MOST_THREADS)
         results.append((value.detach(), x.grad))
     for value, gradient in results[1:]:
         assert torch.equal(value, results[0][0])

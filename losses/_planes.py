@@ -1,0 +1,87 @@
+"""The sums of the compiled loops over all pixels: threads share the work by pieces of planes.
+
+Arrays are contiguous: (planes, pixels), a plane being one mask of one image. The pixels of one stretch are summed in
+float32, stretches in float64, pieces in their order: a sum is the same for any number of threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+from losses import _kernels
+from losses._kernels import Doubles, Floats, Labels, Valid
+
+_MOST_THREADS = numba.get_num_threads()
+_turn = threading.Lock()
+
+
+def _with_threads(kernel: Callable[..., None], threads: int, *arguments: Any) -> None:
+    """Call a kernel of several threads: one call at a time, as not all of numba's ways to run threads allow two."""
+    with _turn:
+        numba.set_num_threads(min(threads, _MOST_THREADS))
+        kernel(*arguments)
+
+
+def _pieces(pixels: Floats) -> int:
+    return -(-pixels.shape[1] // _kernels.PIECE)
+
+
+def pixel_sum(
+    x: Floats, t: Labels, valid: Valid, *, weights: Floats, gamma: float, scale: float, slope: Floats, threads: int
+) -> tuple[float, float]:
+    """Sum a(t) · q^gamma · softplus(z) over all pixels, and write `scale` times its derivative by every logit.
+
+    Args:
+        x: logits, (planes, pixels).
+        t: labels, the same shape.
+        valid: 0 = ignore the pixel, the same shape; None = all count.
+        weights: weight of a positive pixel, one per plane.
+        gamma: at least 0.
+        scale: of the slopes, not of the sum.
+        slope: overwritten, the same shape.
+        threads: how many, at most.
+
+    Returns:
+        The sum; and the sum of |t − t²|, which is 0 only if all labels of valid pixels are 0 or 1.
+    """
+    sums = np.zeros((len(x), _pieces(x), 2))
+    _with_threads(_kernels.pixel_sums, threads, x, t, valid, weights, float(gamma), float(scale), slope, sums)
+    total, excess = sums.sum((0, 1)).tolist()
+    return total, excess
+
+
+def soft_counts(x: Floats, t: Labels, valid: Valid, *, slope: Floats, threads: int) -> tuple[Doubles, float]:
+    """Sum soft false positives, soft false negatives and positives of every plane, and write each pixel's slope.
+
+    Args:
+        x: logits, (planes, pixels).
+        t: labels, the same shape.
+        valid: 0 = ignore the pixel, the same shape; None = all count.
+        slope: overwritten, the same shape as x: (1 − 2t) · q · (1 − q), q the probability of the wrong answer, so its
+            sign tells the label.
+        threads: how many, at most.
+
+    Returns:
+        The counts, (planes, 3); and the sum of |t − t²|, which is 0 only if all labels of valid pixels are 0 or 1.
+    """
+    sums = np.zeros((len(x), _pieces(x), 4))
+    _with_threads(_kernels.count_sums, threads, x, t, valid, slope, sums)
+    of_planes = sums.sum(1)
+    return of_planes[:, :3], float(of_planes[:, 3].sum())
+
+
+def weigh_slopes(slope: Floats, of_negative: Floats, of_positive: Floats, *, threads: int) -> None:
+    """Multiply the slopes of :func:`soft_counts`, in place, by one factor for negative and one for positive labels.
+
+    Args:
+        slope: (planes, pixels).
+        of_negative: one per plane.
+        of_positive: one per plane.
+        threads: how many, at most.
+    """
+    _with_threads(_kernels.weigh_planes, threads, slope, of_negative, of_positive, _pieces(slope))
