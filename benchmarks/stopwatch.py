@@ -7,14 +7,24 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 
 
-def in_turn(calls: Mapping[str, Callable[[], Any]], *, rounds: int, warmup: int = 1) -> dict[str, list[float]]:
+def in_turn(
+    calls: Mapping[str, Callable[[], Any]],
+    *,
+    rounds: int,
+    warmup: int = 1,
+    before_each: Callable[[Callable[[], Any]], Any] | None = None,
+) -> dict[str, list[float]]:
     """Time each call once a round, all of them in every round, another one first each time.
 
     Who comes first pays for what lay between two rounds: cold caches, memory that went back to the system.
@@ -23,6 +33,7 @@ def in_turn(calls: Mapping[str, Callable[[], Any]], *, rounds: int, warmup: int 
         calls: name -> call.
         rounds: how often each is timed.
         warmup: rounds before, which are not counted.
+        before_each: given every call before it is timed, and not timed itself: `warm` or `cold`; None for nothing.
 
     Returns:
         name -> seconds of wall time, one per round.
@@ -33,11 +44,29 @@ def in_turn(calls: Mapping[str, Callable[[], Any]], *, rounds: int, warmup: int 
         gc.collect()
         first = turn % len(names)
         for name in names[first:] + names[:first]:
+            if before_each is not None:
+                before_each(calls[name])
             started = time.perf_counter()
             calls[name]()
             if turn >= 0:
                 seconds[name].append(time.perf_counter() - started)
     return seconds
+
+
+def warm(call: Callable[[], Any]) -> None:
+    """Make a call that is not timed, so that the next finds code and data in the caches, as in a loop."""
+    call()
+
+
+def cold(_: Callable[[], Any]) -> None:
+    """Leave nothing of code or data in the caches, as after other work."""
+    np.add(_much_memory(), 1, out=_much_memory())
+
+
+@cache
+def _much_memory() -> NDArray[np.uint8]:
+    """Return more than any cache holds."""
+    return np.zeros(128_000_000, np.uint8)
 
 
 def peak_memory(call: Callable[[], Any], *, times: int = 3) -> int | None:

@@ -70,11 +70,11 @@ def check_number(
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    bounds = [f"above {above:g}"] if above is not None else []
-    bounds += [f"at least {at_least:g}"] if at_least is not None else []
-    bounds += [f"below {below:g}"] if below != math.inf else []
     inside = (above is None or value > above) and (at_least is None or value >= at_least) and value < below
     if not (math.isfinite(value) and inside):
+        bounds = [f"above {above:g}"] if above is not None else []
+        bounds += [f"at least {at_least:g}"] if at_least is not None else []
+        bounds += [f"below {below:g}"] if below != math.inf else []
         raise ValueError(f"{name} must be finite and {' and '.join(bounds)}, got {value!r}")
     return float(value)
 

@@ -99,11 +99,9 @@ def weigh_slopes(slope: Tensor, of_false_positives: Table, of_false_negatives: T
         of_false_negatives: likewise.
     """
     if (kernels := _kernels_for(slope)) is not None:
-        of_planes = (
-            np.ascontiguousarray(np.broadcast_to(factor, slope.shape[:2]), np.float32).reshape(-1)
-            for factor in (of_false_positives, of_false_negatives)
-        )
-        kernels.weigh_slopes(_flat(slope), *of_planes, threads=torch.get_num_threads())
+        of_planes = np.empty((2, *slope.shape[:2]), np.float32)
+        of_planes[0], of_planes[1] = of_false_positives, of_false_negatives
+        kernels.weigh_slopes(_flat(slope), *of_planes.reshape(2, -1), threads=torch.get_num_threads())
         return
     slope *= torch.where(slope > 0, of_false_positives[..., None, None], of_false_negatives[..., None, None])
 

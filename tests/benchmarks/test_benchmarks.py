@@ -8,7 +8,7 @@ import torch
 from benchmarks import __main__ as command
 from benchmarks.page import page_text, read_numbers, table_text, with_tables, write_numbers
 from benchmarks.result import Goal, Row, Spread, Table, bytes_text, ratio_row, seconds_text
-from benchmarks.stopwatch import in_turn, peak_memory
+from benchmarks.stopwatch import cold, in_turn, peak_memory, warm
 from benchmarks.trained_run import TrainedLogits
 
 
@@ -63,6 +63,16 @@ def test_calls_are_timed_in_turn():
     seconds = in_turn({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=2, warmup=1)
     assert order == ["b", "a", "a", "b", "b", "a"]  # each is first in every other round
     assert {name: len(times) for name, times in seconds.items()} == {"a": 2, "b": 2}
+
+
+def test_calls_are_prepared_as_asked():
+    order = []
+    calls = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
+    in_turn(calls, rounds=1, warmup=0, before_each=warm)
+    assert order == ["a", "a", "b", "b"]
+    order.clear()
+    in_turn(calls, rounds=1, warmup=0, before_each=cold)
+    assert order == ["a", "b"]
 
 
 def test_peak_memory_sees_what_is_held_at_once():
