@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -26,7 +25,7 @@ def analytic_loss(logits: Tensor, target: Tensor, valid: Tensor | None, value_an
         valid: bool, the same shape; None when every pixel counts.
         value_and_slope: returns the loss, a scalar, and its derivative by every logit, a tensor of its own.
     """
-    with full_precision(logits) if torch.is_autocast_enabled(logits.device.type) else nullcontext():
+    with full_precision(logits):
         loss: Tensor = _AnalyticLoss.apply(logits, target, valid, value_and_slope)
         return loss
 
