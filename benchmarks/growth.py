@@ -49,7 +49,7 @@ def measure(settings: Settings) -> Table:
             "image",
             (1, 2) if settings.quick else (4, 8, 16, 32),
             _evaluation_at,
-            rounds=settings.rounds(2),
+            rounds=settings.rounds(5),
         ),
         _compare_growth(data, "images", (2, 4) if settings.quick else (8, 32, 128), rounds),
         _compare_growth(data, BESIDE, (1, 2) if settings.quick else (1, 2, 4, 8), rounds),
