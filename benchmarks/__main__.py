@@ -64,17 +64,22 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{name}: {time.perf_counter() - since:.0f} s", file=sys.stderr, flush=True)
     if chosen.tables and chosen.update and not chosen.quick:
         PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8"), tables, before), encoding="utf-8")
+        _draw(tables)
         write_numbers(NUMBERS, tables, before)
     if not chosen.tables and not chosen.quick:
         minutes = (time.perf_counter() - started) / 60
         page = page_text(tables, command="make bench", minutes=minutes, load=load, before=before)
         PAGE.write_text(page, encoding="utf-8")
-        for table in tables:
-            if table.draw is not None:
-                table.draw(PAGE.parent)
+        _draw(tables)
         write_numbers(NUMBERS, tables)
         print(f"wrote {PAGE.relative_to(ROOT)}, {minutes:.1f} minutes", file=sys.stderr)
     return 0
+
+
+def _draw(tables: list[Table]) -> None:
+    for table in tables:
+        if table.draw is not None:
+            table.draw(PAGE.parent)
 
 
 def run_on_gpu(settings: Settings) -> int:

@@ -2,7 +2,8 @@
 
 torch does one operation after the other, each through all pixels, and its exponentials and logarithms take most of
 the time. Here a pixel's value and slope are computed while it is in a register, several pixels at once, with one
-exponential and no other function.
+exponential and at most a root or a power besides. A loop over pieces of planes does those from `first` to before
+`last`; its twin in threads does one such part a thread, from each of `bounds` to before the next.
 
 All of it is in this one file, because numba takes what it kept on disk for up to date as long as the file that holds a
 function is, whatever that function calls elsewhere. :mod:`losses._planes` calls the loops.
@@ -22,9 +23,10 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Labels = NDArray[np.float32] | NDArray[np.uint8]
 Valid = NDArray[np.uint8] | None
+Bounds = NDArray[np.int64]
 
 _STRETCH = 2048  # pixels whose temporaries stay in the nearest cache
-PIECE = 16 * _STRETCH  # pixels that one thread takes at a time
+PIECE = 16 * _STRETCH  # pixels summed by one thread
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _LOG2_E = np.float32(np.log2(np.e))
@@ -33,6 +35,7 @@ _LN2_HIGH = np.float32(355 / 512)
 _LN2_LOW = np.float32(np.log(2) - 355 / 512)
 _ROUNDER = np.float32(1.5 * 2**23)  # added, it leaves no bits behind the point: the sum ends in the rounded integer
 _ROUNDER_BITS = np.int32(0x4B400000)
+_SURE = np.float32(1e6)  # a loss at which q is 1, so that (1 − q) · loss is 0, and stays so where the loss is infinite
 _LEAST = np.float32(np.log(np.finfo(np.float32).tiny))  # below it e^y has no full precision, and is called 0
 
 
@@ -123,7 +126,7 @@ def _cross_entropy(
         label, z = _label_and_wrong_logit(x, t, valid, i)
         rarer, surer, e = _sigmoid_parts(z)
         excess += abs(label - label * label)
-        weighted = _ONE + (weight - _ONE) * label
+        weighted = weight if label > 0 else _ONE
         total += weighted * _softplus(z, e)
         slope[i] = (surer if z > 0 else rarer) * (scale * weighted * (_ONE - _TWO * label))
     return total, excess
@@ -152,9 +155,9 @@ def _focal(
     _raise(q[: x.size], gamma, power)
     total = _ZERO
     for i in range(x.size):
-        factor = (_ONE + (weight - _ONE) * (_ONE - slope[i]) / _TWO) * power[i]
+        factor = (weight if slope[i] < 0 else _ONE) * power[i]
         total += factor * loss[i]
-        slope[i] *= scale * factor * (q[i] + gamma * (_ONE - q[i]) * loss[i])
+        slope[i] *= scale * factor * (q[i] + gamma * (_ONE - q[i]) * min(loss[i], _SURE))
     return total, excess
 
 
@@ -173,12 +176,21 @@ def _raise(base: Floats, exponent: np.float32, power: Floats) -> None:
             power[i] *= base[i]
 
 
-@_compiled(threads=True)
+@_compiled()
 def pixel_sums(
-    x: Floats, t: Labels, valid: Valid, weights: Floats, gamma: float, scale: float, slope: Floats, sums: Doubles
+    x: Floats,
+    t: Labels,
+    valid: Valid,
+    weights: Floats,
+    gamma: float,
+    scale: float,
+    slope: Floats,
+    sums: Doubles,
+    first: int,
+    last: int,
 ) -> None:
     pieces = sums.shape[1]
-    for index in numba.prange(sums.shape[0] * pieces):
+    for index in range(first, last):
         plane, piece = index // pieces, index % pieces
         scratch = np.empty((3, _STRETCH), np.float32)
         for start in range(piece * PIECE, min((piece + 1) * PIECE, x.shape[1]), _STRETCH):
@@ -193,6 +205,22 @@ def pixel_sums(
                 )
             sums[plane, piece, 0] += total
             sums[plane, piece, 1] += excess
+
+
+@_compiled(threads=True)
+def pixel_sums_in_threads(
+    x: Floats,
+    t: Labels,
+    valid: Valid,
+    weights: Floats,
+    gamma: float,
+    scale: float,
+    slope: Floats,
+    sums: Doubles,
+    bounds: Bounds,
+) -> None:
+    for part in numba.prange(bounds.size - 1):
+        pixel_sums(x, t, valid, weights, gamma, scale, slope, sums, bounds[part], bounds[part + 1])
 
 
 @_compiled(reorder=True)
@@ -210,10 +238,10 @@ def _counts(x: Floats, t: Labels, valid: Valid, slope: Floats) -> tuple[Any, Any
     return false_positives, false_negatives, positives, excess
 
 
-@_compiled(threads=True)
-def count_sums(x: Floats, t: Labels, valid: Valid, slope: Floats, sums: Doubles) -> None:
+@_compiled()
+def count_sums(x: Floats, t: Labels, valid: Valid, slope: Floats, sums: Doubles, first: int, last: int) -> None:
     pieces = sums.shape[1]
-    for index in numba.prange(sums.shape[0] * pieces):
+    for index in range(first, last):
         plane, piece = index // pieces, index % pieces
         for start in range(piece * PIECE, min((piece + 1) * PIECE, x.shape[1]), _STRETCH):
             part = slice(start, start + _STRETCH)
@@ -223,14 +251,28 @@ def count_sums(x: Floats, t: Labels, valid: Valid, slope: Floats, sums: Doubles)
                 sums[plane, piece, count] += counts[count]
 
 
+@_compiled(threads=True)
+def count_sums_in_threads(x: Floats, t: Labels, valid: Valid, slope: Floats, sums: Doubles, bounds: Bounds) -> None:
+    for part in numba.prange(bounds.size - 1):
+        count_sums(x, t, valid, slope, sums, bounds[part], bounds[part + 1])
+
+
 @_compiled()
 def _weigh(slope: Floats, if_negative: np.float32, if_positive: np.float32) -> None:
     for i in range(slope.size):
         slope[i] *= if_negative if slope[i] > 0 else if_positive
 
 
+@_compiled()
+def weigh_planes(slope: Floats, of_negative: Floats, of_positive: Floats, pieces: int, first: int, last: int) -> None:
+    for index in range(first, last):
+        plane, start = index // pieces, index % pieces * PIECE
+        _weigh(slope[plane, start : start + PIECE], of_negative[plane], of_positive[plane])
+
+
 @_compiled(threads=True)
-def weigh_planes(slope: Floats, of_negative: Floats, of_positive: Floats, pieces: int) -> None:
-    for index in numba.prange(slope.shape[0] * pieces):
-        plane, first = index // pieces, index % pieces * PIECE
-        _weigh(slope[plane, first : first + PIECE], of_negative[plane], of_positive[plane])
+def weigh_planes_in_threads(
+    slope: Floats, of_negative: Floats, of_positive: Floats, pieces: int, bounds: Bounds
+) -> None:
+    for part in numba.prange(bounds.size - 1):
+        weigh_planes(slope, of_negative, of_positive, pieces, bounds[part], bounds[part + 1])

@@ -6,25 +6,62 @@ float32, stretches in float64, pieces in their order: a sum is the same for any 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numba
 import numpy as np
+import torch
 
 from losses import _kernels
 from losses._kernels import Doubles, Floats, Labels, Valid
 
-_MOST_THREADS = numba.get_num_threads()
-_turn = threading.Lock()
+_LEAST_SHARE = 2**16  # pixels, below which to wake a thread takes longer than the work
+_turn = threading.Lock()  # not all of numba's ways to run threads allow two calls at once
 
 
-def _with_threads(kernel: Callable[..., None], threads: int, *arguments: Any) -> None:
-    """Call a kernel of several threads: one call at a time, as not all of numba's ways to run threads allow two."""
+def _new_turn() -> None:
+    global _turn
+    _turn = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_turn)  # whoever held it is not there any more
+
+
+@cache
+def _most_threads() -> int:
+    """Start numba's threads, which where it shares OpenMP with torch would give torch as many."""
+    of_torch = torch.get_num_threads()
+    most = int(numba.get_num_threads())
+    torch.set_num_threads(of_torch)
+    return most
+
+
+def _with_threads(name: str, threads: int, pixels: Floats, *arguments: Any) -> None:
+    """Call a kernel for all pieces of all planes.
+
+    Where one thread is enough, none of numba's is touched: in a process that was forked after they were started, as
+    with torch's own, they cannot be used.
+    """
+    alone: Callable[..., None] = getattr(_kernels, name)
+    together: Callable[..., None] = getattr(_kernels, f"{name}_in_threads")
+    pieces = len(pixels) * _pieces(pixels)
+    threads = min(threads, pieces, pixels.size // _LEAST_SHARE)
+    if threads <= 1 or (threads := min(threads, _most_threads())) == 1:
+        alone(*arguments, 0, pieces)
+        return
+    bounds = np.array([pieces * part // threads for part in range(threads + 1)])
     with _turn:
-        numba.set_num_threads(min(threads, _MOST_THREADS))
-        kernel(*arguments)
+        before = numba.get_num_threads()
+        numba.set_num_threads(threads)
+        try:
+            together(*arguments, bounds)
+        finally:
+            numba.set_num_threads(before)
 
 
 def _pieces(pixels: Floats) -> int:
@@ -50,7 +87,7 @@ def pixel_sum(
         The sum; and the sum of |t − t²|, which is 0 only if all labels of valid pixels are 0 or 1.
     """
     sums = np.zeros((len(x), _pieces(x), 2))
-    _with_threads(_kernels.pixel_sums, threads, x, t, valid, weights, float(gamma), float(scale), slope, sums)
+    _with_threads("pixel_sums", threads, x, x, t, valid, weights, float(gamma), float(scale), slope, sums)
     total, excess = sums.sum((0, 1)).tolist()
     return total, excess
 
@@ -70,7 +107,7 @@ def soft_counts(x: Floats, t: Labels, valid: Valid, *, slope: Floats, threads: i
         The counts, (planes, 3); and the sum of |t − t²|, which is 0 only if all labels of valid pixels are 0 or 1.
     """
     sums = np.zeros((len(x), _pieces(x), 4))
-    _with_threads(_kernels.count_sums, threads, x, t, valid, slope, sums)
+    _with_threads("count_sums", threads, x, x, t, valid, slope, sums)
     of_planes = sums.sum(1)
     return of_planes[:, :3], float(of_planes[:, 3].sum())
 
@@ -84,4 +121,4 @@ def weigh_slopes(slope: Floats, of_negative: Floats, of_positive: Floats, *, thr
         of_positive: one per plane.
         threads: how many, at most.
     """
-    _with_threads(_kernels.weigh_planes, threads, slope, of_negative, of_positive, _pieces(slope))
+    _with_threads("weigh_planes", threads, slope, slope, of_negative, of_positive, _pieces(slope))

@@ -10,6 +10,7 @@ the probability given to the wrong answer, no sum here has a cancellation.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from types import ModuleType
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from losses._inputs import check_labels, is_free_to_read, working_dtype
 
+_SURE = 1e6  # a loss at which q is 1, so that (1 − q) · loss is 0, and stays so where the loss is infinite
 Table = Any  # one number per image and mask, of numpy or of torch
 
 
@@ -41,7 +43,7 @@ def pixel_mean(
     """
     count = logits.numel() if valid is None else torch.count_nonzero(valid).clamp_min(1)
     if (kernels := _kernels_for(logits)) is not None:
-        slope = torch.empty(logits.shape)
+        slope = torch.empty(logits.shape, dtype=torch.float32, device=logits.device)
         scale = factor / int(count)
         total, excess = kernels.pixel_sum(
             *_as_planes(logits, target, valid),
@@ -52,18 +54,18 @@ def pixel_mean(
             threads=torch.get_num_threads(),
         )
         if excess != 0:
-            check_labels(target, valid)
-        return torch.tensor(scale * total, dtype=torch.float32), slope
+            _refuse_labels(target, valid)
+        return torch.tensor(scale * total, dtype=torch.float32, device=logits.device), slope
     labels, z = _labels_and_wrong_logits(logits, target, valid)
     q, loss = torch.sigmoid(z), z.clamp_min(0.0) + torch.log1p(torch.exp(-z.abs()))
     slope, weight = q, torch.full_like(q, factor)
     if set(pos_weights) != {1.0}:
         # Filled where they are needed: numbers that a list brought over would make the host wait for the device.
         of_positive = torch.stack([z.new_full((), pos_weight) for pos_weight in pos_weights])[:, None, None]
-        weight = factor * (1 + (of_positive - 1) * labels)
+        weight = factor * torch.where(labels > 0, of_positive, 1.0)
     if gamma > 0:
         weight = weight * q**gamma
-        slope = q + gamma * (1 - q) * loss
+        slope = q + gamma * (1 - q) * loss.clamp_max(_SURE)
     return (weight * loss).sum() / count, slope * weight * (1 - 2 * labels) / count
 
 
@@ -78,11 +80,11 @@ def soft_counts(logits: Tensor, target: Tensor, valid: Tensor | None) -> tuple[T
         and (1 − 2t) · q · (1 − q), whose sign tells the label, for :func:`weigh_slopes`.
     """
     if (kernels := _kernels_for(logits)) is not None:
-        slope = torch.empty(logits.shape)
+        slope = torch.empty(logits.shape, dtype=torch.float32, device=logits.device)
         planes = _as_planes(logits, target, valid)
         counts, excess = kernels.soft_counts(*planes, slope=_flat(slope), threads=torch.get_num_threads())
         if excess != 0:
-            check_labels(target, valid)
+            _refuse_labels(target, valid)
         return counts.T.reshape(3, *logits.shape[:2]), slope
     labels, z = _labels_and_wrong_logits(logits, target, valid)
     q = torch.sigmoid(z)
@@ -106,11 +108,19 @@ def weigh_slopes(slope: Tensor, of_false_positives: Table, of_false_negatives: T
     slope *= torch.where(slope > 0, of_false_positives[..., None, None], of_false_negatives[..., None, None])
 
 
+def _refuse_labels(target: Tensor, valid: Tensor | None) -> None:
+    check_labels(target, valid)
+    raise ValueError("target is bool, but of bytes other than 0 and 1, as a view of a mask of 255 is; give mask != 0")
+
+
 @cache
 def _compiled_kernels() -> ModuleType | None:
     try:
         from losses import _planes  # numba takes a third of a second to import, and a GPU does without
-    except ImportError:
+    except ModuleNotFoundError:
+        return None
+    except ImportError as error:
+        warnings.warn(f"losses: numba cannot be used, torch's slower operations are: {error}", stacklevel=2)
         return None
     return _planes
 

@@ -53,7 +53,7 @@ def apply_criterion(
         TypeError, ValueError: ``logits``, ``target`` or ``valid`` is not as described.
         ValueError: ``valid`` ignores a pixel and the criterion cannot; or the criterion returns no scalar.
     """
-    if isinstance(criterion, WeightedBCELoss | FocalLoss | DiceLoss | TverskyLoss | FocalTverskyLoss | CombinedLoss):
+    if type(criterion) in (WeightedBCELoss, FocalLoss, DiceLoss, TverskyLoss, FocalTverskyLoss, CombinedLoss):
         return criterion(logits, target, valid)
     name = name or getattr(criterion, "__name__", type(criterion).__name__)
     expanded = check_inputs(logits, target, valid)

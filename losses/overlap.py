@@ -270,7 +270,7 @@ def _mean_over_masks(
     weigh_slopes(
         slope, by_shortfall * fp_weight * overlap / size**2, by_shortfall * (fn_weight * overlap + cost) / size**2
     )
-    return torch.as_tensor((power * shortfall).sum(), dtype=slope.dtype), slope
+    return torch.as_tensor((power * shortfall).sum(), dtype=slope.dtype, device=slope.device), slope
 
 
 def _share_of_mean(valid: Tensor, like: Table) -> Table:

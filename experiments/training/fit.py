@@ -71,7 +71,8 @@ def fit(
         state.optimizer.zero_grad(set_to_none=True)
         state.update += 1
 
-        pending.append({"loss": loss.detach(), **getattr(criterion, "term_values", {})})
+        terms = getattr(criterion, "term_values", {})
+        pending.append({"loss": loss.detach(), **{f"term/{name}": value for name, value in terms.items()}})
         seen.append(batch_foreground(batch))
         # A checkpoint ends a row too, so that a run that goes on from it writes the same rows.
         saves = state.update % checkpoint_every == 0 and state.update < max_steps
@@ -95,7 +96,6 @@ def history_row(
     names = list(pending[0])
     losses = torch.stack([torch.stack([values[name] for values in pending]).mean() for name in names])
     means = torch.cat([losses, torch.stack(seen).nanmean(dim=0)]).tolist()
-    columns = [name if name == "loss" else f"term/{name}" for name in names] + [foreground_column(m) for m in masks]
-    row = dict(zip(columns, means, strict=True))
+    row = dict(zip(names + [foreground_column(mask) for mask in masks], means, strict=True))
     lr = float(state.scheduler.get_last_lr()[0])
     return {"update": state.update, **row, "lr": lr, "seconds": round(state.fit_seconds, 3)}

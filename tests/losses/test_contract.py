@@ -173,7 +173,7 @@ def test_gradcheck(loss: nn.Module, with_valid: bool) -> None:
 
 @each_loss
 def test_a_second_derivative_is_refused_and_a_second_backward_is_not(loss: nn.Module) -> None:
-    logits, target = _batch()
+    logits, target = _batch(dtype=torch.float32)
     logits.requires_grad_()
     value = loss(logits, target)
     (first,) = torch.autograd.grad(value, logits, retain_graph=True)
@@ -185,14 +185,18 @@ def test_a_second_derivative_is_refused_and_a_second_backward_is_not(loss: nn.Mo
 
 @all_losses
 @pytest.mark.parametrize("shape", VALID_SHAPES, ids=str)
-def test_ignored_pixels_are_as_if_cut_away(loss: nn.Module, reference: Reference, shape: tuple[int, ...]) -> None:
-    logits, target = _batch(seed=1)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_ignored_pixels_are_as_if_cut_away(
+    loss: nn.Module, reference: Reference, shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    logits, target = _batch(seed=1, dtype=dtype)
     valid = _valid(shape)
     full = valid.expand(SHAPE)
     value, grad = _value_and_grad(loss, logits, target, valid)
-    expected, expected_grad = _value_and_grad(reference, logits, target, full)
-    torch.testing.assert_close(value, expected, rtol=1e-12, atol=0)
-    torch.testing.assert_close(grad, expected_grad, rtol=1e-9, atol=1e-15)
+    expected, expected_grad = _value_and_grad(reference, logits.double(), target, full)
+    of_value, of_grad = ((1e-12, 0.0), (1e-9, 1e-15)) if dtype == torch.float64 else ((1e-6, 0.0), (2e-5, 1e-8))
+    torch.testing.assert_close(value.double(), expected, rtol=of_value[0], atol=of_value[1])
+    torch.testing.assert_close(grad.double(), expected_grad, rtol=of_grad[0], atol=of_grad[1])
     assert torch.all(grad[~full] == 0)
 
 
@@ -289,8 +293,10 @@ def test_labels_may_have_any_dtype(loss: nn.Module, dtype: torch.dtype) -> None:
 
 
 @each_loss
-def test_memory_layout_does_not_matter(loss: nn.Module) -> None:
-    logits, target = _batch()
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_memory_layout_does_not_matter(loss: nn.Module, dtype: torch.dtype) -> None:
+    logits, target = _batch(dtype=dtype)
+    rounding = 1e-13 if dtype == torch.float64 else 1e-6
     value, grad = _value_and_grad(loss, logits, target)
     for other in (
         logits.contiguous(memory_format=torch.channels_last),
@@ -298,13 +304,13 @@ def test_memory_layout_does_not_matter(loss: nn.Module) -> None:
         torch.stack([logits, logits], dim=-1)[..., 0],
     ):
         other_value, other_grad = _value_and_grad(loss, other, target.transpose(2, 3).contiguous().transpose(2, 3))
-        torch.testing.assert_close(other_value, value, rtol=1e-13, atol=0)
-        torch.testing.assert_close(other_grad, grad, rtol=1e-13, atol=0)
+        torch.testing.assert_close(other_value, value, rtol=rounding, atol=0)
+        torch.testing.assert_close(other_grad, grad, rtol=rounding, atol=0)
 
 
 @each_loss
 def test_copies_and_pickles(loss: nn.Module) -> None:
-    logits, target = _batch()
+    logits, target = _batch(dtype=torch.float32)
     for twin in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss))):
         assert torch.equal(twin(logits, target), loss(logits, target))
         assert repr(twin) == repr(loss)
@@ -323,3 +329,38 @@ def test_no_value_is_read_so_that_the_host_never_waits_for_an_accelerator(
     assert logits.grad is not None
     with pytest.raises(RuntimeError, match="meta"):
         logits.sum().item()
+
+
+def test_the_gradient_of_a_focal_loss_is_finite_where_the_loss_is_not() -> None:
+    for z in (torch.inf, 3e38):
+        for label in (False, True):
+            logits = torch.full((1, 1, 1, 1), -z if label else z)
+            value, grad = _value_and_grad(FocalLoss(gamma=2.0), logits, torch.full((1, 1, 1, 1), label))
+            assert value > 1e38
+            assert abs(grad.item()) == 1.0  # as for the cross entropy: q is 1
+
+
+@pytest.mark.parametrize("make", [lambda w: WeightedBCELoss(pos_weight=w), lambda w: FocalLoss(positive_weight=w)])
+def test_a_small_weight_of_positives_loses_no_digit(make: Callable[[float], nn.Module]) -> None:
+    logits, _ = _batch(dtype=torch.float32)
+    target = torch.ones(SHAPE, dtype=torch.bool)
+    value, grad = _value_and_grad(make(1e-8), logits, target)
+    expected, expected_grad = _value_and_grad(make(0.5), logits, target)
+    torch.testing.assert_close(5e7 * value, expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(5e7 * grad, expected_grad, rtol=1e-6, atol=0)
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_default_dtype_changes_nothing(loss: nn.Module, dtype: torch.dtype) -> None:
+    logits, target = _batch(dtype=torch.float32)
+    value, grad = _value_and_grad(loss, logits, target)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        other, other_grad = _value_and_grad(loss, logits, target)
+    finally:
+        torch.set_default_dtype(before)
+    assert other.dtype == other_grad.dtype == torch.float32
+    assert torch.equal(other, value)
+    assert torch.equal(other_grad, grad)

@@ -55,6 +55,15 @@ def weights(folder):
     return torch.load(folder / store.CHECKPOINT_FILE, weights_only=True)["model"]
 
 
+def test_a_term_may_be_called_loss(composed, loaded, tmp_path):
+    terms = ("++loss.terms.loss={_target_:losses.TverskyLoss}", "++loss.weights.loss=1.0")
+    cfg = composed(*SMALL, "loss=combined", *terms)
+    assert execute(cfg, tmp_path, "loss=combined", loaded, nothing) == "complete"
+    history = pd.read_csv(tmp_path / store.HISTORY_FILE)
+    of_terms = history[["term/bce", "term/dice", "term/loss"]].sum(axis=1)
+    assert np.allclose(of_terms, history["loss"], rtol=1e-5)
+
+
 def test_a_run_leaves_its_files(composed, loaded, tmp_path):
     cfg = composed(*SMALL, "loss=combined")
     assert execute(cfg, tmp_path, "loss=combined", loaded, nothing) == "complete"
