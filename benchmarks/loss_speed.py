@@ -20,6 +20,7 @@ from losses import CombinedLoss, DiceLoss, FocalLoss, FocalTverskyLoss, TverskyL
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 IMAGES = 8
+TILES, TILE = 4, 96  # a batch of the demo
 
 
 def losses_and_peers() -> dict[str, tuple[Loss, dict[str, Loss]]]:
@@ -48,6 +49,7 @@ def losses_and_peers() -> dict[str, tuple[Loss, dict[str, Loss]]]:
         "Dice": (
             DiceLoss(),
             {
+                "torch": partial(plain_tversky, fp_weight=0.5, fn_weight=0.5),
                 "smp": smp.DiceLoss("multilabel", smooth=1.0),
                 "monai": monai.DiceLoss(sigmoid=True, batch=True, smooth_nr=2.0, smooth_dr=2.0),
             },
@@ -55,16 +57,31 @@ def losses_and_peers() -> dict[str, tuple[Loss, dict[str, Loss]]]:
         "Tversky": (
             TverskyLoss(),
             {
+                "torch": partial(plain_tversky, fp_weight=0.3, fn_weight=0.7),
                 "smp": smp.TverskyLoss("multilabel", **tversky),
                 "monai": monai.TverskyLoss(sigmoid=True, alpha=0.3, beta=0.7, batch=True, smooth_nr=1.0, smooth_dr=1.0),
             },
         ),
-        "focal Tversky": (FocalTverskyLoss(), {"smp": smp.TverskyLoss("multilabel", **tversky, gamma=0.75)}),
+        "focal Tversky": (
+            FocalTverskyLoss(),
+            {
+                "torch": partial(plain_tversky, fp_weight=0.3, fn_weight=0.7, power=0.75),
+                "smp": smp.TverskyLoss("multilabel", **tversky, gamma=0.75),
+            },
+        ),
         "BCE + Dice": (
             CombinedLoss(terms={"bce": WeightedBCELoss(), "dice": DiceLoss()}),
             {"monai": monai.DiceCELoss(sigmoid=True, batch=True)},
         ),
     }
+
+
+def plain_tversky(logits: Tensor, target: Tensor, *, fp_weight: float, fn_weight: float, power: float = 1.0) -> Tensor:
+    """Write the formula down with torch's operations, as one would for oneself; Dice has both weights at one half."""
+    p = logits.sigmoid()
+    hits, predicted, positives = (x.sum((0, 2, 3)) for x in (p * target, p, target))
+    cost = fp_weight * (predicted - hits) + fn_weight * (positives - hits)
+    return ((1 - (hits + 1) / (hits + cost + 1)) ** power).mean()
 
 
 def measure(settings: Settings) -> Table:
@@ -85,6 +102,7 @@ def measure(settings: Settings) -> Table:
             for threads in dict.fromkeys((1, cores)):
                 torch.set_num_threads(threads)
                 rows += loss_rows(name, ours, peers, compiled, data, threads, settings.rounds(15), reason)
+            rows.append(tile_row(name, ours, peers, data, cores, settings.rounds(15)))
             memory.append(memory_row(name, ours, peers, data.logits, labels))
     finally:
         torch.set_num_threads(before)
@@ -174,6 +192,20 @@ def loss_rows(
     else:
         rows.append(Row(work, "compiled", rows[0].ours, "", None, goal=Goal(1.0), note=reason))
     return rows
+
+
+def tile_row(name: str, ours: Loss, peers: dict[str, Loss], data: TrainedLogits, threads: int, rounds: int) -> Row:
+    """Time one loss at the size of the demo's batches, where the fixed cost of a call counts."""
+    part = (slice(TILES), slice(None), slice(TILE), slice(TILE))
+    logits, labels = data.logits[part].contiguous(), data.target[part].contiguous()
+    calls = {
+        "ours": forward_backward(ours, logits, labels),
+        **{f"eager {peer}": forward_backward(_from_bool(loss), logits, labels) for peer, loss in peers.items()},
+    }
+    seconds = in_turn(calls, rounds=20 * rounds, warmup=2, before_each=warm)
+    fast = _fastest(seconds, "eager ")
+    work = f"{name}, {threads} thread{'s' if threads > 1 else ''}, {TILES} tiles of {TILE}², bool labels"
+    return ratio_row(work, f"{fast}, eager", seconds["ours"], seconds[f"eager {fast}"])
 
 
 def memory_row(name: str, ours: Loss, peers: dict[str, Loss], logits: Tensor, labels: Tensor) -> Row:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
+from benchmarks.loss_speed import losses_and_peers
 from benchmarks.page import page_text, read_numbers, table_text, with_tables, write_numbers
 from benchmarks.result import Goal, Row, Spread, Table, bytes_text, ratio_row, seconds_text
 from benchmarks.stopwatch import cold, in_turn, peak_memory, warm
@@ -188,3 +189,15 @@ def test_a_table_takes_the_place_of_the_old_one_in_the_page():
     assert "7x" in found.split("## other")[0]
     assert found.split("## other")[1] == page.split("## other")[1]
     assert with_tables(page, [Table("third", "third", "about", (row(7.0),))], {}).count("\n## ") == 3
+
+
+def test_peers_written_with_torch_compute_the_same():
+    pytest.importorskip("monai")
+    rng = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(2, 3, 16, 16, generator=rng), (torch.rand(2, 3, 16, 16, generator=rng) < 0.2).float()
+    compared = 0
+    for ours, peers in losses_and_peers().values():
+        if "torch" in peers:
+            torch.testing.assert_close(ours(logits, labels), peers["torch"](logits, labels), rtol=1e-5, atol=0)
+            compared += 1
+    assert compared == 5
