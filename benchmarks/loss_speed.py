@@ -202,7 +202,7 @@ def tile_row(name: str, ours: Loss, peers: dict[str, Loss], data: TrainedLogits,
         "ours": forward_backward(ours, logits, labels),
         **{f"eager {peer}": forward_backward(_from_bool(loss), logits, labels) for peer, loss in peers.items()},
     }
-    seconds = in_turn(calls, rounds=20 * rounds, warmup=2, before_each=warm)
+    seconds = in_turn(calls, rounds=rounds, warmup=2, before_each=warm)
     fast = _fastest(seconds, "eager ")
     work = f"{name}, {threads} thread{'s' if threads > 1 else ''}, {TILES} tiles of {TILE}², bool labels"
     return ratio_row(work, f"{fast}, eager", seconds["ours"], seconds[f"eager {fast}"])

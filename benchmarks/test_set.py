@@ -84,7 +84,9 @@ def measure(settings: Settings) -> Table:
     pooled_seconds, pooled_bytes, _ = stream(data, count, pooled=True)
     fewer = max(2, small // 10)
     few_peak, peak = (peak_memory(partial(stream, data, size), times=1) for size in (fewer, small))
-    few_pooled, many_pooled = (peak_memory(partial(stream, data, size, pooled=True)) for size in (small, 5 * small))
+    few_pooled, many_pooled = (
+        peak_memory(partial(stream, data, size, pooled=True), times=6) for size in (small, 5 * small)
+    )
     rows = [
         Row(
             f"{count:,} images of 512 x 512, 3 masks",
