@@ -13,6 +13,7 @@ from torch import nn
 
 from experiments.config import ConfigError, instantiate, require_complete
 from experiments.data.batches import PixelStatistics, TileBatches, pixel_statistics
+from experiments.data.data_error import DataError
 from experiments.data.resident_tiles import check_augmentation, stays_on_device
 from experiments.data.sampling import check_sampling
 from experiments.data.split import SegmentationData
@@ -33,14 +34,32 @@ class LoadedData:
     ignores_pixels: bool
 
 
+_unusable: dict[str, str] = {}  # why data could not be loaded, by their configuration
+
+
 def load_data(cfg: DictConfig) -> LoadedData:
-    """Load `cfg.data`; runs of one process that name the same data share them."""
-    return _load_data(json.dumps(OmegaConf.to_container(cfg.data, resolve=True), sort_keys=True))
+    """Load `cfg.data`; runs of one process that name the same data share them, or the reason why they have none.
+
+    Raises:
+        ConfigError: The data cannot be used. Their files are not read again for the next run that names them.
+    """
+    config = json.dumps(OmegaConf.to_container(cfg.data, resolve=True), sort_keys=True)
+    if config not in _unusable:
+        try:
+            return _load_data(config)
+        except ConfigError as error:
+            _unusable[config] = str(error)
+    raise ConfigError(_unusable[config])
 
 
 @lru_cache(maxsize=2)
 def _load_data(config: str) -> LoadedData:
-    data = instantiate(OmegaConf.create({"data": json.loads(config)}), "data")
+    try:
+        data = instantiate(OmegaConf.create({"data": json.loads(config)}), "data")
+    except ConfigError as error:
+        if isinstance(error.__cause__, DataError):  # names its keys and files itself
+            raise ConfigError(str(error.__cause__)) from error
+        raise
     if not isinstance(data, SegmentationData):
         raise ConfigError(f"data: expected SegmentationData, got {type(data).__name__}")
     train = data.train
@@ -59,8 +78,7 @@ def check(cfg: DictConfig) -> LoadedData:
         The data, loaded.
 
     Raises:
-        ConfigError: Naming the key, what was expected and what came.
-        DataError: Naming the files.
+        ConfigError: Naming the key or the files, what was expected and what came.
     """
     require_complete(cfg)
     _check_numbers(cfg)

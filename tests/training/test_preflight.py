@@ -3,6 +3,7 @@
 import pytest
 
 from experiments.config import ConfigError
+from experiments.data import folder_scan
 from experiments.training.preflight import check
 
 
@@ -38,3 +39,20 @@ def test_a_place_for_the_data_that_does_not_work_is_refused(composed):
     with pytest.raises(ConfigError, match=r"trainer\.data_on_device: the augmentation failed .*data_on_device=false"):
         check(composed(*logs, *broken, "trainer.data_on_device=true"))
     check(composed(*logs, "trainer.data_on_device=true"))
+
+
+def test_a_broken_file_is_read_once_for_all_arms(composed, tmp_path, monkeypatch):
+    for split in ("train", "test"):
+        for kind in ("images", "masks"):
+            (tmp_path / split / kind).mkdir(parents=True)
+            (tmp_path / split / kind / "a.png").write_bytes(b"no image")
+    opened = []
+    read = folder_scan.open_upright
+    monkeypatch.setattr(folder_scan, "open_upright", lambda path, *rest: opened.append(path) or read(path, *rest))
+    messages = []
+    for loss in ("bce", "dice", "focal"):
+        with pytest.raises(ConfigError, match=rf"(?s)^data\.root={tmp_path}: .*train/images/a\.png") as caught:
+            check(composed("data=image_folder", f"data.root={tmp_path}", f"loss={loss}", "trainer.accelerator=cpu"))
+        messages.append(str(caught.value))
+    assert len(opened) == 4
+    assert len(set(messages)) == 1
