@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from experiments.config import ConfigError
+from experiments.waiting_threads import let_waiting_threads_sleep
 
 _TRACEBACK_WANTED = "LOSSFRONTIER_TRACEBACK"
 
@@ -74,6 +75,8 @@ def run_command(command: Callable[[], None], text: str, groups: Sequence[str] | 
         flags = "All keys: --cfg job. Hydra's own flags: --hydra-help. Tracebacks: HYDRA_FULL_ERROR=1"
         print(f"{text.strip()}{listed}\n\n{flags}")
         return
+    # Here and not where the package is imported: who uses it as a library keeps the settings of his process.
+    let_waiting_threads_sleep()
     full_error = os.environ.get("HYDRA_FULL_ERROR", "")
     os.environ[_TRACEBACK_WANTED] = full_error if full_error == "1" else ""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print a traceback and exit with 1 otherwise

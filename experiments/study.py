@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,8 +23,10 @@ if TYPE_CHECKING:
 
 def parallel_jobs(launcher: Any) -> int:
     """Return how many runs a launcher (`hydra.launcher`) has at once on this machine."""
+    from joblib import cpu_count  # the cores that this process may use, as the launcher counts them
+
     jobs = int(launcher.get("n_jobs") or 1)
-    return jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs)
+    return jobs if jobs > 0 else max(1, cpu_count() + 1 + jobs)
 
 
 def print_data(loaded: LoadedData) -> None:

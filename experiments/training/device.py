@@ -9,6 +9,7 @@ import sys
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from joblib import cpu_count
 from omegaconf import DictConfig
 
 from experiments.config import ConfigError
@@ -44,8 +45,17 @@ def make_accelerator(trainer: DictConfig) -> Accelerator:
 
 
 def set_threads(threads: int | None, jobs: int) -> int:
-    """Limit the CPU threads of this process; None divides the cores by the number of runs at once."""
-    count = threads if threads and threads > 0 else max(1, (os.cpu_count() or 1) // max(jobs, 1))
+    """Limit the CPU threads of this process.
+
+    Args:
+        threads: How many; None divides the cores that this process may use by `jobs`, and takes no more than
+            `OMP_NUM_THREADS` where the user has set it.
+        jobs: Runs at once on this machine.
+    """
+    count = threads if threads and threads > 0 else max(1, cpu_count() // max(jobs, 1))
+    limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if not threads and limit.isdigit():
+        count = max(1, min(count, int(limit)))
     torch.set_num_threads(count)
     return count
 
