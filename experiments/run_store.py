@@ -19,7 +19,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -69,7 +70,8 @@ _LATER_KEYS = {"trainer.compile": False}
 class Run:
     """One run read from disk.
 
-    `scores` maps `val`, `test` and, where it is known, `ceiling` to histograms; empty unless the run is complete.
+    `scores` maps `val`, `test` and, where it is known, `ceiling` to histograms, read when they are asked for; empty
+    unless the run is complete.
     """
 
     folder: Path
@@ -147,6 +149,49 @@ def read_scores(folder: Path) -> dict[str, ScoreHistograms]:
         raise ValueError(f"{path}: expected the score histograms of a run, got {error}") from error
 
 
+class StoredScores(Mapping[str, ScoreHistograms]):
+    """The histograms of a run, read when they are asked for: a large study does not fit into memory.
+
+    A process keeps the runs that it used last, up to `KEPT_SCORES` bytes together.
+
+    Args:
+        folder: The run.
+        splits: Names of its splits, as `read_scores` gives them.
+    """
+
+    def __init__(self, folder: Path, splits: tuple[str, ...]) -> None:
+        self._folder = folder
+        self._splits = splits
+
+    def __getitem__(self, split: str) -> ScoreHistograms:
+        if split not in self._splits:
+            raise KeyError(split)
+        return _kept_scores(self._folder)[split]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._splits)
+
+    def __len__(self) -> int:
+        return len(self._splits)
+
+
+KEPT_SCORES = 512 * 1024**2  # bytes
+_kept: OrderedDict[tuple[str, int, int], dict[str, ScoreHistograms]] = OrderedDict()
+
+
+def _kept_scores(folder: Path) -> dict[str, ScoreHistograms]:
+    """Return a run's histograms, from memory where they were among the last that were used."""
+    path = (folder / SCORES_FILE).absolute()
+    known = path.stat() if path.exists() else None
+    key = (str(path), known.st_mtime_ns, known.st_ino) if known else (str(path), 0, 0)
+    if key not in _kept:
+        _kept[key] = read_scores(folder)
+    _kept.move_to_end(key)
+    while len(_kept) > 1 and sum(rows.n_bytes for scores in _kept.values() for rows in scores.values()) > KEPT_SCORES:
+        _kept.popitem(last=False)
+    return _kept[key]
+
+
 def write_examples(folder: Path, examples: ExampleScores) -> None:
     """Write the example scores of a run, compressed."""
     arrays = examples.to_arrays()
@@ -202,12 +247,12 @@ def load_run_at(folder: Path, arm: str, seed: int) -> Run:
     """Read one run folder. A complete run whose scores cannot be read comes back as `unreadable`, with its reason."""
     info = read_info(folder) or {"status": "missing", "reason": f"no {RUN_FILE}"}
     status = str(info.get("status", "unreadable"))
-    scores: dict[str, ScoreHistograms] = {}
+    scores: Mapping[str, ScoreHistograms] = {}
     config: dict[str, Any] = {}
     try:
         config = read_config(folder)
         if status == "complete":
-            scores = read_scores(folder)
+            scores = StoredScores(folder, tuple(_kept_scores(folder)))
     except (ValueError, OmegaConfBaseException) as error:
         status, info = "unreadable", {**info, "status": "unreadable", "reason": str(error)}
     return Run(folder, arm, seed, status, info, config, scores)

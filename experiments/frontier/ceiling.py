@@ -9,6 +9,7 @@ from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.comparison import compare_arms
 from experiments.frontier.run_scores import RunScores
 from experiments.frontier.score_histogram import ScoreHistograms
+from experiments.on_demand import Mapped
 
 CEILING = "ceiling"
 
@@ -36,7 +37,7 @@ def ceiling_tables(
     plain = CompareSettings(level=chosen.level, n_draws=100)
     seeds = sorted({seed for each in runs.values() for seed in each})
     everything = {CEILING: {seed: RunScores(None, ceiling) for seed in seeds}} | {
-        arm: {seed: RunScores(None, test) for seed, test in each.items()} for arm, each in runs.items() if each
+        arm: Mapped(each, lambda test: RunScores(None, test)) for arm, each in runs.items() if each
     }
     comparison = compare_arms(everything, baseline=CEILING, settings=plain)
     at_half = comparison.points[comparison.points["point"] == "natural"]

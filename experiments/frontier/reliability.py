@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.frontier.calibration import code_probabilities
+from experiments.frontier.score_codes import N_CODES
 from experiments.frontier.score_histogram import ScoreHistograms
 from experiments.frontier.theory import ScoreMap
 
@@ -86,8 +87,11 @@ def reliability_table(
             continue
         maps = theory.get(arm)
         for index, mask in enumerate(next(iter(seeds.values())).masks):
-            pooled = [test.pooled(index) for test in seeds.values()]
-            positives, negatives = (np.sum([each[side] for each in pooled], axis=0) for side in (0, 1))
+            positives, negatives = np.zeros((2, N_CODES), np.int64)
+            for test in seeds.values():
+                of_run = test.pooled(index)
+                positives += of_run[0]
+                negatives += of_run[1]
             stated = {"as stated": plain}
             if maps is not None:
                 stated["corrected"] = code_probabilities(maps[index])

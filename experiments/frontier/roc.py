@@ -110,8 +110,8 @@ def roc_tables(
             continue
         for index, mask in enumerate(next(iter(seeds.values())).masks):
             rates, hull_rates, precisions = [], [], []
-            for seed, test in sorted(seeds.items()):
-                curve = pr_curve(*test.pooled(index))
+            for seed in sorted(seeds):
+                curve = pr_curve(*seeds[seed].pooled(index))
                 hull = roc_hull(curve)
                 areas.append(
                     {

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from experiments.frontier.histogram_sums import reorder_images
 from experiments.frontier.score_histogram import ScoreHistograms
+from experiments.on_demand import Mapped
 
 _ENTRIES_WORTH_PROCESSES = 2_000_000
 """Entries of all test histograms that take about half a second to measure."""
@@ -53,8 +54,13 @@ class CheckedRuns:
 
     def worth_workers(self, most: int) -> int:
         """Return how many processes to measure these runs in: 1 where making more would take longer than it saves."""
-        entries = sum(len(run.test.bins) for seeds in self.runs.values() for run in seeds.values())
-        return most if entries > _ENTRIES_WORTH_PROCESSES else 1
+        entries = 0
+        for seeds in self.runs.values():
+            for run in seeds.values():
+                entries += len(run.test.bins)
+                if entries > _ENTRIES_WORTH_PROCESSES:
+                    return most
+        return 1
 
     def paired_seeds(self, arm: str) -> tuple[int, ...]:
         """Seeds that both the arm and the baseline have, ascending."""
@@ -70,6 +76,8 @@ class CheckedRuns:
 
 def check_runs(runs: Mapping[str, Mapping[int, RunScores]], baseline: str) -> CheckedRuns:
     """Refuse runs that do not measure the same thing; bring images into one order.
+
+    Runs that are read when they are asked for (`on_demand.Mapped`) stay so.
 
     Args:
         runs: arm -> seed -> scores; an arm may lack seeds, or have none.
@@ -87,18 +95,22 @@ def check_runs(runs: Mapping[str, Mapping[int, RunScores]], baseline: str) -> Ch
     test = _Reference.of(runs[baseline][first_seed].test, name)
     first_val = runs[baseline][first_seed].val
     val = None if first_val is None else _Reference.of(first_val, name)
-    checked: dict[str, dict[int, RunScores]] = {}
     for arm, seeds in runs.items():
-        checked[arm] = {}
         for seed, run in seeds.items():
             who = f"{arm} seed {seed}"
             if (run.val is None) != (val is None):
                 raise ValueError(f"{who}: expected a validation split as in {name}, in both or in neither")
-            tuned_on = None if run.val is None or val is None else _aligned(run.val, val, f"{who}, val")
-            checked[arm][seed] = RunScores(tuned_on, _aligned(run.test, test, f"{who}, test"))
-    reference = runs[baseline][first_seed]
-    group_names, group_of = reference.test.groups()
-    return CheckedRuns(checked, baseline, reference.test.masks, reference.test.image_ids, group_names, group_of)
+            if run.val is not None and val is not None:
+                _check(_in_order_of(val, run.val, f"{who}, val"), val, f"{who}, val")
+            _check(_in_order_of(test, run.test, f"{who}, test"), test, f"{who}, test")
+
+    def in_one_order(run: RunScores) -> RunScores:
+        tuned_on = None if run.val is None or val is None else _in_order_of(val, run.val)
+        return RunScores(tuned_on, _in_order_of(test, run.test))
+
+    checked = {arm: Mapped(seeds, in_one_order) for arm, seeds in runs.items()}
+    group_names, group_of = test.histograms.groups()
+    return CheckedRuns(checked, baseline, test.histograms.masks, test.histograms.image_ids, group_names, group_of)
 
 
 @dataclass(frozen=True)
@@ -114,11 +126,9 @@ class _Reference:
         return cls(name, histograms, histograms.pixel_counts())
 
 
-def _aligned(histograms: ScoreHistograms, reference: _Reference, who: str) -> ScoreHistograms:
-    """Histograms with images in the reference's order; ValueError where they are of other data."""
+def _in_order_of(reference: _Reference, histograms: ScoreHistograms, who: str = "a run") -> ScoreHistograms:
+    """Histograms with images in the reference's order; ValueError where they are of other masks or images."""
     want, name = reference.histograms, reference.name
-    if histograms is want:
-        return histograms
     if histograms.masks != want.masks:
         raise ValueError(f"{who}: expected masks {want.masks} as in {name}, got {histograms.masks}")
     if histograms.image_ids != want.image_ids:
@@ -131,6 +141,12 @@ def _aligned(histograms: ScoreHistograms, reference: _Reference, who: str) -> Sc
         position = {image: index for index, image in enumerate(histograms.image_ids)}
         order = np.array([position[image] for image in want.image_ids], dtype=np.intp)
         histograms = reorder_images(histograms, order)
+    return histograms
+
+
+def _check(histograms: ScoreHistograms, reference: _Reference, who: str) -> None:
+    """Raise ValueError where histograms in the reference's order are of other groups or labels."""
+    want, name = reference.histograms, reference.name
     if histograms.group_ids != want.group_ids:
         triples = zip(want.image_ids, histograms.group_ids, want.group_ids, strict=True)
         wrong = {f"{image} ({have}, not {group})" for image, have, group in triples if have != group}
@@ -144,7 +160,6 @@ def _aligned(histograms: ScoreHistograms, reference: _Reference, who: str) -> Sc
             f"{who}: expected the labels of {name}; positive or valid pixels differ in {len(images)} images: "
             f"{_listed(images)}"
         )
-    return histograms
 
 
 def _listed(names: set[str], most: int = 20) -> str:

@@ -74,6 +74,11 @@ class ScoreHistograms:
             raise ValueError(f"joint: expected shape {shape}, got {self.joint.shape}")
 
     @property
+    def n_bytes(self) -> int:
+        """Memory that the counts take, in bytes."""
+        return sum(array.nbytes for array in (self.row_start, self.bins, self.positives, self.negatives, self.joint))
+
+    @property
     def n_images(self) -> int:
         """Number of images, N."""
         return len(self.image_ids)

@@ -53,7 +53,8 @@ def predicted_table(
         raise ValueError(f"weights: expected finite numbers above 0, got {list(weights)} over {baseline_weight}")
     codes = logit_to_code(-np.log(ratios)).astype(np.intp)
     frames = []
-    for seed, test in sorted(baseline.items()):
+    for seed in sorted(baseline):
+        test = baseline[seed]
         for mask, name in enumerate(test.masks):
             above = [np.cumsum(counts[::-1])[::-1] for counts in test.pooled(mask)]
             (tp, fp), total = (counts[codes] for counts in above), int(above[0][0])

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.reliability import FEWEST_POSITIVES, reliability_table
+from experiments.on_demand import Mapped
 from experiments.report.display import draw_into
 from experiments.report.study_size import StudySize
 from experiments.report.style import COLUMN, MINUS, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
@@ -46,7 +47,7 @@ class CalibrationDisplay:
     def of(cls, study: StudyRuns, comparison: Comparison) -> CalibrationDisplay:
         """Count from the runs' histograms; theory comes from the comparison's settings."""
         arms = [arm for arm, seeds in study.complete.items() if seeds]
-        runs = {arm: {seed: run.scores["test"] for seed, run in study.complete[arm].items()} for arm in arms}
+        runs = {arm: Mapped(study.complete[arm], lambda run: run.scores["test"]) for arm in arms}
         maps = {arm: comparison.settings.score_maps(arm, len(comparison.masks)) for arm in arms}
         points = comparison.points[comparison.points["point"] == "natural"].groupby("mask")["prevalence"].first()
         return cls(

@@ -11,6 +11,7 @@ from experiments import run_store as store
 from experiments.comparable import StudyRuns
 from experiments.frontier.ceiling import ceiling_tables
 from experiments.frontier.comparison import Comparison
+from experiments.on_demand import Mapped
 
 
 @dataclass(frozen=True)
@@ -59,5 +60,5 @@ def find_ceiling(study: StudyRuns, comparison: Comparison) -> Ceiling | None:
     baseline = next(iter(study.complete[study.baseline].values()))
     if store.CEILING not in baseline.scores:
         return None
-    runs = {arm: {seed: run.scores["test"] for seed, run in seeds.items()} for arm, seeds in study.complete.items()}
+    runs = {arm: Mapped(seeds, lambda run: run.scores["test"]) for arm, seeds in study.complete.items()}
     return Ceiling(*ceiling_tables(runs, baseline.scores[store.CEILING], comparison.settings))

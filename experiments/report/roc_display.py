@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.roc import roc_sentence, roc_tables
+from experiments.on_demand import Mapped
 from experiments.report.display import check_axes, figure_of
 from experiments.report.study_size import StudySize
 from experiments.report.style import COLUMN, PAGE, QUIET, RC, add_legend, arm_handles, arm_styles
@@ -50,7 +51,7 @@ class RocDisplay:
     def of(cls, study: StudyRuns, comparison: Comparison) -> RocDisplay:
         """Count from the runs' histograms."""
         arms = [arm for arm, seeds in study.complete.items() if seeds]
-        runs = {arm: {seed: run.scores["test"] for seed, run in study.complete[arm].items()} for arm in arms}
+        runs = {arm: Mapped(study.complete[arm], lambda run: run.scores["test"]) for arm in arms}
         tables = roc_tables(runs)
         size = StudySize.of(study, comparison)
         return cls(*tables, comparison.curves, short_names(arms), study.baseline, comparison.masks, size)

@@ -16,6 +16,7 @@ from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.comparison import Comparison, compare_arms
 from experiments.frontier.run_metrics import metrics_table
 from experiments.frontier.run_scores import RunScores
+from experiments.on_demand import Mapped
 from experiments.report.example_choice import choose_examples
 from experiments.report.figures import TITLES, draw_all
 from experiments.report.known_ceiling import Ceiling, find_ceiling
@@ -112,13 +113,14 @@ def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> 
     """
     try:
         settings = replace(settings_of(report), theory=theories(study), n_comparisons=n_comparisons)
-        runs = {
-            arm: {seed: RunScores(run.scores["val"], run.scores["test"]) for seed, run in seeds.items()}
-            for arm, seeds in study.complete.items()
-        }
+        runs = {arm: Mapped(seeds, _run_scores) for arm, seeds in study.complete.items()}
         return compare_arms(runs, baseline=study.baseline, settings=settings)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+
+
+def _run_scores(run: store.Run) -> RunScores:
+    return RunScores(run.scores["val"], run.scores["test"])
 
 
 def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> None:

@@ -15,6 +15,7 @@ from experiments.config import ConfigError
 from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.run_scores import RunScores
 from experiments.frontier.treatment_study import TreatedArm, treat_arm
+from experiments.on_demand import Mapped
 from experiments.report.objective_theory import theories
 
 FIGURE = "thresholding"
@@ -126,7 +127,7 @@ def treat_study(source: Path, settings: CompareSettings) -> Thresholding:
 
 
 def _treat(study: StudyRuns, arm: str, settings: CompareSettings) -> TreatedArm:
-    runs = {seed: RunScores(run.scores["val"], run.scores["test"]) for seed, run in study.complete[arm].items()}
+    runs = Mapped(study.complete[arm], lambda run: RunScores(run.scores["val"], run.scores["test"]))
     masks = next(iter(runs.values())).test.n_masks
     try:
         # No arm is the baseline here: what theory says of the study's own baseline counts as well.

@@ -13,6 +13,7 @@ from experiments.comparable import StudyRuns
 from experiments.frontier.comparison import Comparison
 from experiments.frontier.seesaw import mark_table, predicted_table, weight_table
 from experiments.frontier.seesaw_steps import hump_table, natural_f1, step_table
+from experiments.on_demand import Mapped
 
 KEY = "loss.pos_weight"
 FEWEST_ARMS = 3
@@ -54,7 +55,7 @@ class WeightSweep:
         if weights is None:
             return None
         settings = comparison.settings
-        tests = {arm: {seed: run.scores["test"] for seed, run in study.complete[arm].items()} for arm in weights}
+        tests = {arm: Mapped(study.complete[arm], lambda run: run.scores["test"]) for arm in weights}
         own = weights[study.baseline]
         values = list(weights.values())
         grid = np.unique(np.concatenate([values, np.geomspace(min(values), max(values), _GRID)]))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from experiments.comparable import StudyRuns
 from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.run_scores import CheckedRuns, RunScores, check_runs
+from experiments.on_demand import Mapped
 from experiments.parallel import in_parallel
 from experiments.report.page.recall_curve import RecallCurve, RunAtRecalls, recall_curve, run_at_recalls
 from experiments.report.page.threshold_curve import ThresholdCurve, threshold_curve
@@ -50,7 +51,7 @@ def page_numbers(study: StudyRuns, settings: CompareSettings) -> PageNumbers:
         settings: Those of the comparison: level, tolerance, workers.
     """
     runs = {
-        arm: {seed: RunScores(seeds[seed].scores["val"], seeds[seed].scores["test"]) for seed in sorted(seeds)}
+        arm: Mapped(dict(sorted(seeds.items())), lambda run: RunScores(run.scores["val"], run.scores["test"]))
         for arm, seeds in study.complete.items()
         if seeds
     }
