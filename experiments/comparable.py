@@ -26,7 +26,8 @@ class StudyRuns:
         baseline: Name of the baseline arm.
         axes: The keys that make an arm.
         complete: Complete runs by arm and seed; the baseline first, the others by name.
-        holes: A row per run that is not complete or not there: arm, seed, status, reason.
+        holes: A row per run that is not complete or not there: arm, seed, status, reason, and the
+            command that runs a failed one again.
         differences: A row per arm and configuration key, outside the axes, in which the arm differs from the baseline:
             arm, key, baseline value, arm value. A fair comparison has none.
         tuning: A row per arm and setting of the nuisance keys, with its validation AP; see `nuisance.choose`.
@@ -206,10 +207,11 @@ def _holes(runs: Sequence[store.Run], arms: Sequence[str]) -> pd.DataFrame:
         for seed in seeds:
             run = found.get((arm, seed))
             if run is None:
-                rows.append({"arm": arm, "seed": seed, "status": "missing", "reason": "no run folder"})
+                rows.append({"arm": arm, "seed": seed, "status": "missing", "reason": "no run folder", "command": ""})
             elif run.status != "complete":
-                rows.append({"arm": arm, "seed": seed, "status": run.status, "reason": run.info.get("reason", "")})
-    return pd.DataFrame(rows, columns=["arm", "seed", "status", "reason"])
+                said = {key: run.info.get(key) or "" for key in ("reason", "command")}
+                rows.append({"arm": arm, "seed": seed, "status": run.status, **said})
+    return pd.DataFrame(rows, columns=["arm", "seed", "status", "reason", "command"])
 
 
 def _differences(complete: Mapping[str, Mapping[int, store.Run]], baseline: str, axes: tuple[str, ...]) -> pd.DataFrame:

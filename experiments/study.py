@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,7 +69,8 @@ class StudyCallback(Callback):
             params = dict(config.hydra.sweeper.get("params") or {})
             with open_dict(config):
                 overrides = with_baseline(params, list(config.hydra.overrides.task), config.study)
-                axes = sweep_axes(params, overrides)
+                # Given where a run of a wider sweep is run again: its folder is named by that sweep's axes.
+                axes = list(config.study.axes or sweep_axes(params, overrides))
                 config.study.axes = axes
                 # Hydra composes every job anew from these overrides: the only way to tell all of them.
                 config.hydra.overrides.task = overrides
@@ -129,17 +131,31 @@ class StudyCallback(Callback):
         """Compare the runs of the study; exit with 1 when a run has failed."""
         if _running.progress is not None:
             _running.progress.close()
-        from experiments import run_store as store
         from experiments.report.study_report import report_study
 
-        with stop_on_error():
-            study_dir = Path(config.study_dir)
-            report_study(study_dir, study_dir / "report", config.report, baseline=config.study.baseline)
-        failed = [f for f in _running.folders if (store.read_info(f) or {}).get("status") not in store.FINISHED]
-        if failed:
-            print(f"error: {len(failed)} runs failed; their run.json says why:", file=sys.stderr)
-            print("\n".join(f"  {folder}" for folder in failed), file=sys.stderr)
-            raise SystemExit(1)
+        failures = _failures(_running.folders)
+        try:
+            with stop_on_error():
+                study_dir = Path(config.study_dir)
+                report_study(study_dir, study_dir / "report", config.report, baseline=config.study.baseline)
+        finally:  # where the baseline failed there is no comparison, and the failures say why
+            if failures:
+                print("\n".join(failures), file=sys.stderr)
+                raise SystemExit(1)
+
+
+def _failures(folders: Sequence[Path]) -> list[str]:
+    """Say which runs failed, why, and how to run each again."""
+    from experiments import run_store as store
+
+    lines = []
+    for folder in folders:
+        info = store.read_info(folder) or {"status": "missing"}
+        if info.get("status") not in store.FINISHED:
+            lines.append(f"  {folder}: {info.get('status')}: {info.get('reason', '')}".rstrip(": "))
+            lines += [f"    run it again: {info['command']}"] if info.get("command") else []
+    count = sum(not line.startswith("    ") for line in lines)
+    return [f"error: {count} of {len(folders)} runs failed:", *lines] if lines else []
 
 
 def _treat_source(config: DictConfig) -> None:

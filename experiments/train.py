@@ -31,6 +31,7 @@ def train(cfg: DictConfig) -> str:
     # Imported here: --help and --cfg should not wait for torch.
     from experiments.config import to_plain
     from experiments.progress import clear_progress, make_bar, progress_writer
+    from experiments.rerun import rerun_command
     from experiments.run_store import FINISHED
     from experiments.study import parallel_jobs, print_data
     from experiments.training.device import set_threads
@@ -50,14 +51,15 @@ def train(cfg: DictConfig) -> str:
         if alone:
             print(f"{folder}: already done with this configuration; overwrite=true runs it again")
         return "skipped"
+    command = rerun_command(hydra_cfg, cfg)
     if not alone:
-        status = execute(cfg, folder, folder.parent.name, loaded, progress_writer(folder))
+        status = execute(cfg, folder, folder.parent.name, loaded, progress_writer(folder), command)
         clear_progress(folder)
         return status
 
     print_data(loaded)
     with make_bar(cfg.trainer.max_steps, "training") as bar:
-        status = execute(cfg, folder, folder.parent.name, loaded, lambda update: bar.update(update - bar.n))
+        status = execute(cfg, folder, folder.parent.name, loaded, lambda update: bar.update(update - bar.n), command)
     from experiments.report.run_summary import print_run
 
     print_run(folder)

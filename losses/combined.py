@@ -51,11 +51,12 @@ def apply_criterion(
 
     Raises:
         TypeError, ValueError: ``logits``, ``target`` or ``valid`` is not as described.
-        ValueError: ``valid`` ignores a pixel and the criterion cannot; or the criterion returns no scalar.
+        ValueError: ``valid`` ignores a pixel and the criterion cannot; or the criterion returns no real scalar, or
+            one without a gradient although the logits ask for it.
     """
     if type(criterion) in (WeightedBCELoss, FocalLoss, DiceLoss, TverskyLoss, FocalTverskyLoss, CombinedLoss):
         return criterion(logits, target, valid)
-    name = name or getattr(criterion, "__name__", type(criterion).__name__)
+    name = name or str(getattr(criterion, "__name__", type(criterion).__name__))
     expanded = check_inputs(logits, target, valid)
     check_labels(target, expanded)
     arguments: dict[str, Any] = {}
@@ -69,10 +70,32 @@ def apply_criterion(
     dtype = working_dtype(logits)
     with full_precision(logits):
         loss = criterion(logits.to(dtype), target.to(dtype), **arguments)
+    return _scalar(loss, logits, name)
+
+
+def _scalar(loss: object, logits: Tensor, name: str) -> Tensor:
+    """Return what a criterion returned as a scalar, or say what is wrong with it."""
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        raise ValueError(f"{name} must return a scalar tensor, got {got}; set its reduction to a mean or a sum")
+        raise ValueError(f"{name} must return a scalar tensor, got {got}; {_advice(loss)}")
+    if loss.is_complex():
+        raise ValueError(f"{name} must return a real number, got {loss.dtype}; return its .real or its .abs()")
+    if logits.requires_grad and torch.is_grad_enabled() and not loss.requires_grad:
+        raise ValueError(
+            f"{name} returned a value with no gradient: on its way from the logits it was detached, turned into "
+            "numbers (.item(), numpy), or made by a comparison, argmax or rounding, which have none"
+        )
     return loss.reshape(())
+
+
+def _advice(loss: object) -> str:
+    if isinstance(loss, Tensor):
+        return "set its reduction to a mean or a sum"
+    if isinstance(loss, nn.Module):
+        return "it is a loss itself: a class needs no _partial_, and a loss calls the losses it holds"
+    if isinstance(loss, tuple | list | dict):
+        return "return one value, such as the sum of the parts"
+    return "return a torch tensor that was computed from the logits" if loss is not None else "is its return missing?"
 
 
 class CombinedLoss(nn.Module):

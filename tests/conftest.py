@@ -1,5 +1,8 @@
 """Small data and configurations that several tests share."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
@@ -62,3 +65,24 @@ def composed():
             return compose("config", overrides=list(overrides), **arguments)
 
     return make
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """Run a command in an empty folder; return its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("HYDRA_FULL_ERROR", "PYTHONPATH"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+
+    def run(main, *arguments):
+        monkeypatch.setattr(sys, "argv", [main.__module__, *arguments])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run

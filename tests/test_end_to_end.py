@@ -1,8 +1,6 @@
 """The commands as a user types them, small: a study, its comparison, a single run, and what is refused."""
 
 import json
-import os
-import sys
 
 import numpy as np
 import pandas as pd
@@ -27,27 +25,6 @@ SMALL = (
     "trainer.threads=1",
     "model.decoder_channels=[16,8,8,8]",
 )
-
-
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Run a command in an empty folder; return its exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in ("HYDRA_FULL_ERROR", "PYTHONPATH"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))
-
-    def run(main, *arguments):
-        monkeypatch.setattr(sys, "argv", [main.__module__, *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def test_a_study_then_its_comparison(command, tmp_path):

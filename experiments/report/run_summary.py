@@ -15,6 +15,8 @@ def print_run(folder: Path) -> None:
     info = read_info(folder) or {}
     if info.get("status") != "complete":
         print(f"{folder}: {info.get('status')}: {info.get('reason', '')}")
+        if info.get("command"):
+            print(f"run it again: {info['command']}")
         return
     table = pd.read_csv(folder / METRICS_FILE)
     test = table[table["split"] == "test"]

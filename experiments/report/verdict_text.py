@@ -172,7 +172,8 @@ def footnotes(
             f"a point moves when its recall or precision does by more than ±{settings.point_margin:g}."
         )
     for _, row in study.holes.iterrows():
-        notes.append(f"hole: {row['arm']} seed {row['seed']} is {row['status']}. {row['reason']}".rstrip())
+        again = f" Run it again: {row['command']}" if row["command"] else ""
+        notes.append(f"hole: {row['arm']} seed {row['seed']} is {row['status']}. {row['reason']}{again}".rstrip())
     for arm, rows in study.differences.groupby("arm", sort=False):
         keys = ", ".join(f"{r['key']} ({r['baseline_value']} -> {r['arm_value']})" for _, r in rows.iterrows())
         notes.append(f"not alike: {arm} differs from {study.baseline} also in {keys}")

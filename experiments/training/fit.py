@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from experiments.data.batches import Batch
 from experiments.training.checkpoint import TrainingState
 from experiments.training.foreground_seen import batch_foreground, foreground_column
+from experiments.training.update_error import failing_in, named_batches
 from losses import apply_criterion
 
 
@@ -53,6 +54,9 @@ def fit(
 
     Returns:
         False when the loss became NaN or infinite and training stopped there.
+
+    Raises:
+        UpdateError: When the batch, the model, the loss or the optimizer raised something.
     """
     state.model.train()
     forward = state.model if forward is None else forward
@@ -60,15 +64,18 @@ def fit(
     seen: list[Tensor] = []
     started = time.perf_counter()
     seconds_before = state.fit_seconds
-    for batch in batches:
-        batch = batch.to(accelerator.device)
-        with accelerator.autocast():
+    for batch in named_batches(batches, state):
+        with failing_in("model", state), accelerator.autocast():
+            batch = batch.to(accelerator.device)
             logits = forward(batch.image)
-        loss = apply_criterion(criterion, logits, batch.target, batch.valid)
-        accelerator.backward(loss)
-        state.optimizer.step()
-        state.scheduler.step()
-        state.optimizer.zero_grad(set_to_none=True)
+        with failing_in("loss", state):
+            loss = apply_criterion(criterion, logits, batch.target, batch.valid)
+        with failing_in("backward pass", state):
+            accelerator.backward(loss)
+        with failing_in("optimizer", state):
+            state.optimizer.step()
+            state.scheduler.step()
+            state.optimizer.zero_grad(set_to_none=True)
         state.update += 1
 
         terms = getattr(criterion, "term_values", {})

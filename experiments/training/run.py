@@ -37,6 +37,7 @@ from experiments.training.fit import fit
 from experiments.training.foreground_seen import foreground_seen
 from experiments.training.network import build_segmenter, weights_fingerprint
 from experiments.training.preflight import LoadedData, make_optimizer, tile_batches
+from experiments.training.update_error import UpdateError, describe_error
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,8 @@ def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool
         return False
     if info.get("status") == "unreadable":
         raise ConfigError(f"{info['reason']}. Remove the folder, or overwrite=true to run it again.")
+    if info.get("status") == "failed":  # holds no result; its loss may have been mended since
+        return False
     if info.get("fingerprint") != run_fingerprint(plain, loaded):
         before, now = store.result_config(store.read_config(folder)), store.result_config(plain)
         changed = [f"{k}: {old!r} there, {new!r} now" for k, (old, new) in store.differing_keys(before, now).items()]
@@ -93,10 +96,25 @@ def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool
     return info["status"] in store.FINISHED
 
 
-def execute(cfg: DictConfig, folder: Path, arm: str, loaded: LoadedData, on_update: Callable[[int], None]) -> str:
+def execute(
+    cfg: DictConfig,
+    folder: Path,
+    arm: str,
+    loaded: LoadedData,
+    on_update: Callable[[int], None],
+    command: str | None = None,
+) -> str:
     """Train and score one run and leave its files in `folder`.
 
     A run that raises is recorded as `failed` with its reason, so that the other runs of a study go on.
+
+    Args:
+        cfg: The run's configuration.
+        folder: Where its files go.
+        arm: Its name in the study.
+        loaded: Its data.
+        on_update: Called with the number of updates done, after each one.
+        command: What runs it again; a failed run's `run.json` holds it.
 
     Returns:
         The status: complete, diverged or failed.
@@ -105,10 +123,17 @@ def execute(cfg: DictConfig, folder: Path, arm: str, loaded: LoadedData, on_upda
         ConfigError: When another process is training there.
     """
     with held(folder):
-        return _execute(cfg, folder, arm, loaded, on_update)
+        return _execute(cfg, folder, arm, loaded, on_update, command)
 
 
-def _execute(cfg: DictConfig, folder: Path, arm: str, loaded: LoadedData, on_update: Callable[[int], None]) -> str:
+def _execute(
+    cfg: DictConfig,
+    folder: Path,
+    arm: str,
+    loaded: LoadedData,
+    on_update: Callable[[int], None],
+    command: str | None,
+) -> str:
     plain = to_plain(cfg)
     info: dict[str, Any] = {
         "status": "running",
@@ -133,8 +158,10 @@ def _execute(cfg: DictConfig, folder: Path, arm: str, loaded: LoadedData, on_upd
         info.update(_fit_and_score(cfg, folder, loaded, on_update, info["fingerprint"]))
     except Exception as error:
         log.exception("run failed")
-        reason = f"{type(error).__name__}: {error}"
-        info.update(status="failed", reason=reason, traceback=traceback.format_exc())
+        reason = str(error) if isinstance(error, UpdateError) else describe_error(error)
+        info.update(status="failed", reason=reason, command=command, traceback=traceback.format_exc())
+        if isinstance(error, UpdateError):
+            info.update(step=error.step, part=error.part)
     store.write_json(folder / store.RUN_FILE, info)
     return str(info["status"])
 
