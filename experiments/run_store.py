@@ -52,6 +52,8 @@ _NOT_RESULTS = (
     "overwrite",
     "report",
     "data.root",
+    "data.allow_majority",
+    "data.max_pixels",
     "data.cache_dir",
     "data.memory",
     "data.threads",

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.data.image_file import SUFFIXES
-from experiments.data.problem_list import ProblemList
+from experiments.data.file_names import is_left_behind, same_name
+from experiments.data.folder_listing import image_files, sub_folders
+from experiments.data.problem_list import MOST_NAMED, ProblemList
 
 SPLITS = ("train", "val", "test")
+_OTHER_SPLITS = ("valid", "validation", "dev", "eval", "training", "testing")  # what people call them otherwise
 SINGLE_MASK = "mask"  # its name where masks/ has no sub-folder and none is given
 
 
@@ -43,13 +48,17 @@ def index_folder(root: Path, masks: Sequence[str] | None, problems: ProblemList)
     Returns:
         What could be matched.
     """
-    if not root.is_dir():
+    if not os.path.isdir(root):
         problems.add("expected a folder with train/ and test/, each with images/ and masks/", describe_missing(root))
         return FolderIndex((), {})
     for name in ("train", "test"):
         if not (root / name).is_dir():
             problems.add("expected a folder", f"{name}/ is missing; {root} holds {holdings(root)}")
     names = [name for name in SPLITS if (root / name).is_dir()]
+    problems.add(
+        "expected the names train/, val/ and test/ only, lest a split be passed over",
+        *[f"{name}/" for name in sub_folders(root, problems) if _may_be_a_split(name)],
+    )
     chosen, single = _mask_names(root, names, masks, problems)
     splits = {name: _index_split(root, name, chosen, single, problems) for name in names} if chosen else {}
     return FolderIndex(chosen, splits)
@@ -57,16 +66,19 @@ def index_folder(root: Path, masks: Sequence[str] | None, problems: ProblemList)
 
 def describe_missing(path: Path) -> str:
     """Say that a path is not there, which of its parents is, and what that one holds."""
-    if path.exists():
+    if os.path.exists(path):
         return f"{path} is a file"
-    parent = next((p for p in path.absolute().parents if p.is_dir()), Path(path.anchor))
+    trimmed = Path(str(path).strip())
+    if trimmed != path and os.path.isdir(trimmed):
+        return f"{str(path)!r} is missing; without the spaces around it there is one"
+    parent = next((p for p in path.absolute().parents if os.path.isdir(p)), Path(path.anchor))
     return f"{path} is missing; its closest existing parent {parent} holds {holdings(parent)}"
 
 
 def holdings(folder: Path, most: int = 12) -> str:
     """Name the folders in a folder and count its files by type."""
     try:
-        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        entries = sorted(entry for entry in folder.iterdir() if not is_left_behind(entry.name))
     except OSError as error:
         return f"what cannot be listed ({error.strerror})"
     folders = [f"{entry.name}/" for entry in entries if entry.is_dir()]
@@ -82,11 +94,8 @@ def _mask_names(
 ) -> tuple[tuple[str, ...], bool]:
     """Name the masks, and say whether masks/ itself holds the files of the only one."""
     folders = {f"{name}/masks": root / name / "masks" for name in splits if (root / name / "masks").is_dir()}
-    direct = [short for short, folder in folders.items() if _image_files(folder)]
-    below: dict[str, list[str]] = {}
-    for short, folder in folders.items():
-        below[short] = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    known = sorted({name for names in below.values() for name in names})
+    direct = [short for short in folders if image_files(root, short, ProblemList(""))]
+    known = sorted({name for folder in folders.values() for name in sub_folders(folder, problems)})
     if direct and known:
         problems.add(
             "expected either files or sub-folders (one per mask) in every masks/",
@@ -128,13 +137,14 @@ def _index_split(
             continue
         found[name] = files
         partner = "valid file" if name == "valid pixels" else "mask"
+        lonely, spare = [stem for stem in images if stem not in files], [stem for stem in files if stem not in images]
         problems.add(
             f"image without {partner} (expected a file of the same name)",
-            *[f"{_short(root, images[stem])}: no {place}/{stem}.*" for stem in images if stem not in files],
+            *_without_partner(root, lonely, images, place, spare),
         )
         problems.add(
             f"{partner} without image (expected a file of the same name)",
-            *[f"{_short(root, files[stem])}: no {split}/images/{stem}.*" for stem in files if stem not in images],
+            *_without_partner(root, spare, files, f"{split}/images", lonely),
         )
     complete = [stem for stem in images if len(found) == len(places) and all(stem in files for files in found.values())]
     return tuple(
@@ -153,19 +163,41 @@ def _by_stem(root: Path, place: str, problems: ProblemList) -> dict[str, Path] |
         problems.add("expected a folder", f"{place}/ is missing; {folder.parent} holds {_held(folder.parent)}")
         return None
     files: dict[str, list[Path]] = {}
-    for path in _image_files(folder):
-        files.setdefault(path.stem, []).append(path)
+    for path in image_files(root, place, problems):
+        files.setdefault(same_name(path.stem), []).append(path)
     problems.add(
-        "expected one file of a name, got several types of it",
+        "expected one file of a name, got several types or spellings of it",
         *[", ".join(_short(root, path) for path in paths) for paths in files.values() if len(paths) > 1],
     )
     return {stem: paths[0] for stem, paths in files.items()}
 
 
-def _image_files(folder: Path) -> list[Path]:
-    # Names with a leading dot are what operating systems leave behind, "._a.jpg" among them.
-    found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()]
-    return sorted(found)
+def _without_partner(
+    root: Path, stems: Sequence[str], files: Mapping[str, Path], place: str, spare: Sequence[str]
+) -> list[str]:
+    """Tell of each file that has no partner in `place`, with the one that may be meant."""
+    alike = sorted((_loosely(stem), stem) for stem in spare)
+    others = {same_name(path.stem): path.name for path in (root / place).iterdir()} if stems else {}
+    entries = []
+    for number, stem in enumerate(stems):
+        hint = ""
+        if number < MOST_NAMED:
+            at = bisect_left(alike, (_loosely(stem), ""))
+            near = alike[at : at + 1]
+            if stem in others:
+                hint = f"; {others[stem]} is there, which is no image file that is read"
+            elif near and near[0][0].startswith(_loosely(stem)):
+                hint = f"; is it {near[0][1]}?"
+        entries.append(f"{_short(root, files[stem])}: no {place}/{stem}.*{hint}")
+    return entries
+
+
+def _loosely(stem: str) -> str:
+    return unicodedata.normalize("NFKC", stem).casefold().strip()
+
+
+def _may_be_a_split(name: str) -> bool:
+    return name not in SPLITS and name.lower() in (*SPLITS, *_OTHER_SPLITS)
 
 
 def _held(folder: Path) -> str:

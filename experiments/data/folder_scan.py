@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from tqdm import tqdm
 
 from experiments.data.folder_index import SampleFiles
-from experiments.data.image_file import UnusableFile, as_uint8, image_pixels, open_upright
+from experiments.data.image_file import TURNED, UnusableFile, as_uint8, image_pixels, open_upright
 from experiments.data.mask_file import mask_pixels
 from experiments.data.problem_list import ProblemList
 from experiments.data.sample import Sample, SampleFacts, sample_facts
@@ -23,6 +27,7 @@ from experiments.data.sample import Sample, SampleFacts, sample_facts
 Result = TypeVar("Result")
 
 _FEW = 50  # samples that are read before a progress bar would be of use
+_LARGE = 25_000_000  # pixels of a file; threads decode such files one after the other, so that memory stays bounded
 
 
 @dataclass(frozen=True)
@@ -35,19 +40,27 @@ class ScannedSample:
         channels: 1 for a grey image, 3 for colour.
         peak: Greatest value of an image of more than 8 bits; 0 for 8 bits.
         constant: Whether all pixels are equal.
+        copied: Channel of the mask that the image repeats; None where it is no mask.
+        turned_alone: Whether EXIF turns the image or a mask and not the other, and both ways would fit.
+        ignored_positives: Positive pixels of all masks that `valid` leaves out.
+        mask_digests: One per mask.
         problems: (kind, entry) for each problem.
     """
 
     files: SampleFiles
-    facts: SampleFacts | None
-    channels: int
-    peak: int
-    constant: bool
-    problems: tuple[tuple[str, str], ...]
+    facts: SampleFacts | None = None
+    channels: int = 0
+    peak: int = 0
+    constant: bool = False
+    copied: int | None = None
+    turned_alone: bool = False
+    ignored_positives: int = 0
+    mask_digests: tuple[bytes, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
 
 
 def scan_samples(
-    root: Path, samples: Sequence[SampleFiles], problems: ProblemList, *, threads: int | None
+    root: Path, samples: Sequence[SampleFiles], problems: ProblemList, *, max_pixels: int, threads: int | None
 ) -> list[ScannedSample]:
     """Read all files once, in threads, with a progress bar on a terminal.
 
@@ -55,16 +68,18 @@ def scan_samples(
         root: Folder that paths in problems are relative to.
         samples: The files.
         problems: Receives what is wrong, in the order of the samples.
+        max_pixels: Most pixels of a file that is decoded.
         threads: Number of threads; None takes the number of cores.
 
     Returns:
         One entry per sample, in order.
     """
     workers = threads or os.cpu_count() or 1
+    alone = threading.RLock()
     with ThreadPoolExecutor(workers) as pool:
         scanned = list(
             tqdm(
-                pool.map(lambda files: _scan(root, files), samples),
+                pool.map(lambda files: _scan(root, files, max_pixels, alone), samples),
                 total=len(samples),
                 desc="reading images",
                 unit="image",
@@ -79,55 +94,83 @@ def scan_samples(
     return scanned
 
 
-def load_sample(files: SampleFiles, channels: int, shift: int) -> Sample:
+def load_sample(files: SampleFiles, channels: int, shift: int, max_pixels: int) -> Sample:
     """Decode a sample whose files were found to be good.
 
     Args:
         files: The files.
         channels: 1 or 3, of the whole data set.
         shift: Bits that 16-bit images lose.
+        max_pixels: Most pixels of a file that is decoded.
     """
-    masks = [mask_pixels(open_upright(path)) for path in files.masks]
+    masks = [mask_pixels(open_upright(path, max_pixels)) for path in files.masks]
     return Sample(
-        as_uint8(image_pixels(open_upright(files.image)), channels, shift),
+        as_uint8(image_pixels(open_upright(files.image, max_pixels)), channels, shift),
         np.stack(masks),
-        None if files.valid is None else mask_pixels(open_upright(files.valid)),
+        None if files.valid is None else mask_pixels(open_upright(files.valid, max_pixels)),
     )
 
 
-def _scan(root: Path, files: SampleFiles) -> ScannedSample:
-    found: list[tuple[str, str]] = []
+def _scan(root: Path, files: SampleFiles, max_pixels: int, alone: threading.RLock) -> ScannedSample:
+    with ExitStack() as held:  # of large files, until all of a sample is done
 
-    def attempt(path: Path, read: Callable[[Path], Result]) -> Result | None:
+        def wait_if_large(pixels: int) -> None:
+            if pixels > _LARGE:
+                held.enter_context(alone)
+
+        return _look(root, files, lambda path: open_upright(path, max_pixels, wait_if_large))
+
+
+def _look(root: Path, files: SampleFiles, open_file: Callable[[Path], Image.Image]) -> ScannedSample:
+    found: list[tuple[str, str]] = []
+    orientations: list[int] = []
+
+    def attempt(path: Path, read: Callable[[Image.Image], Result]) -> Result | None:
         try:
-            return read(path)
+            image = open_file(path)
+            orientations.append(image.info.get(TURNED, 0))
+            return read(image)
         except UnusableFile as error:
             found.append((error.kind, f"{path.relative_to(root).as_posix()}: {error.found}"))
             return None
 
-    pixels = attempt(files.image, lambda path: image_pixels(open_upright(path)))
-    planes = [
-        attempt(path, lambda path: mask_pixels(open_upright(path)))
-        for path in (*files.masks, *(() if files.valid is None else (files.valid,)))
-    ]
+    pixels = attempt(files.image, image_pixels)
+    planes = [attempt(path, mask_pixels) for path in (*files.masks, *(() if files.valid is None else (files.valid,)))]
     if pixels is not None:
         for path, plane in zip((*files.masks, files.valid), planes, strict=False):
             if path is not None and plane is not None and plane.shape != pixels.shape[:2]:
                 found.append(_size_problem(root, files.image, pixels.shape, path, plane.shape))
     if pixels is None or found:
-        return ScannedSample(files, None, 0, 0, False, tuple(found))
+        return ScannedSample(files, problems=tuple(found))
     good: list[NDArray[np.bool_]] = [plane for plane in planes if plane is not None]
     target, valid = np.stack(good[: len(files.masks)]), None if files.valid is None else good[-1]
     wide = pixels.dtype != np.uint8
     facts = sample_facts(Sample(as_uint8(pixels, pixels.shape[2], 8), target, valid), pixels)
+    height, width = facts.shape
+    either_way = height == width or max(orientations) < 5  # from 5 on height and width change places
     return ScannedSample(
         files=files,
         facts=facts,
         channels=pixels.shape[2],
         peak=int(pixels.max()) if wide else 0,
         constant=bool(pixels.min() == pixels.max()),
-        problems=(),
+        copied=_copied(pixels, target),
+        turned_alone=len(set(orientations)) > 1 and either_way,
+        ignored_positives=0 if valid is None else int(np.count_nonzero(target & ~valid)),
+        mask_digests=tuple(hashlib.blake2b(np.packbits(plane).data, digest_size=16).digest() for plane in target),
     )
+
+
+def _copied(pixels: NDArray[np.generic], target: NDArray[np.bool_]) -> int | None:
+    """Find the mask whose pixels are those of the image, in black and white either way round."""
+    first = pixels[0, 0, 0]
+    other = pixels[:, :, 0] != first
+    for channel, mask in enumerate(target):
+        if other.any() and (np.array_equal(other, mask) or np.array_equal(other, ~mask)):
+            two_values = len(np.unique(pixels[:, :, 0])) == 2
+            if two_values and (pixels == pixels[:, :, :1]).all():
+                return channel
+    return None
 
 
 def _size_problem(

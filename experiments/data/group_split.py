@@ -1,56 +1,15 @@
-"""Groups of images that are not independent, and a validation split cut so that no group is torn."""
+"""A validation split cut from the training images so that no group is torn."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.data.problem_list import ProblemList
-
 ATTEMPTS = 100  # orders of the groups that are tried for a cut with positives of every mask on both sides
-
-
-def compile_pattern(pattern: str | None, problems: ProblemList) -> re.Pattern[str] | None:
-    """Compile `group_pattern`; one that is no regular expression becomes a problem and None."""
-    try:
-        return None if pattern is None else re.compile(pattern)
-    except re.error as error:
-        problems.add("group_pattern: expected a regular expression such as '^(.*)_y'", f"{pattern!r}: {error}")
-        return None
-
-
-def group_names(
-    file_names: Sequence[str], pattern: re.Pattern[str] | None, problems: ProblemList, *, folder: str = ""
-) -> list[str]:
-    """Name the group of each file.
-
-    Args:
-        file_names: With their endings, "w12_y0040.png".
-        pattern: Searched in the name without ending and, failing that, with it; the group is its first capture
-            group, or the whole match where it has none. None makes every file its own group.
-        problems: Receives the files that the pattern does not match.
-        folder: Written before a name in a problem, "train/images/".
-
-    Returns:
-        One name per file; the stem where there is no pattern or no match.
-    """
-    stems = [name.rsplit(".", 1)[0] for name in file_names]
-    if pattern is None:
-        return stems
-    groups = []
-    for name, stem in zip(file_names, stems, strict=True):
-        match = pattern.search(stem) or pattern.search(name)
-        group = None if match is None else match.group(1 if pattern.groups else 0)
-        if not group:
-            kind = f"group_pattern {pattern.pattern!r} does not match the file name, or gives an empty group"
-            problems.add(kind, folder + name)
-        groups.append(group or stem)
-    return groups
 
 
 def cut_by_group(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-MANY_FRAMES = ("GIF", "TIFF", "WEBP")  # a phone's JPEG may carry a preview as a second frame; that is no page
+MAX_PIXELS = 200_000_000  # of one file: a scanned strip of 10 m at 200 dots per inch has 130 million
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # whatever the ending says; no PostScript among them
+TURNED = "turned"  # in `info` of an image: the EXIF orientation by which `open_upright` has turned it, 2 ... 8
+_ORIENTATION = 0x0112  # the EXIF tag
 
 
 class UnusableFile(Exception):
@@ -21,34 +25,58 @@ class UnusableFile(Exception):
         self.found = found
 
 
-def open_upright(path: Path) -> Image.Image:
+def open_upright(
+    path: Path, max_pixels: int = MAX_PIXELS, before_decoding: Callable[[int], object] = lambda pixels: None
+) -> Image.Image:
     """Decode a file completely and turn it as its EXIF orientation says.
 
     Args:
         path: The file.
+        max_pixels: Most pixels of a file that is decoded.
+        before_decoding: Called with the number of pixels, which the header tells.
 
     Returns:
         The image in its own mode.
 
     Raises:
-        UnusableFile: The file is no image, is truncated, or has several pages.
+        UnusableFile: The file is no image, is truncated, is too large, or has several pages.
     """
-    # Pillow warns above 89 megapixels and refuses above 179, against hostile uploads; a user's own scans are
-    # long strips that reach it.
+    # Pillow warns above 89 megapixels and refuses above 179; the limit here is the user's own.
     Image.MAX_IMAGE_PIXELS = None
     try:
-        with Image.open(path) as image:
-            frames = getattr(image, "n_frames", 1)
-            if frames > 1 and image.format in MANY_FRAMES:
-                raise UnusableFile("expected one page in an image file", f"{frames} pages")
+        with Image.open(path, formats=_FORMATS) as image:
+            _refuse_by_header(image, max_pixels)
+            before_decoding(image.width * image.height)
             image.load()
-            return ImageOps.exif_transpose(image)
+            orientation = image.getexif().get(_ORIENTATION, 1)
+            if orientation in range(2, 9):
+                ImageOps.exif_transpose(image, in_place=True)
+                image.info[TURNED] = orientation
+            return image
     except UnusableFile:
         raise
     # Pillow's decoders raise more than OSError on damaged files: SyntaxError, struct.error, EOFError and others.
     except Exception as error:
-        reason = str(error).replace(str(path), path.name) or type(error).__name__
+        if isinstance(error, OSError) and error.errno is not None:
+            raise UnusableFile("cannot be read from the disk", os.strerror(error.errno)) from error
+        if isinstance(error, UnidentifiedImageError):
+            reason = "empty" if not path.stat().st_size else f"none of {', '.join(_FORMATS)}"
+        else:
+            reason = str(error).replace(str(path), path.name) or type(error).__name__
         raise UnusableFile("cannot be read as an image; damaged, truncated or of another type", reason) from error
+
+
+def _refuse_by_header(image: Image.Image, max_pixels: int) -> None:
+    """Refuse what the header shows to be too large, or to be more than one image."""
+    if image.width * image.height > max_pixels:
+        raise UnusableFile(
+            f"expected at most {max_pixels:,} pixels in a file; data.max_pixels=N allows more, where there are "
+            "4 (grey) to 12 (colour) bytes of memory for each",
+            f"{image.width:,} x {image.height:,} = {image.width * image.height:,} pixels",
+        )
+    # A phone's JPEG (MPO) may carry a preview as a second image; that is no page.
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        raise UnusableFile("expected one picture in a file; save each page or frame as its own", "more than one")
 
 
 def image_pixels(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
@@ -65,7 +93,7 @@ def image_pixels(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
         UnusableFile: Floating-point pixels, or integers outside 0 ... 65535.
     """
     if image.mode in ("1", "L", "LA", "La"):
-        return np.asarray(image.convert("L"))[:, :, None]
+        return np.asarray(image if image.mode == "L" else image.convert("L"))[:, :, None]
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65_535:

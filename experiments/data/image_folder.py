@@ -8,13 +8,26 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.data.data_error import DataError
+from experiments.data.file_names import same_name
+from experiments.data.folder_checks import check_groups, check_masks, check_pictures
 from experiments.data.folder_index import SampleFiles, index_folder
 from experiments.data.folder_scan import ScannedSample, load_sample, scan_samples
-from experiments.data.group_split import compile_pattern, cut_by_group, group_names
+from experiments.data.group_pattern import compile_pattern, group_names
+from experiments.data.group_split import cut_by_group
+from experiments.data.image_file import MAX_PIXELS
 from experiments.data.problem_list import ProblemList
 from experiments.data.sample import Sample, sample_bytes
 from experiments.data.sample_cache import DEFAULT_BUDGET, CachedSequence, MemoryBudget
 from experiments.data.split import SegmentationData, Split, make_split
+from experiments.data.value_checks import (
+    flag_errors,
+    names_errors,
+    number_errors,
+    path_errors,
+    thread_errors,
+    whole_errors,
+)
 
 
 def load_image_folder(
@@ -24,6 +37,8 @@ def load_image_folder(
     group_pattern: str | None = None,
     val_fraction: float = 0.2,
     split_seed: int = 0,
+    allow_majority: bool = False,
+    max_pixels: int = MAX_PIXELS,
     memory: int = DEFAULT_BUDGET,
     threads: int | None = None,
 ) -> SegmentationData:
@@ -40,6 +55,8 @@ def load_image_folder(
             match. None makes every image its own group.
         val_fraction: Share of the training images for validation where there is no val/, between 0 and 1.
         split_seed: Of the cut, at least 0.
+        allow_majority: Whether masks may fill more than half of an image; else such masks are taken as inverted.
+        max_pixels: Most pixels of one file; what is larger is refused before it is decoded.
         memory: Bytes of decoded images to keep in memory.
         threads: Threads that read; None takes the number of cores.
 
@@ -47,30 +64,39 @@ def load_image_folder(
         The data.
 
     Raises:
-        DataError: Naming all files that cannot be used, what was expected and what came.
-        ValueError: `val_fraction` lies outside its range.
+        DataError: Naming all values and all files that cannot be used, what was expected and what came.
     """
-    if not 0 < val_fraction < 1:
-        raise ValueError(f"val_fraction: expected a number between 0 and 1, got {val_fraction}")
-    folder = Path(root).expanduser()
+    wrong = [
+        *path_errors("data.root", root),
+        *names_errors("data.masks", masks),
+        *number_errors("data.val_fraction", val_fraction, 0, 1, inside=True),
+        *whole_errors("data.split_seed", split_seed, 0),
+        *flag_errors("data.allow_majority", allow_majority),
+        *whole_errors("data.max_pixels", max_pixels, 1),
+        *whole_errors("data.memory", memory, 0),
+        *thread_errors("data.threads", threads),
+    ]
     problems = ProblemList(f"data.root={root}")
     pattern = compile_pattern(group_pattern, problems)
+    if wrong:
+        raise DataError("\n".join([*wrong, *([problems.message()] if problems else [])]))
+    folder = _expanded(root)
     index = index_folder(folder, [masks] if isinstance(masks, str) else masks, problems)
     everything = [files for split in index.splits.values() for files in split]
-    scanned = scan_samples(folder, everything, problems, threads=threads)
+    scanned = scan_samples(folder, everything, problems, max_pixels=max_pixels, threads=threads)
     parts: dict[str, list[ScannedSample]] = {}
     for name, split in index.splits.items():
         parts[name], scanned = scanned[: len(split)], scanned[len(split) :]
     groups = {
-        name: group_names([s.files.image.name for s in part], pattern, problems, folder=f"{name}/images/")
+        name: group_names([same_name(s.files.image.name) for s in part], pattern, problems, folder=f"{name}/images/")
         for name, part in parts.items()
     }
     if pattern is not None:
-        _check_groups(groups, problems)
-    _check_pictures(folder, parts, problems)
+        check_groups(groups, problems)
+    check_pictures(folder, parts, problems)
     if "val" not in parts and not problems:
         _cut_validation(parts, groups, val_fraction, split_seed, problems)
-    _check_positives(parts.get("train", []), index.masks, problems)
+    check_masks(folder, parts, index.masks, problems, allow_majority=allow_majority)
     problems.raise_if_any()
 
     together = [sample for part in parts.values() for sample in part]
@@ -78,35 +104,10 @@ def load_image_folder(
     shift = max(0, max(sample.peak for sample in together).bit_length() - 8)
     budget = MemoryBudget(memory)
     train, val, test = (
-        _make_split(name, parts[name], groups[name], channels, shift, budget) for name in ("train", "val", "test")
+        _make_split(name, parts[name], groups[name], channels, shift, max_pixels, budget)
+        for name in ("train", "val", "test")
     )
     return SegmentationData(folder.resolve().name, index.masks, channels, train, val, test)
-
-
-def _check_groups(groups: dict[str, list[str]], problems: ProblemList) -> None:
-    """Images of one well, road or patient in two splits would make the test an exercise in memory."""
-    names = list(groups)
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            shared = sorted(set(groups[first]) & set(groups[second]))
-            problems.add(
-                "expected every group in one split only",
-                *[f"group {group!r} is in {first}/ and in {second}/" for group in shared],
-            )
-
-
-def _check_pictures(root: Path, parts: dict[str, list[ScannedSample]], problems: ProblemList) -> None:
-    """Find equal pictures in two splits, whatever their names; blank ones say nothing and may repeat."""
-    seen: dict[str, tuple[str, Path]] = {}
-    for name, part in parts.items():
-        for sample in part:
-            if sample.facts is None or sample.constant:
-                continue
-            path = sample.files.image
-            split, first = seen.setdefault(sample.facts.image_digest, (name, path))
-            if split != name:
-                pair = f"{first.relative_to(root).as_posix()} = {path.relative_to(root).as_posix()}"
-                problems.add("expected every picture in one split only, got equal pixels", pair)
 
 
 def _cut_validation(
@@ -131,24 +132,18 @@ def _cut_validation(
         parts[name], groups[name] = [parts["train"][i] for i in kept], [groups["train"][i] for i in kept]
 
 
-def _check_positives(train: Sequence[ScannedSample], masks: Sequence[str], problems: ProblemList) -> None:
-    facts = [sample.facts for sample in train if sample.facts is not None]
-    if not facts or len(facts) < len(train):
-        return  # an unreadable file is the problem, and may hold the positives
-    for channel, mask in enumerate(masks):
-        if not any(fact.positives[channel] for fact in facts):
-            problems.add(
-                "expected positive pixels of every mask in the training split",
-                f"{mask}: none in {len(facts)} training images",
-            )
-
-
 def _make_split(
-    name: str, part: list[ScannedSample], groups: list[str], channels: int, shift: int, budget: MemoryBudget
+    name: str,
+    part: list[ScannedSample],
+    groups: list[str],
+    channels: int,
+    shift: int,
+    max_pixels: int,
+    budget: MemoryBudget,
 ) -> Split:
     files = [sample.files for sample in part]
     samples: CachedSequence[Sample] = CachedSequence(
-        partial(_load, files=files, channels=channels, shift=shift),
+        partial(_load, files=files, channels=channels, shift=shift, max_pixels=max_pixels),
         len(part),
         size_of=sample_bytes,
         budget=budget,
@@ -156,12 +151,19 @@ def _make_split(
     return make_split(
         name,
         samples,
-        [sample.files.image.stem for sample in part],
+        [same_name(sample.files.image.stem) for sample in part],
         groups,
         facts=[sample.facts for sample in part if sample.facts is not None],
         salt=f"channels={channels} shift={shift}",
     )
 
 
-def _load(index: int, *, files: Sequence[SampleFiles], channels: int, shift: int) -> Sample:
-    return load_sample(files[index], channels, shift)
+def _load(index: int, *, files: Sequence[SampleFiles], channels: int, shift: int, max_pixels: int) -> Sample:
+    return load_sample(files[index], channels, shift, max_pixels)
+
+
+def _expanded(root: str | Path) -> Path:
+    try:
+        return Path(root).expanduser()
+    except RuntimeError:  # "~nobody"
+        return Path(root)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from experiments.data.value_checks import number_errors, whole_errors
 
 PENS = ("solid", "dashed", "dotted")
 
@@ -46,68 +48,78 @@ class LogStyle:
     channels: int
 
     def __post_init__(self) -> None:
-        wrong = [
-            *_range_errors("height", self.height, 32, 65_536),
-            *_range_errors("width", self.width, 32, 65_536),
-            *_range_errors("line_width", self.line_width, 1.0, 8.0),
-            *_value_errors("curves", self.curves, 1, 32),
-            *_value_errors("clutter", self.clutter, 0.0, 20.0),
-            *_value_errors("fading", self.fading, 0.0, 1.0),
-            *_value_errors("blur", self.blur, 0.0, 8.0),
-            *_value_errors("noise", self.noise, 0.0, 100.0),
-            *_value_errors("skew", self.skew, 0.0, 5.0),
-            *_value_errors("annotation_jitter", self.annotation_jitter, 0.0, 8.0),
-        ]
-        for pen, share in zip(PENS, self.prevalence, strict=True):
-            wrong += _value_errors(f"prevalence of the {pen} pen", share, 0.0, 0.2)
-        if self.channels not in (1, 3):
-            wrong.append(f"channels: expected 1 (grey) or 3 (RGB), got {self.channels}")
+        wrong = style_errors(asdict(self))
         if wrong:
             raise ValueError("\n".join(wrong))
 
 
-def value_pair(name: str, value: float | Sequence[float]) -> tuple[float, float]:
-    """Read a least and a greatest value: a list of two, or one number for both.
+# Least and greatest value of each parameter; whole numbers where both are.
+_RANGES: dict[str, tuple[float, float]] = {
+    "height": (32, 65_536),
+    "width": (32, 65_536),
+    "prevalence": (0.0, 0.2),
+    "curves": (1, 32),
+    "line_width": (1.0, 8.0),
+    "clutter": (0.0, 20.0),
+    "fading": (0.0, 1.0),
+    "blur": (0.0, 8.0),
+    "noise": (0.0, 100.0),
+    "skew": (0.0, 5.0),
+    "annotation_jitter": (0.0, 8.0),
+}
+_PAIRS = ("height", "width", "line_width")
+_MOST_PIXELS = 2**24  # of a log; drawing one takes about 100 bytes of memory a pixel
 
-    Raises:
-        ValueError: `value` is neither.
+
+def style_errors(values: Mapping[str, Any]) -> list[str]:
+    """Name every parameter of the wrong type or outside its range.
+
+    Args:
+        values: By name, as a user gives them: one number where all of a list are equal.
     """
-    values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value, value)
-    if len(values) != 2 or not all(isinstance(number, int | float) for number in values):
-        raise ValueError(f"{name}: expected one number or [least, greatest], got {value!r}")
-    return values[0], values[1]
+    wrong = [error for name, limits in _RANGES.items() for error in _errors(name, values[name], *limits)]
+    if values["channels"] not in (1, 3) or not isinstance(values["channels"], int) or values["channels"] is True:
+        wrong.append(f"data.channels: expected 1 (grey) or 3 (RGB), got {values['channels']!r}")
+    if not wrong:
+        height, width = (expanded(values[name], 2)[1] for name in ("height", "width"))
+        if height * width > _MOST_PIXELS:
+            wrong.append(
+                f"data.height, data.width: expected logs of at most {_MOST_PIXELS:,} pixels, got {height:,} x {width:,}"
+            )
+    return wrong
 
 
-def whole_pair(name: str, value: int | Sequence[int]) -> tuple[int, int]:
-    """Read a least and a greatest whole number, as `value_pair`.
-
-    Raises:
-        ValueError: A number is not whole.
-    """
-    low, high = value_pair(name, value)
-    if low != int(low) or high != int(high):
-        raise ValueError(f"{name}: expected whole pixels, got {value!r}")
-    return int(low), int(high)
+def expanded(value: Any, count: int) -> tuple[Any, ...]:
+    """Return a list as a tuple, and one number as `count` of it."""
+    return tuple(value) if _is_list(value) else (value,) * count
 
 
-def pen_values(name: str, value: float | Sequence[float]) -> tuple[float, float, float]:
-    """Read one value per pen: a list of three, or one number for all.
+def _errors(name: str, value: Any, low: float, high: float) -> list[str]:
+    key = f"data.{name}"
+    if name in _PAIRS:
+        if _is_list(value) and len(value) != 2:
+            return [f"{key}: expected one number or [least, greatest], got {value!r}"]
+        wrong = [error for number in expanded(value, 1) for error in _number_errors(key, number, low, high)]
+        if not wrong and _is_list(value) and value[0] > value[1]:
+            wrong.append(f"{key}: expected [least, greatest], got {list(value)}")
+        return wrong
+    if name == "prevalence":
+        if _is_list(value) and len(value) != len(PENS):
+            return [f"{key}: expected one number or one for each of {', '.join(PENS)}, got {value!r}"]
+        labels = [f"{key} of the {pen} pen" for pen in PENS] if _is_list(value) else [key]
+        return [
+            error
+            for label, share in zip(labels, expanded(value, 1), strict=True)
+            for error in number_errors(label, share, low, high)
+        ]
+    return _number_errors(key, value, low, high)
 
-    Raises:
-        ValueError: `value` is neither.
-    """
-    values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * 3
-    if len(values) != 3 or not all(isinstance(number, int | float) for number in values):
-        raise ValueError(f"{name}: expected one number or one for each of {', '.join(PENS)}, got {value!r}")
-    return values[0], values[1], values[2]
+
+def _number_errors(key: str, value: Any, low: float, high: float) -> list[str]:
+    if isinstance(low, int) and isinstance(high, int):
+        return whole_errors(key, value, low, high)
+    return number_errors(key, value, low, high)
 
 
-def _value_errors(name: str, value: float, low: float, high: float) -> list[str]:
-    inside = math.isfinite(value) and low <= value <= high
-    return [] if inside else [f"{name}: expected {low:g} to {high:g}, got {value}"]
-
-
-def _range_errors(name: str, pair: tuple[float, float], low: float, high: float) -> list[str]:
-    if pair[0] > pair[1]:
-        return [f"{name}: expected [least, greatest], got {list(pair)}"]
-    return [error for value in pair for error in _value_errors(name, value, low, high)]
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)

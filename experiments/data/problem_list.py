@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from experiments.data.data_error import DataError
+from experiments.data.file_names import shown
+
+_log = logging.getLogger(__name__)
 
 MOST_NAMED = 20  # files named of each kind; the rest is counted
+FEW_NAMED = 5  # the same of what is only worth a look
 
 
 class ProblemList:
@@ -17,6 +23,7 @@ class ProblemList:
     def __init__(self, where: str) -> None:
         self.where = where
         self._found: dict[str, list[str]] = {}
+        self._noticed: dict[str, list[str]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -31,21 +38,32 @@ class ProblemList:
         if entries:
             self._found.setdefault(kind, []).extend(entries)
 
+    def notice(self, kind: str, *entries: str) -> None:
+        """Add what looks wrong and may be right: it is logged as a warning and stops nothing; see `add`."""
+        if entries:
+            self._noticed.setdefault(kind, []).extend(entries)
+
     def message(self) -> str:
         """List every kind with its entries, at most `MOST_NAMED` of each, and a count."""
-        lines = [f"{self.where}: the data cannot be used"]
-        for kind, entries in self._found.items():
-            lines.append(f"{kind} ({len(entries)}):")
-            lines += [f"  {entry}" for entry in entries[:MOST_NAMED]]
-            if len(entries) > MOST_NAMED:
-                lines.append(f"  ... and {len(entries) - MOST_NAMED} more")
-        return "\n".join(lines)
+        return "\n".join([f"{shown(self.where)}: the data cannot be used", *_listed(self._found, MOST_NAMED)])
 
     def raise_if_any(self) -> None:
-        """Raise a DataError with the message if there is a problem.
+        """Raise a DataError with the message if there is a problem; else log what was noticed.
 
         Raises:
             DataError: There is.
         """
         if self._found:
             raise DataError(self.message())
+        if self._noticed:
+            _log.warning("%s", "\n".join([f"{shown(self.where)}: worth a look", *_listed(self._noticed, FEW_NAMED)]))
+
+
+def _listed(found: dict[str, list[str]], most: int) -> list[str]:
+    lines = []
+    for kind, entries in found.items():
+        lines.append(f"{shown(kind)} ({len(entries)}):")
+        lines += [f"  {shown(entry)}" for entry in entries[:most]]
+        if len(entries) > most:
+            lines.append(f"  ... and {len(entries) - most} more")
+    return lines

@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from experiments.data.sample import Sample, SampleFacts, sample_facts
 
-__all__ = ["Sample", "SegmentationData", "Split", "make_split", "summary_table"]
+__all__ = ["Sample", "SegmentationData", "Split", "make_split", "missing_positives", "summary_table"]
+
+NO_POSITIVES = (
+    "expected positive pixels of every mask in every split: without any, nothing is learned, no threshold can be tuned "
+    "and average precision is undefined"
+)
 
 
 @dataclass(frozen=True)
@@ -150,6 +155,16 @@ def make_split(
         foreground=np.array([fact.foreground for fact in known], dtype=np.int64),
         fingerprint=digest.hexdigest(),
     )
+
+
+def missing_positives(data: SegmentationData) -> list[str]:
+    """Name each split and mask without a positive pixel; see `NO_POSITIVES`."""
+    return [
+        f"{split.name}: {mask}: none in {len(split)} images"
+        for split in data.splits
+        for mask, positives in zip(data.masks, split.positives.sum(axis=0), strict=True)
+        if not positives
+    ]
 
 
 def summary_table(data: SegmentationData) -> str:

@@ -11,22 +11,27 @@ from dataclasses import asdict
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
 
+from experiments.data.data_error import DataError
 from experiments.data.log_annotation import annotate, annotation_probability
 from experiments.data.log_cache import AnnotatedLog, cached_log
 from experiments.data.log_drawing import draw_log
-from experiments.data.log_style import PENS, LogStyle, pen_values, value_pair, whole_pair
+from experiments.data.log_style import PENS, LogStyle, expanded, style_errors
 from experiments.data.sample import Sample, SampleFacts, sample_bytes, sample_facts
 from experiments.data.sample_cache import DEFAULT_BUDGET, CachedSequence, MemoryBudget
-from experiments.data.split import SegmentationData, Split, make_split
+from experiments.data.split import NO_POSITIVES, SegmentationData, Split, make_split, missing_positives
+from experiments.data.value_checks import path_errors, thread_errors, whole_errors
 
 GENERATOR_VERSION = 3  # counts changes of the drawing code that change a pixel: cached logs of older code are left
 
 _SPLITS = ("train", "val", "test")
+_LISTS = {"height": 2, "width": 2, "line_width": 2, "prevalence": len(PENS)}
+_MOST_LOGS = 1_000_000
 
 
 def make_well_logs(
@@ -81,31 +86,35 @@ def make_well_logs(
         The data; `eta` holds the annotation probability of each test pixel where `annotation_jitter` is above 0.
 
     Raises:
-        ValueError: A value lies outside its range; all such values are named together.
+        DataError: A value is of the wrong type or outside its range, all such values named together; or a split has no
+            positive pixel of a mask.
     """
     counts = {"train": train_logs, "val": val_logs, "test": test_logs}
-    wrong = [f"{name}_logs: expected at least 1, got {n}" for name, n in counts.items() if n < 1]
-    if seed < 0:
-        wrong.append(f"seed: expected at least 0, got {seed}")
-    try:
-        style = LogStyle(
-            height=whole_pair("height", height),
-            width=whole_pair("width", width),
-            prevalence=pen_values("prevalence", prevalence),
-            curves=curves,
-            line_width=value_pair("line_width", line_width),
-            clutter=clutter,
-            fading=fading,
-            blur=blur,
-            noise=noise,
-            skew=skew,
-            annotation_jitter=annotation_jitter,
-            channels=channels,
-        )
-    except ValueError as error:
-        wrong.append(str(error))
+    values: dict[str, Any] = {
+        "height": height,
+        "width": width,
+        "prevalence": prevalence,
+        "curves": curves,
+        "line_width": line_width,
+        "clutter": clutter,
+        "fading": fading,
+        "blur": blur,
+        "noise": noise,
+        "skew": skew,
+        "annotation_jitter": annotation_jitter,
+        "channels": channels,
+    }
+    wrong = [
+        *[error for name, n in counts.items() for error in whole_errors(f"data.{name}_logs", n, 1, _MOST_LOGS)],
+        *whole_errors("data.seed", seed, 0),
+        *style_errors(values),
+        *([] if cache_dir is None else path_errors("data.cache_dir", cache_dir)),
+        *whole_errors("data.memory", memory, 0),
+        *thread_errors("data.threads", threads),
+    ]
     if wrong:
-        raise ValueError("\n".join(wrong))
+        raise DataError("\n".join(wrong))
+    style = LogStyle(**values | {name: expanded(values[name], n) for name, n in _LISTS.items()})
     folder = None if cache_dir is None else Path(cache_dir) / generator_fingerprint(seed, style)[:16]
     budget = MemoryBudget(memory)
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
@@ -118,7 +127,11 @@ def make_well_logs(
             size_of=attrgetter("nbytes"),
             budget=budget,
         )
-    return SegmentationData("well_logs", PENS, channels, train, val, test, eta)
+    data = SegmentationData("well_logs", PENS, channels, train, val, test, eta)
+    missing = missing_positives(data)
+    if missing:
+        raise DataError(f"data: {NO_POSITIVES}. Draw more logs or raise data.prevalence. {'; '.join(missing)}")
+    return data
 
 
 def generator_fingerprint(seed: int, style: LogStyle) -> str:

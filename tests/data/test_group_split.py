@@ -3,8 +3,10 @@ import re
 import numpy as np
 import pytest
 
+from experiments.data import group_pattern
 from experiments.data.data_error import DataError
-from experiments.data.group_split import compile_pattern, cut_by_group, group_names
+from experiments.data.group_pattern import compile_pattern, group_names
+from experiments.data.group_split import cut_by_group
 from experiments.data.problem_list import MOST_NAMED, ProblemList
 
 
@@ -23,7 +25,7 @@ def test_every_file_without_a_match_is_a_problem():
     problems = ProblemList("here")
     group_names(["w1_y.png", "b.png", "_y.png"], re.compile("^(.*)_y"), problems, folder="train/images/")
     assert problems.message().splitlines()[1:] == [
-        "group_pattern '^(.*)_y' does not match the file name, or gives an empty group (2):",
+        "data.group_pattern '^(.*)_y' does not match the file name, or gives an empty group (2):",
         "  train/images/b.png",
         "  train/images/_y.png",
     ]
@@ -34,6 +36,23 @@ def test_no_regular_expression_is_a_problem():
     assert compile_pattern("(", problems) is None
     assert "'('" in problems.message()
     assert compile_pattern(None, ProblemList("here")) is None
+
+
+def test_a_search_without_end_is_stopped_and_its_file_named(monkeypatch):
+    monkeypatch.setattr(group_pattern, "SECONDS", 0.3)
+    problems = ProblemList("here")
+    names = ["aaa.png", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!.png", "b.png"]
+    assert group_names(names, re.compile(r"^(a+)+$"), problems, folder="train/images/") == [n[:-4] for n in names]
+    _, kind, entry = problems.message().splitlines()
+    assert "repeats inside repeats" in kind
+    assert entry == f"  train/images/{names[1]}: not found out in that time"
+
+
+@pytest.mark.parametrize("pattern", ["(", "", "a{99999999999999}", "(" * 3000, 7, True, ["a"], "(?P<g>x)(?P<g>y)"])
+def test_what_is_no_pattern_is_named(pattern):
+    problems = ProblemList("here")
+    assert compile_pattern(pattern, problems) is None
+    assert "data.group_pattern: expected a regular expression" in problems.message()
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5])

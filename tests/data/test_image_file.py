@@ -14,6 +14,7 @@ GREY = np.random.default_rng(0).integers(0, 256, size=(6, 5), dtype=np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, size=(6, 5, 3), dtype=np.uint8)
 INSIDE = np.zeros((6, 5), bool)
 INSIDE[1:3, 2:5] = True
+LABELS = np.arange(30, dtype=np.uint8).reshape(6, 5) % 4
 
 
 def palette_image(indices, colours):
@@ -116,7 +117,7 @@ def test_damage_is_an_unusable_file(tmp_path, content):
 def test_several_pages_are_refused(tmp_path):
     page = Image.fromarray(GREY)
     page.save(tmp_path / "pages.tif", save_all=True, append_images=[page, page])
-    with pytest.raises(UnusableFile, match="one page in an image file: 3 pages"):
+    with pytest.raises(UnusableFile, match="expected one picture in a file"):
         open_upright(tmp_path / "pages.tif")
 
 
@@ -156,13 +157,18 @@ def test_a_constant_mask_is_empty_or_full(value):
 @pytest.mark.parametrize(
     ("array", "found", "advice"),
     [
-        (INSIDE * np.uint8(128), "values 0, 128;", "save mask == 128"),
-        (np.where(INSIDE, 1, 2).astype(np.uint8), "values 1, 2;", "save mask == 2"),
-        (np.arange(30, dtype=np.uint8).reshape(6, 5) % 4, "values 0, 1, 2, 3;", "one PNG for each class"),
-        (np.where(INSIDE, 255, GREY % 8).astype(np.uint8), "255 (8 values);", "save mask > 127"),
-        (np.where(INSIDE, 255, np.eye(6, 5)).astype(np.uint8), "values 0, 1, 255;", "save mask > 127"),
-        (np.where(INSIDE, 0.5, 0.0).astype(np.float32), "values 0, 0.5;", "save mask == 0.5"),
-        (COLOUR, "30 colours;", "one black and white PNG"),
+        (INSIDE * np.uint8(128), "values 0 (80.0%), 128 (20.0%);", "save mask == 128"),
+        (np.where(INSIDE, 1, 2).astype(np.uint8), "values 1 (20.0%), 2 (80.0%); no pixel is 0", "save mask == 2"),
+        (LABELS, "values 0 (26.7%), 1 (26.7%), 2 (23.3%), 3 (23.3%);", "labels of several classes: write one PNG"),
+        (np.where(INSIDE, 255, LABELS).astype(np.uint8), "255 (20.0%);", "mask != 255 to valid/ if 255 means ignore"),
+        (np.where(INSIDE, 255, np.eye(6, 5)).astype(np.uint8), "1 (13.3%), 255 (20.0%);", "such as mask == 1, to"),
+        (LABELS * np.uint8(80), "240 (23.3%);", "labels of several classes (write one PNG"),
+        (np.where(INSIDE, 0.5, 0.0).astype(np.float32), "values 0 (80.0%), 0.5 (20.0%);", "save mask == 0.5"),
+        (np.linspace(0, 1, 30, dtype=np.float32).reshape(6, 5), "30 values, most often 0 (3.3%)", "probabilities"),
+        (np.where(INSIDE, np.nan, 0.0).astype(np.float32), "nan (20.0%);", "NaN or infinite"),
+        (COLOUR, "30 colours, most often (6, 131, 102) (3.3%)", "it looks like a picture"),
+        (INSIDE[:, :, None] * np.array([200, 0, 0], np.uint8), "(200, 0, 0) (20.0%);", "one black and white PNG"),
+        (np.kron(GREY, np.ones((9, 9), np.uint8)), "28 values, most often", "a picture and not like a mask"),
     ],
 )
 def test_other_values_are_named_with_advice(array, found, advice):
@@ -174,9 +180,43 @@ def test_other_values_are_named_with_advice(array, found, advice):
 
 
 def test_a_lossy_mask_is_refused(tmp_path):
-    Image.fromarray(np.kron(INSIDE, np.ones((5, 5))).astype(np.uint8) * 255).save(tmp_path / "a.jpg", quality=60)
-    with pytest.raises(UnusableFile, match="save mask > 127 as PNG"):
+    mask = Image.fromarray(np.kron(INSIDE, np.ones((25, 25))).astype(np.uint8) * 255)
+    mask.save(tmp_path / "a.jpg", quality=60)
+    with pytest.raises(UnusableFile, match="JPEG changes the values of a mask: save mask > 127 as PNG"):
         mask_pixels(open_upright(tmp_path / "a.jpg"))
+    open_upright(tmp_path / "a.jpg").save(tmp_path / "b.png")
+    with pytest.raises(UnusableFile, match="they look like what JPEG leaves around edges: save mask > 127 as PNG"):
+        mask_pixels(open_upright(tmp_path / "b.png"))
+    slanted = Image.fromarray(np.kron(np.eye(12, dtype=np.uint8), np.ones((20, 20), np.uint8)) * 255)
+    slanted.rotate(20, Image.Resampling.BICUBIC).resize((101, 117), Image.Resampling.BICUBIC).save(tmp_path / "c.png")
+    with pytest.raises(UnusableFile, match="they look like edges that resizing has smoothed"):
+        mask_pixels(open_upright(tmp_path / "c.png"))
+
+
+def test_transparency_may_repeat_a_mask_and_say_nothing_else():
+    drawn = np.where(INSIDE, 255, 0).astype(np.uint8)
+    for colours in (drawn, np.full_like(drawn, 255), np.zeros_like(drawn)):
+        image = Image.fromarray(np.stack([colours, drawn], axis=2))
+        assert image.mode == "LA"
+        if colours is drawn:
+            assert np.array_equal(mask_pixels(image), INSIDE)
+        else:
+            with pytest.raises(
+                UnusableFile, match=r"alpha below 255 in 80\.0% of the pixels, .* positive by its values"
+            ):
+                mask_pixels(image)
+    with pytest.raises(UnusableFile, match="expected a mask without transparency"):
+        mask_pixels(Image.fromarray(np.stack([drawn, np.full_like(drawn, 128)], axis=2)))
+
+
+def test_a_file_with_too_many_pixels_is_refused_by_its_header(tmp_path):
+    Image.new("1", (300, 200)).save(tmp_path / "a.png")
+    asked = []
+    with pytest.raises(UnusableFile, match=r"at most 59,999 pixels .* data\.max_pixels=N .*300 x 200 = 60,000 pixels"):
+        open_upright(tmp_path / "a.png", 59_999, asked.append)
+    assert not asked
+    assert open_upright(tmp_path / "a.png", 60_000, asked.append).size == (300, 200)
+    assert asked == [60_000]
 
 
 def test_raw_files_as_their_sources_ship_them(shared_data):
@@ -186,7 +226,7 @@ def test_raw_files_as_their_sources_ship_them(shared_data):
     assert set(np.unique(strip)) == {0, 255}
     assert mask_pixels(open_upright(raw / "les_av" / "15_mask.gif")).mean() == pytest.approx(0.7, abs=0.01)
     assert mask_pixels(open_upright(raw / "pfc_neurons" / "Img (1).gt.png")).any()
-    with pytest.raises(UnusableFile, match="values 0, 1, 2, 3; for labels of several classes"):
+    with pytest.raises(UnusableFile, match=r"3 \(0.3%\); they look like labels of several classes"):
         mask_pixels(open_upright(raw / "les_av" / "15.label.png"))
     for lossy in sorted((raw / "lmm_crack_crops").glob("*_lab.jpg")):
         with pytest.raises(UnusableFile, match="save mask > 127 as PNG"):

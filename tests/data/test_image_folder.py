@@ -300,8 +300,10 @@ def test_every_mask_with_other_values_is_named_with_them(folder):
     save(folder / "train/masks/train 0.png", mask_array(128))
     save(folder / "val/masks/val 1.png", np.arange(480, dtype=np.uint8).reshape(SIZE) % 4)
     entries = section(message_of(folder), "expected a mask of two values")
-    assert entries[0].startswith("train/masks/train 0.png: values 0, 128; ")
-    assert entries[1].startswith("val/masks/val 1.png: values 0, 1, 2, 3; for labels of several classes")
+    assert entries[0].startswith("train/masks/train 0.png: values 0 (97.9%), 128 (2.1%); ")
+    assert entries[1].startswith(
+        "val/masks/val 1.png: values 0 (25.0%), 1 (25.0%), 2 (25.0%), 3 (25.0%); they look like labels"
+    )
 
 
 def test_every_unreadable_file_is_named(folder):
@@ -329,20 +331,23 @@ def test_ambiguous_names_are_named_together(folder):
 def test_a_mask_without_positives_in_training_is_named(several):
     for index in range(3):
         save(several / f"train/masks/vein/train_{index}.png", mask_array(0))
-    (entry,) = section(message_of(several), "expected positive pixels of every mask in the training split")
-    assert entry == "vein: none in 3 training images"
+    (entry,) = section(message_of(several), "expected positive pixels of every mask in every split")
+    assert entry == "train: vein: none in 3 images"
 
 
 def test_positives_that_are_all_ignored_do_not_count(folder):
     for index in range(3):
         save(folder / f"train/valid/train {index}.png", 255 - mask_array())
-    assert "mask: none in 3 training images" in message_of(folder)
+    assert "train: mask: none in 3 images" in message_of(folder)
 
 
-def test_a_mask_without_positives_in_the_test_split_is_allowed(folder):
-    for index in range(2):
-        save(folder / f"test/masks/test {index}.png", mask_array(0))
-    assert load_image_folder(root=folder).prevalence("test") == 0
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_mask_without_positives_in_any_split_is_refused(folder, split):
+    save(folder / f"{split}/masks/{split} 0.png", mask_array(0))
+    load_image_folder(root=folder)  # one image may be empty
+    save(folder / f"{split}/masks/{split} 1.png", mask_array(0))
+    (entry,) = section(message_of(folder), "expected positive pixels of every mask in every split")
+    assert entry == f"{split}: mask: none in 2 images"
 
 
 def test_every_group_in_two_splits_is_named(folder):
@@ -370,7 +375,7 @@ def test_blank_pictures_may_repeat(folder):
 
 
 def test_every_file_that_the_pattern_misses_is_named(folder):
-    entries = section(message_of(folder, group_pattern="^(train|val) "), "group_pattern '^(train|val) ' does not")
+    entries = section(message_of(folder, group_pattern="^(train|val) "), "data.group_pattern '^(train|val) ' does not")
     assert entries == ["test/images/test 0.jpg", "test/images/test 1.jpg"]
 
 

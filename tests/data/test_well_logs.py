@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from experiments.data import well_logs
+from experiments.data.data_error import DataError
 from experiments.data.well_logs import make_well_logs
 
 SMALL = {"train_logs": 3, "val_logs": 2, "test_logs": 2, "height": [64, 80], "width": 48, "threads": 2}
@@ -49,7 +50,7 @@ def test_more_logs_leave_the_others_as_they_are():
 
 
 def test_no_log_occurs_twice():
-    data = make_well_logs(**{**SMALL, "height": 64})
+    data = make_well_logs(**{**SMALL, "height": 64, "prevalence": 0.02})
     images = [sample.image.tobytes() for split in data.splits for sample in split.samples]
     assert len(set(images)) == 7
 
@@ -63,10 +64,11 @@ def test_default_style_has_the_intended_prevalence_and_97_percent_background():
 
 
 def test_prevalence_follows_its_parameter_for_each_pen():
-    data = make_well_logs(**{**SMALL, "train_logs": 30, "width": 96, "prevalence": [0.005, 0.0, 0.012], "curves": 4})
+    several = {"train_logs": 30, "val_logs": 4, "test_logs": 4, "width": 96, "curves": 4}
+    data = make_well_logs(**{**SMALL, **several, "prevalence": [0.005, 0.02, 0.012]})
     solid, dashed, dotted = data.prevalence("train")
     assert solid == pytest.approx(0.005, rel=0.25)
-    assert dashed == 0
+    assert dashed == pytest.approx(0.02, rel=0.25)
     assert dotted == pytest.approx(0.012, rel=0.3)
 
 
@@ -167,29 +169,47 @@ def test_can_be_sent_to_another_process():
 
 
 def test_all_wrong_values_are_named_together():
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(DataError) as caught:
         make_well_logs(train_logs=0, seed=-1, height=[384, 288], line_width=[0.5, 2], channels=2, noise=float("nan"))
-    message = str(caught.value)
-    for expected in (
-        "train_logs: expected at least 1, got 0",
-        "seed: expected at least 0, got -1",
-        "height: expected [least, greatest], got [384, 288]",
-        "line_width: expected 1 to 8, got 0.5",
-        "channels: expected 1 (grey) or 3 (RGB), got 2",
-        "noise: expected 0 to 100, got nan",
-    ):
-        assert expected in message
+    assert str(caught.value).splitlines() == [
+        "data.train_logs: expected a whole number from 1 to 1,000,000, got 0",
+        "data.seed: expected a whole number of at least 0, got -1",
+        "data.height: expected [least, greatest], got [384, 288]",
+        "data.line_width: expected a number from 1 to 8, got 0.5",
+        "data.noise: expected a number from 0 to 100, got nan",
+        "data.channels: expected 1 (grey) or 3 (RGB), got 2",
+    ]
 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"height": [100, 200, 300]}, "height: expected one number or"),
-        ({"width": 96.5}, "width: expected whole pixels"),
-        ({"prevalence": [0.01, 0.01]}, "prevalence: expected one number or one for each of solid"),
-        ({"prevalence": [0.01, 0.01, 0.3]}, "prevalence of the dotted pen: expected 0 to 0.2"),
+        ({"height": [100, 200, 300]}, "data.height: expected one number or"),
+        ({"width": 96.5}, "data.width: expected a whole number"),
+        ({"width": None}, "data.width: expected a whole number .* got null"),
+        ({"height": [True, 64]}, "data.height: expected a whole number .* got true"),
+        ({"line_width": "thin"}, "data.line_width: expected a number from 1 to 8, got the text 'thin'"),
+        ({"line_width": []}, "data.line_width: expected one number or"),
+        ({"prevalence": [0.01, 0.01]}, "data.prevalence: expected one number or one for each of solid"),
+        ({"prevalence": [0.01, 0.01, 0.3]}, "data.prevalence of the dotted pen: expected a number from 0 to 0.2"),
+        ({"height": 65_536, "width": 65_536}, "data.height, data.width: expected logs of at most"),
+        ({"curves": 2.0}, "data.curves: expected a whole number"),
+        ({"clutter": True}, "data.clutter: expected a number"),
+        ({"blur": float("inf")}, "data.blur: expected a number"),
+        ({"channels": True}, "data.channels: expected 1"),
+        ({"channels": 3.0}, "data.channels: expected 1"),
+        ({"seed": False}, "data.seed: expected a whole number"),
+        ({"test_logs": "64"}, "data.test_logs: expected a whole number .* got the text '64'"),
+        ({"train_logs": 10**9}, "data.train_logs: expected a whole number"),
+        ({"memory": -1}, "data.memory: expected a whole number"),
+        ({"memory": 1e9}, "data.memory: expected a whole number"),
+        ({"threads": 0}, "data.threads: expected a whole number .* null takes one per core"),
+        ({"threads": 10**6}, "data.threads: expected a whole number"),
+        ({"cache_dir": ""}, "data.cache_dir: expected the path of a folder, got the text ''"),
+        ({"cache_dir": 7}, "data.cache_dir: expected the path of a folder, got the number 7; .* ./7"),
+        ({"prevalence": [0.01, 0.0, 0.01]}, "train: dashed: none in 3 images; val: dashed: none in 2 images"),
     ],
 )
-def test_lists_of_the_wrong_form_are_named(changes, named):
-    with pytest.raises(ValueError, match=named):
+def test_what_cannot_be_drawn_is_named(changes, named):
+    with pytest.raises(DataError, match=named):
         make_well_logs(**{**SMALL, **changes})
