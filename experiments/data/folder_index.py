@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.data.file_names import is_left_behind, same_name
-from experiments.data.folder_listing import image_files, sub_folders
+from experiments.data.folder_listing import image_files, is_image_name, sub_folders
 from experiments.data.problem_list import MOST_NAMED, ProblemList
 
 SPLITS = ("train", "val", "test")
@@ -95,7 +95,8 @@ def _mask_names(
     """Name the masks, and say whether masks/ itself holds the files of the only one."""
     folders = {f"{name}/masks": root / name / "masks" for name in splits if (root / name / "masks").is_dir()}
     direct = [short for short in folders if image_files(root, short, ProblemList(""))]
-    known = sorted({name for folder in folders.values() for name in sub_folders(folder, problems)})
+    below = {name for folder in folders.values() for name in sub_folders(folder, problems)}
+    known = sorted(name for name in below if not is_image_name(name))  # "a.png" is meant for a file
     if direct and known:
         problems.add(
             "expected either files or sub-folders (one per mask) in every masks/",

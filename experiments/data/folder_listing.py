@@ -20,6 +20,11 @@ _SPECIAL = {
 }
 
 
+def is_image_name(name: str) -> bool:
+    """Say whether a name ends as those of image files do."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
 def image_files(root: Path, place: str, problems: ProblemList) -> list[Path]:
     """List the image files of a folder by their endings, sorted.
 
@@ -30,7 +35,7 @@ def image_files(root: Path, place: str, problems: ProblemList) -> list[Path]:
     """
     found = []
     for entry in _entries(root / place, problems):
-        if is_left_behind(entry.name) or os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
+        if is_left_behind(entry.name) or not is_image_name(entry.name):
             continue
         kind, fault = _special(entry), name_fault(entry.name)
         if fault is not None:

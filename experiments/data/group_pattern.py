@@ -12,7 +12,7 @@ from typing import Any
 
 from experiments.data.problem_list import ProblemList
 
-SECONDS = 2.0  # of a processor for all names; 20,000 names take a tenth of one
+SECONDS = 1.0  # of a processor for 10,000 names or less; they take a tenth of one
 _WALL_SECONDS = 60.0  # on a machine that has no such timer, or too much else to do
 
 # Python cannot interrupt a search, and one with nested repeats can outlast the user: a process of its own can be ended.
@@ -63,10 +63,11 @@ def group_names(
     stems = [name.rsplit(".", 1)[0] for name in file_names]
     if pattern is None or not stems:
         return stems
-    found = _search(pattern.pattern, list(zip(stems, file_names, strict=True)))
+    seconds = SECONDS * max(1.0, len(stems) / 10_000)
+    found = _search(pattern.pattern, list(zip(stems, file_names, strict=True)), seconds)
     if len(found) < len(stems):
         problems.add(
-            f"data.group_pattern {pattern.pattern!r}: expected a search of less than {SECONDS:g} s; "
+            f"data.group_pattern {pattern.pattern!r}: expected a search of less than {seconds:g} s; "
             "repeats inside repeats, such as (a+)+, can take for ever",
             f"{folder}{file_names[len(found)]}: not found out in that time",
         )
@@ -76,9 +77,9 @@ def group_names(
     return [group or stem for group, stem in zip(found, stems, strict=True)]
 
 
-def _search(pattern: str, names: Sequence[tuple[str, str]]) -> list[str | None]:
+def _search(pattern: str, names: Sequence[tuple[str, str]], seconds: float) -> list[str | None]:
     """Search in a process of its own; fewer results than names where time ran out."""
-    question = json.dumps([pattern, names, SECONDS])
+    question = json.dumps([pattern, names, seconds])
     command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _SEARCH]
     try:
         answer = subprocess.run(
