@@ -78,8 +78,11 @@ def _polynomial(coefficients: tuple[np.float32, ...], x: np.float32) -> np.float
 
 @_compiled()
 def _exp(y: np.float32) -> np.float32:
-    """e^y for y ≤ 0: 2^k · e^r with k the integer next to y / ln 2, so that |r| ≤ ln 2 / 2."""
-    rounded = np.float32(max(y, _LEAST) * _LOG2_E + _ROUNDER)
+    """e^y for y ≤ 0: 2^k · e^r with k the integer next to y / ln 2, so that |r| ≤ ln 2 / 2.
+
+    Far below _LEAST, k does not fit and r is no number; the answer 0 does not use them.
+    """
+    rounded = np.float32(y * _LOG2_E + _ROUNDER)
     multiple = rounded - _ROUNDER
     r = y - multiple * _LN2_HIGH - multiple * _LN2_LOW
     power_of_two = np.int32((rounded.view(np.int32) - _ROUNDER_BITS + 127) << 23).view(np.float32)
@@ -118,18 +121,36 @@ def _label_and_wrong_logit(x: Floats, t: Labels, valid: Valid, i: int) -> tuple[
 
 
 @_compiled(reorder=True)
+def _sum(values: Floats) -> Any:
+    """Sum in float64: in float32 the digits lost would depend on how many lanes the processor's vectors have.
+
+    It is a loop of its own because float64 in a loop that computes pixels would halve the pixels computed at once.
+    """
+    total = 0.0
+    for i in range(values.size):
+        total += np.float64(values[i])
+    return total
+
+
+@_compiled(reorder=True)
 def _cross_entropy(
-    x: Floats, t: Labels, valid: Valid, weight: np.float32, scale: np.float32, slope: Floats
+    x: Floats,
+    t: Labels,
+    valid: Valid,
+    weight: np.float32,
+    scale: np.float32,
+    slope: Floats,
+    loss: Floats,
 ) -> tuple[Any, Any]:
-    total, excess = _ZERO, _ZERO
+    excess = _ZERO
     for i in range(x.size):
         label, z = _label_and_wrong_logit(x, t, valid, i)
         rarer, surer, e = _sigmoid_parts(z)
         excess += abs(label - label * label)
         weighted = weight if label > 0 else _ONE
-        total += weighted * _softplus(z, e)
+        loss[i] = weighted * _softplus(z, e)
         slope[i] = (surer if z > 0 else rarer) * (scale * weighted * (_ONE - _TWO * label))
-    return total, excess
+    return _sum(loss[: x.size]), excess
 
 
 @_compiled(reorder=True)
@@ -153,12 +174,11 @@ def _focal(
         loss[i] = _softplus(z, e)
         slope[i] = _ONE - _TWO * label
     _raise(q[: x.size], gamma, power)
-    total = _ZERO
     for i in range(x.size):
         factor = (weight if slope[i] < 0 else _ONE) * power[i]
-        total += factor * loss[i]
         slope[i] *= scale * factor * (q[i] + gamma * (_ONE - q[i]) * min(loss[i], _SURE))
-    return total, excess
+        loss[i] *= factor
+    return _sum(loss[: x.size]), excess
 
 
 @_compiled()
@@ -198,7 +218,9 @@ def pixel_sums(
             logits, labels, slopes = x[plane, part], t[plane, part], slope[plane, part]
             kept = None if valid is None else valid[plane, part]
             if gamma == 0:
-                total, excess = _cross_entropy(logits, labels, kept, weights[plane], np.float32(scale), slopes)
+                total, excess = _cross_entropy(
+                    logits, labels, kept, weights[plane], np.float32(scale), slopes, scratch[0]
+                )
             else:
                 total, excess = _focal(
                     logits, labels, kept, weights[plane], np.float32(gamma), np.float32(scale), slopes, scratch
@@ -224,18 +246,19 @@ def pixel_sums_in_threads(
 
 
 @_compiled(reorder=True)
-def _counts(x: Floats, t: Labels, valid: Valid, slope: Floats) -> tuple[Any, Any, Any, Any]:
-    false_positives, false_negatives, positives, excess = _ZERO, _ZERO, _ZERO, _ZERO
+def _counts(x: Floats, t: Labels, valid: Valid, slope: Floats, scratch: Floats) -> tuple[Any, Any, Any, Any]:
+    false_positives, false_negatives = scratch[0, : x.size], scratch[1, : x.size]
+    positives, excess = _ZERO, _ZERO  # of labels 0 and 1 float32 counts as many as a stretch has without an error
     for i in range(x.size):
         label, z = _label_and_wrong_logit(x, t, valid, i)
         rarer, surer, _ = _sigmoid_parts(z)
         excess += abs(label - label * label)
         q = surer if z > 0 else rarer
-        false_positives += q * (_ONE - label)
-        false_negatives += q * label
+        false_positives[i] = q * (_ONE - label)
+        false_negatives[i] = q * label
         positives += label
         slope[i] = rarer * surer * (_ONE - _TWO * label)
-    return false_positives, false_negatives, positives, excess
+    return _sum(false_positives), _sum(false_negatives), np.float64(positives), np.float64(excess)
 
 
 @_compiled()
@@ -243,10 +266,11 @@ def count_sums(x: Floats, t: Labels, valid: Valid, slope: Floats, sums: Doubles,
     pieces = sums.shape[1]
     for index in range(first, last):
         plane, piece = index // pieces, index % pieces
+        scratch = np.empty((2, _STRETCH), np.float32)
         for start in range(piece * PIECE, min((piece + 1) * PIECE, x.shape[1]), _STRETCH):
             part = slice(start, start + _STRETCH)
             kept = None if valid is None else valid[plane, part]
-            counts = _counts(x[plane, part], t[plane, part], kept, slope[plane, part])
+            counts = _counts(x[plane, part], t[plane, part], kept, slope[plane, part], scratch)
             for count in range(4):
                 sums[plane, piece, count] += counts[count]
 

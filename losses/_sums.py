@@ -66,7 +66,7 @@ def pixel_mean(
     if gamma > 0:
         weight = weight * q**gamma
         slope = q + gamma * (1 - q) * loss.clamp_max(_SURE)
-    return (weight * loss).sum() / count, slope * weight * (1 - 2 * labels) / count
+    return (_sum(weight * loss) / count).to(z.dtype), slope * weight * (1 - 2 * labels) / count
 
 
 def soft_counts(logits: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Table, Tensor]:
@@ -89,7 +89,7 @@ def soft_counts(logits: Tensor, target: Tensor, valid: Tensor | None) -> tuple[T
     labels, z = _labels_and_wrong_logits(logits, target, valid)
     q = torch.sigmoid(z)
     slope = q * torch.sigmoid(-z) * (1 - 2 * labels)
-    return torch.stack([part.sum((-2, -1)) for part in (q * (1 - labels), q * labels, labels)]), slope
+    return torch.stack([_sum(part, (-2, -1)).to(z.dtype) for part in (q * (1 - labels), q * labels, labels)]), slope
 
 
 def weigh_slopes(slope: Tensor, of_false_positives: Table, of_false_negatives: Table) -> None:
@@ -148,6 +148,11 @@ def _as_planes(
 def _flat(pixels: Tensor) -> np.ndarray:
     """Return contiguous pixels as an array (planes, pixels) on the same memory."""
     return pixels.numpy().reshape(-1, pixels.shape[2] * pixels.shape[3])
+
+
+def _sum(pixels: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
+    """Sum in float64, so that the digits do not depend on how a device shares a sum out; Metal has none."""
+    return pixels.sum(axes, dtype=torch.float32 if pixels.device.type == "mps" else torch.float64)
 
 
 def _labels_and_wrong_logits(logits: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import torch
 
 import losses._sums
 
@@ -15,3 +18,11 @@ def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     else:
         pytest.importorskip("numba")
     return str(request.param)
+
+
+@pytest.fixture
+def restored_threads() -> Iterator[None]:
+    """Let a test set torch's number of threads."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from losses import CombinedLoss, DiceLoss, FocalLoss, FocalTverskyLoss, TverskyLoss, WeightedBCELoss
 
 SHAPE = (4, 2, 5, 7)
+FLOAT32_EPS = torch.finfo(torch.float32).eps
 
 pytestmark = pytest.mark.usefixtures("either_way")
 
@@ -216,15 +217,14 @@ def test_an_ignored_frame_equals_the_cropped_images(loss: nn.Module) -> None:
 def test_nothing_leaks_from_ignored_pixels(loss: nn.Module, rubbish: float) -> None:
     logits, target = _batch(dtype=torch.float32)
     valid = _valid((4, 1, 5, 7))
-    clean, clean_grad = _value_and_grad(loss, logits, target, valid)
     ignored = ~valid.expand(SHAPE)
-    dirty, dirty_grad = _value_and_grad(
-        loss, logits.masked_fill(ignored, rubbish), target.float().masked_fill(ignored, rubbish), valid
-    )
-    assert torch.equal(dirty, clean)
-    assert torch.equal(dirty_grad, clean_grad)
-    unlabelled = target.to(torch.uint8).masked_fill(ignored, 255)
-    assert torch.equal(loss(logits, unlabelled, valid), clean)
+    for labels, unlabelled in ((target.float(), rubbish), (target.to(torch.uint8), 255)):
+        clean, clean_grad = _value_and_grad(loss, logits, labels, valid)
+        dirty, dirty_grad = _value_and_grad(
+            loss, logits.masked_fill(ignored, rubbish), labels.masked_fill(ignored, unlabelled), valid
+        )
+        assert torch.equal(dirty, clean)
+        assert torch.equal(dirty_grad, clean_grad)
 
 
 @each_loss
@@ -288,8 +288,12 @@ def test_half_precision_under_autocast_is_computed_in_float32(
 @each_loss
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.float16, torch.float32, torch.float64])
 def test_labels_may_have_any_dtype(loss: nn.Module, dtype: torch.dtype) -> None:
+    """To a few units in the last place: the kernels of labels in float32 and in bytes are not the same code."""
     logits, target = _batch(dtype=torch.float32)
-    assert torch.equal(loss(logits, target.to(dtype)), loss(logits, target))
+    value, grad = _value_and_grad(loss, logits, target)
+    other, other_grad = _value_and_grad(loss, logits, target.to(dtype))
+    torch.testing.assert_close(other, value, rtol=4 * FLOAT32_EPS, atol=0)
+    torch.testing.assert_close(other_grad, grad, rtol=16 * FLOAT32_EPS, atol=0)
 
 
 @each_loss

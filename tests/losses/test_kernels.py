@@ -107,13 +107,6 @@ def test_the_number_of_threads_changes_no_bit(loss: nn.Module, restored_threads:
         assert torch.equal(gradient, results[0][1])
 
 
-@pytest.fixture
-def restored_threads():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 def test_two_python_threads_may_train_at_once() -> None:
     logits, target, _ = _large()
 

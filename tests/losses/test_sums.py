@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 import losses._analytic
-from losses import DiceLoss, FocalLoss, WeightedBCELoss, apply_criterion, weighted_bce_loss
+from losses import DiceLoss, FocalLoss, WeightedBCELoss, apply_criterion, dice_loss, focal_loss, weighted_bce_loss
 
 pytestmark = pytest.mark.usefixtures("either_way")
 
@@ -23,19 +26,56 @@ def _batch(shape: tuple[int, ...] = (2, 3, 6, 5)) -> tuple[Tensor, Tensor]:
     return 3 * torch.randn(shape, generator=rng), torch.rand(shape, generator=rng) < 0.3
 
 
-def _reference_mean_softplus(z: Tensor) -> float:
-    """Sum in exact arithmetic of values that are right to the last bit of a double."""
-    values = [max(x, 0.0) + math.log1p(math.exp(-abs(x))) for x in z.double().flatten().tolist()]
-    return math.fsum(values) / len(values)
+def _reference_softplus(z: np.ndarray) -> np.ndarray:
+    return np.maximum(z, 0.0) + np.log1p(np.exp(-np.abs(z)))
 
 
-@pytest.mark.parametrize("center", [-80.0, -20.0, -5.0, 0.0, 5.0, 20.0, 80.0])
-@pytest.mark.parametrize("spread", [0.0, 0.5, 3.0])
-def test_a_mean_keeps_the_digits(center: float, spread: float) -> None:
-    noise = torch.randn(1, 1, 63, 63, generator=torch.Generator().manual_seed(1))
-    z = center + spread * noise
-    got = weighted_bce_loss(z, torch.zeros_like(z)).item()
-    assert got == pytest.approx(_reference_mean_softplus(z), rel=1e-6)
+def _reference_sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+# Sums lose digits where all terms round the same way, so most of these logits hold few values.
+NOISE = np.random.default_rng(1)
+LOGITS: dict[str, Callable[[int], np.ndarray]] = {
+    **{f"all {z}": partial(np.full, fill_value=z) for z in (-80.0, -5.0, -0.7, 0.0, 0.3, 80.0)},
+    "ramp": lambda n: np.linspace(-6, 6, n),
+    "one large in a million": lambda n: np.where(np.arange(n) % 1_000_000 == n // 2, 60.0, -12.0),
+    "from e^-80 to 80": lambda n: np.tile([-80.0, 80.0, -40.0, -1.0, 3.0, -7.0, 0.1], -(-n // 7))[:n],
+    "noise": lambda n: 3 * NOISE.standard_normal(n),
+}
+SIZES = [1, 31, 63 * 63, 3 * 2**15 + 5]
+# A pixel's own value is right to 1.5e-7 at the worst, and the result is rounded once more, by 6e-8.
+DIGITS = 2.2e-7
+
+
+@pytest.mark.parametrize("kind", LOGITS)
+@pytest.mark.parametrize("size", SIZES)
+def test_a_mean_keeps_the_digits_on_vectors_of_any_width(kind: str, size: int) -> None:
+    """The references are summed in exact arithmetic."""
+    z = LOGITS[kind](size).astype(np.float32)
+    logits, negative = torch.from_numpy(z).reshape(1, 1, 1, -1), torch.zeros(1, 1, 1, size)
+    loss = _reference_softplus(z.astype(np.float64))
+    q = _reference_sigmoid(z.astype(np.float64))
+    got = weighted_bce_loss(logits, negative).item()
+    assert got == pytest.approx(math.fsum(loss) / size, rel=DIGITS)
+    got = focal_loss(logits, negative, gamma=1.0).item()
+    assert got == pytest.approx(math.fsum(q * loss) / size, rel=2 * DIGITS)
+    # With every pixel positive, no false positives and Σ (1 − p) false negatives: loss = FN / (2 TP + FN + 2 smooth).
+    missed = math.fsum(_reference_sigmoid(-z.astype(np.float64)))
+    got = dice_loss(logits, torch.ones(1, 1, 1, size), smooth=0.5).item()
+    assert got == pytest.approx(missed / (2 * size - missed + 1), rel=2 * DIGITS)
+
+
+@pytest.mark.parametrize("z", [-3.3, -0.7, 0.0, 0.3, 1.9])
+def test_a_million_equal_pixels_have_the_mean_of_one(z: float, restored_threads: None) -> None:
+    one = torch.full((1, 1, 1, 1), z)
+    for loss in (WeightedBCELoss(), FocalLoss()):
+        alone = loss(one, torch.zeros_like(one)).item()
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            many = one.expand(1, 1, 1000, 1003)
+            # Both are rounded to float32, and vectors and single numbers may round a value differently.
+            assert loss(many, torch.zeros_like(many)).item() == pytest.approx(alone, rel=1.2e-7 + 6e-8)
 
 
 @each_loss
@@ -124,4 +164,4 @@ def test_one_label_that_is_almost_right_is_refused(label: float, dtype: torch.dt
 def test_minus_zero_is_zero(loss: nn.Module) -> None:
     logits, target = _batch()
     signed = torch.where(target, 1.0, -0.0)
-    assert torch.equal(loss(logits, signed), loss(logits, target))
+    assert torch.equal(loss(logits, signed), loss(logits, target.float()))
