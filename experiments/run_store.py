@@ -177,7 +177,7 @@ class StoredScores(Mapping[str, ScoreHistograms]):
         return len(self._splits)
 
 
-KEPT_SCORES = 512 * 1024**2  # bytes
+KEPT_SCORES = 384 * 1024**2  # bytes
 _kept: OrderedDict[tuple[str, int, int], dict[str, ScoreHistograms]] = OrderedDict()
 
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from experiments.comparable import StudyRuns
 from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.run_scores import CheckedRuns, RunScores, check_runs
 from experiments.on_demand import Mapped
 from experiments.parallel import in_parallel
-from experiments.report.page.recall_curve import RecallCurve, RunAtRecalls, recall_curve, run_at_recalls
+from experiments.report.page.recall_curve import RECALLS, RecallCurve, RunAtRecalls, recall_curve, run_at_recalls
 from experiments.report.page.threshold_curve import ThresholdCurve, threshold_curve
+from experiments.report.page.threshold_grid import STEP
 
 Key = tuple[int, str]
 """Mask and arm."""
+
+
+_FINE = 700
+"""Runs x masks up to which the page has every stop and level; beyond, so many fewer that its size stays below 10 MB."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,7 @@ class PageNumbers:
         seeds: arm -> its seeds, ascending, in the order of the counts; arms without a run are left out.
         n_positive: Positive test pixels of each mask.
         n_pixels: Test pixels of each mask.
+        recalls: (L,), levels of recall of the drawn frontiers and the lock.
         by_threshold: What the sliders read from.
         by_recall: What the drawn frontiers and the lock read from.
     """
@@ -34,6 +43,7 @@ class PageNumbers:
     seeds: Mapping[str, list[int]]
     n_positive: tuple[int, ...]
     n_pixels: tuple[int, ...]
+    recalls: NDArray[np.float64]
     by_threshold: Mapping[Key, ThresholdCurve]
     by_recall: Mapping[Key, RecallCurve]
 
@@ -56,16 +66,20 @@ def page_numbers(study: StudyRuns, settings: CompareSettings) -> PageNumbers:
         if seeds
     }
     checked = _aligned(runs, study.baseline)
+    step, recalls = fineness(sum(len(seeds) for seeds in runs.values()) * len(checked.masks))
     keys = [(mask, arm) for mask in range(len(checked.masks)) for arm in checked.runs]
 
     def numbers_of(key: Key) -> tuple[ThresholdCurve, dict[int, RunAtRecalls]]:
         (mask, arm), group_of = key, checked.group_of
         seeds = checked.runs[arm]
         pooled = [run.test.pooled(mask) for run in seeds.values()]
-        curve = threshold_curve(list(seeds.values()), mask, group_of, level=settings.level, pooled=pooled)
+        curve = threshold_curve(seeds.values(), mask, group_of, level=settings.level, step=step, pooled=pooled)
         pairs = zip(seeds.items(), pooled, strict=True)
         tolerance = settings.recall_tolerance
-        return curve, {seed: run_at_recalls(run, mask, group_of, tolerance, counts) for (seed, run), counts in pairs}
+        at_recalls = {
+            seed: run_at_recalls(run, mask, group_of, tolerance, counts, recalls) for (seed, run), counts in pairs
+        }
+        return curve, at_recalls
 
     found = dict(zip(keys, in_parallel(numbers_of, keys, checked.worth_workers(settings.workers)), strict=True))
 
@@ -80,9 +94,17 @@ def page_numbers(study: StudyRuns, settings: CompareSettings) -> PageNumbers:
         seeds={arm: list(each) for arm, each in checked.runs.items()},
         n_positive=tuple(int(count) for count in positives.sum(axis=0)),
         n_pixels=tuple(int(count) for count in (positives + negatives).sum(axis=0)),
+        recalls=recalls,
         by_threshold={key: curve for key, (curve, _) in found.items()},
         by_recall={key: by_recall(key) for key in keys},
     )
+
+
+def fineness(run_masks: int) -> tuple[float, NDArray[np.float64]]:
+    """Return the step of the sliders' stops and the levels of recall for a number of runs x masks."""
+    coarser = max(1.0, run_masks / _FINE)
+    every = next((n for n in (1, 2, 5) if n >= coarser), 10)  # the levels of the matched-recall table stay among them
+    return STEP * coarser, RECALLS[every - 1 :: every]
 
 
 def _aligned(runs: Mapping[str, Mapping[int, RunScores]], baseline: str) -> CheckedRuns:

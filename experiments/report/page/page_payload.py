@@ -15,7 +15,6 @@ from experiments.report.page.level_interval import why_none
 from experiments.report.page.packed import narrow_counts, packed
 from experiments.report.page.page_example import OUTCOMES, PageExample, example_payload
 from experiments.report.page.page_numbers import PageNumbers
-from experiments.report.page.recall_curve import RECALLS
 from experiments.report.style import arm_styles
 
 
@@ -57,7 +56,7 @@ def payload(
             }
             for arm in arms
         ],
-        "recalls": [float(recall) for recall in RECALLS],
+        "recalls": [float(recall) for recall in numbers.recalls],
         "interval": f"{100 * (1 - comparison.settings.level):g} %",
         "masks": [
             {

@@ -68,9 +68,14 @@ class RecallCurve:
 
 
 def run_at_recalls(
-    run: RunScores, mask: int, group_of: NDArray[np.intp], tolerance: float, pooled: Pooled | None = None
+    run: RunScores,
+    mask: int,
+    group_of: NDArray[np.intp],
+    tolerance: float,
+    pooled: Pooled | None = None,
+    recalls: NDArray[np.float64] = RECALLS,
 ) -> RunAtRecalls:
-    """Find one run's thresholds at all levels of `RECALLS`, and its precision there without each group.
+    """Find one run's thresholds at all levels of recall, and its precision there without each group.
 
     Args:
         run: One run.
@@ -78,15 +83,16 @@ def run_at_recalls(
         group_of: (N,), each test image's group.
         tolerance: Largest excess of recall that still counts as reached.
         pooled: `run.test.pooled(mask)`, where the caller has it.
+        recalls: (L,), ascending.
     """
     counts = pooled or run.test.pooled(mask)
     curve = pr_curve(*counts)
-    sweep = group_sweep(run.test, mask, group_of, SweepGrid(RECALLS, np.zeros(0), tolerance=tolerance), pooled=counts)
+    sweep = group_sweep(run.test, mask, group_of, SweepGrid(recalls, np.zeros(0), tolerance=tolerance), pooled=counts)
     if not curve.n_positive:
-        empty = np.zeros(len(RECALLS), np.int64)
-        nan = np.full(len(RECALLS), np.nan)
+        empty = np.zeros(len(recalls), np.int64)
+        nan = np.full(len(recalls), np.nan)
         return RunAtRecalls(empty.astype(np.uint16), empty, empty, nan, sweep.precision_at_recall, sweep.reached)
-    index = index_at_recall(curve, RECALLS)
+    index = index_at_recall(curve, recalls)
     return RunAtRecalls(
         codes=curve.codes[index],
         tp=curve.tp[index],
@@ -125,7 +131,8 @@ def recall_curve(
 def _gain(runs: Mapping[int, RunAtRecalls], baseline: Mapping[int, RunAtRecalls], level: float) -> NDArray[np.float32]:
     pairs = [(runs[seed], baseline[seed]) for seed in sorted(set(runs) & set(baseline))]
     if not pairs:
-        return np.full((len(RECALLS), 3), np.nan, np.float32)
+        levels = len(next(iter(runs.values())).reached)
+        return np.full((levels, 3), np.nan, np.float32)
     rows = np.stack([mine.precision - theirs.precision for mine, theirs in pairs])
     difference = difference_of(rows[:, 0], rows[:, 1:])
     # Cut where no difference of two ratios can be, as in the matched-recall table.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,10 @@ from experiments.frontier.run_scores import RunScores
 from experiments.frontier.score_codes import N_CODES, NATURAL_CODE
 from experiments.report.page.group_counts import GroupCounts, group_counts
 from experiments.report.page.level_interval import level_interval
-from experiments.report.page.threshold_grid import Pooled, threshold_grid
+from experiments.report.page.threshold_grid import STEP, Pooled, threshold_grid
+
+_MOST_TUNED_STOPS = 10
+"""Runs of an arm up to which the slider stops at each one's tuned threshold."""
 
 
 @dataclass(frozen=True)
@@ -45,29 +48,35 @@ class ThresholdCurve:
 
 
 def threshold_curve(
-    runs: Sequence[RunScores],
+    runs: Collection[RunScores],
     mask: int,
     group_of: NDArray[np.intp],
     *,
     level: float,
+    step: float = STEP,
     pooled: Sequence[Pooled] | None = None,
 ) -> ThresholdCurve:
-    """Count an arm's runs at a grid of thresholds that holds the natural one and each run's tuned one.
+    """Count an arm's runs at a grid of thresholds that holds the natural one and, of few runs, each one's tuned one.
 
     Args:
         runs: S runs of the arm, at least one.
         mask: Index of the mask.
         group_of: (N,), each test image's group.
         level: Intervals cover 1 - level.
+        step: Of the grid; see `threshold_grid`.
         pooled: `test.pooled(mask)` of each run, where the caller has them.
     """
     tuned = np.array([_tuned(run, mask) for run in runs], dtype=np.int64)
-    keep = [NATURAL_CODE, *(int(code) for code in tuned if code < N_CODES)]
-    codes = threshold_grid(pooled or [run.test.pooled(mask) for run in runs], keep)
-    counts = [group_counts(run.test, mask, group_of, codes) for run in runs]
+    known = tuned[tuned < N_CODES] if len(runs) <= _MOST_TUNED_STOPS else tuned[:0]
+    keep = [NATURAL_CODE, *known.tolist()]
+    codes = threshold_grid(pooled or [run.test.pooled(mask) for run in runs], keep, step=step)
+    counts, at_tuned = [], []
     # A run without a tuned threshold is counted at the first code and then taken out.
-    places = np.searchsorted(codes, np.where(tuned < N_CODES, tuned, codes[0]))
-    at_tuned = [_column(each, int(place)) for each, place in zip(counts, places, strict=True)]
+    for run, own in zip(runs, np.where(tuned < N_CODES, tuned, codes[0]).astype(np.uint16), strict=True):
+        wanted = np.union1d(codes, own)
+        found = group_counts(run.test, mask, group_of, wanted)
+        counts.append(_columns(found, np.searchsorted(wanted, codes)))
+        at_tuned.append(_columns(found, np.searchsorted(wanted, [own])))
     tuned_bounds = _bounds(at_tuned, level)[0]
     return ThresholdCurve(
         codes=codes,
@@ -87,9 +96,8 @@ def _tuned(run: RunScores, mask: int) -> int:
     return N_CODES if code is None else code
 
 
-def _column(counts: GroupCounts, place: int) -> GroupCounts:
-    one = slice(place, place + 1)
-    return GroupCounts(counts.tp[:, one], counts.fp[:, one], counts.n_positive)
+def _columns(counts: GroupCounts, places: NDArray[np.intp]) -> GroupCounts:
+    return GroupCounts(counts.tp[:, places], counts.fp[:, places], counts.n_positive)
 
 
 def _bounds(counts: Sequence[GroupCounts], level: float) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from experiments.frontier.run_scores import RunScores
 from experiments.frontier.score_codes import N_CODES, NATURAL_CODE, code_to_logit
 from experiments.report.page.group_counts import group_counts
 from experiments.report.page.level_interval import level_interval, why_none
-from experiments.report.page.page_numbers import page_numbers
+from experiments.report.page.page_numbers import fineness, page_numbers
 from experiments.report.page.recall_curve import RECALLS, recall_curve, run_at_recalls
 from experiments.report.page.threshold_curve import threshold_curve
 from experiments.report.page.threshold_grid import threshold_grid
@@ -184,3 +184,15 @@ def test_a_mask_without_positives_is_undefined_and_breaks_nothing():
     assert np.isnan(curve.tuned_bounds).all()
     line = recall_curve({0: run_at_recalls(run, 0, groups, 0.02)}, None, level=0.05)
     assert (line.n_reached == 0).all()
+
+
+def test_a_page_of_many_runs_has_fewer_stops_and_levels_and_those_of_the_table() -> None:
+    table = np.round(np.arange(1, 20) * 0.05, 2)
+    sizes = []
+    for run_masks in (18, 700, 1400, 3000, 30_000):
+        step, recalls = fineness(run_masks)
+        assert np.isin(table, recalls).all()
+        sizes.append((step, len(recalls)))
+    assert sizes[0] == sizes[1] == (0.005, 199)
+    assert [step for step, _ in sizes] == sorted(step for step, _ in sizes)
+    assert [levels for _, levels in sizes] == [199, 199, 99, 39, 19]
