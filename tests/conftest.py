@@ -1,14 +1,26 @@
-"""Small data and configurations that several tests share."""
+"""Small data and configurations that several tests share, and how many examples a property is tried on."""
 
 import os
 import sys
 
+import hypothesis
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_module
 
 from experiments.data.sample import Sample
 from experiments.data.split import SegmentationData, make_split
+
+# HYPOTHESIS_PROFILE chooses: "ci" tries the same few examples every time, "fuzz" (`make fuzz`) many new ones.
+hypothesis.settings.register_profile("ci", max_examples=12, derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile(
+    "fuzz",
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "10000")),
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def blob_samples(seed, count, *, size=(64, 96), masks=2, dots=4, ignored=False):

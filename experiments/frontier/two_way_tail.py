@@ -4,10 +4,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special
 
-_STEPS = np.linspace(-12.6, 12.6, 127)
-_NODES = np.sinh(_STEPS)
-_LOG_WEIGHTS = np.log(np.cosh(_STEPS))
-"""Trapezoid in x with t = sinh(x): reaches 1e5 on either side, far into the tail of one degree of freedom."""
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
+_FURTHEST = 18.0
+"""Integrals over t run over asinh(t), which is cut here, at |t| = 3e7."""
+
+Part = tuple[NDArray[np.float64], float]
+"""Scales (n,) of one t variable, at least 0, and its degrees of freedom."""
 
 
 def two_way_sf(
@@ -32,23 +34,38 @@ def two_way_sf(
     value, seed, group = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.sqrt(v_seed), np.sqrt(v_group))
     out = np.full(value.shape, np.nan)
     usable = (seed + group > 0) & ~np.isnan(value) & (min(n_seeds, n_groups) > 1)
-    # The wider part is taken exactly, the narrower one is integrated over: so the integrand is smooth.
-    for inner, outer, inner_df, outer_df, here in (
-        (seed, group, n_seeds - 1, n_groups - 1, usable & (seed <= group)),
-        (group, seed, n_groups - 1, n_seeds - 1, usable & (seed > group)),
-    ):
-        if here.any():
-            distance = value[here][:, None] - inner[here][:, None] * _NODES
-            tails = special.stdtr(outer_df, -distance / outer[here][:, None])
-            out[here] = tails @ _probabilities(inner_df)
+    distance, first, second = np.abs(value[usable]), seed[usable], group[usable]
+    tail = _upper_tail(distance, (first, n_seeds - 1), (second, n_groups - 1))
+    out[usable] = np.where(value[usable] < 0, 1.0 - tail, tail)
     return out
 
 
-def _probabilities(df: float) -> NDArray[np.float64]:
-    """Probabilities of the nodes under t with that many degrees of freedom."""
-    log_density = _LOG_WEIGHTS - 0.5 * (df + 1) * np.log1p(_NODES**2 / df)
-    weights = np.exp(log_density - log_density.max())
-    return weights / weights.sum()
+def _upper_tail(x: NDArray[np.float64], first: Part, second: Part) -> NDArray[np.float64]:
+    """Return P(a T + b U >= x) for x >= 0, (n,).
+
+    Three cases exclude each other: a T is at most x / 2 and b U makes up for it; b U is at most x / 2 and a T makes up
+    for it; both exceed x / 2. So each tail is taken beyond x / 2 only, where it is smooth however far out x lies.
+    """
+    (a, a_df), (b, b_df) = first, second
+    tail = special.stdtr(np.where(a > b, a_df, b_df), -x / np.maximum(a, b))
+    # A part that is 0, or almost, adds nothing to the other.
+    both = np.minimum(a, b) > 1e-9 * np.maximum(a, b)
+    if both.any():
+        x, a, b = x[both], a[both], b[both]
+        neither_half = special.stdtr(a_df, -x / (2.0 * a)) * special.stdtr(b_df, -x / (2.0 * b))
+        tail[both] = _made_up_for(x, (a, a_df), (b, b_df)) + _made_up_for(x, (b, b_df), (a, a_df)) + neither_half
+    return np.asarray(tail)
+
+
+def _made_up_for(x: NDArray[np.float64], inner: Part, outer: Part) -> NDArray[np.float64]:
+    """Return P(a T + b U >= x and a T <= x / 2): Gauss-Legendre over T, its density times the tail of U."""
+    (a, df), (b, outer_df) = inner, outer
+    half = 0.5 * (np.minimum(np.arcsinh(x / (2.0 * a)), _FURTHEST) + _FURTHEST)[:, None]
+    place = half * (_NODES + 1.0) - _FURTHEST
+    t = np.sinh(place)
+    constant = special.gammaln(0.5 * (df + 1)) - special.gammaln(0.5 * df) - 0.5 * np.log(df * np.pi)
+    density = np.exp(constant - 0.5 * (df + 1) * np.log1p(t * t / df)) * np.cosh(place)
+    return np.asarray((half * density * special.stdtr(outer_df, (a[:, None] * t - x[:, None]) / b[:, None])) @ _WEIGHTS)
 
 
 def two_way_isf(level: float, v_seed: float, v_group: float, n_seeds: float, n_groups: float) -> float:

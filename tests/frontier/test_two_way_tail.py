@@ -21,7 +21,26 @@ def test_against_quadrature(n_seeds: int, n_groups: int, v_seed: float, v_group:
 
         edges = [-np.inf, -5.0, 5.0, np.inf]
         reference = sum(integrate.quad(integrand, a, b)[0] for a, b in pairwise(edges))
-        assert float(two_way_sf(x, v_seed, v_group, n_seeds, n_groups)) == pytest.approx(reference, rel=2e-3)
+        assert float(two_way_sf(x, v_seed, v_group, n_seeds, n_groups)) == pytest.approx(reference, rel=5e-5)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 0.99])
+@pytest.mark.parametrize("x", [1.0, 5.0, 40.0, 1000.0])
+def test_two_cauchy_variables_add_up_to_one(share: float, x: float) -> None:
+    """With two seeds and two groups the tail is known in closed form, however far out."""
+    scale = np.sqrt(share) + np.sqrt(1 - share)
+    assert float(two_way_sf(x, share, 1 - share, 2, 2)) == pytest.approx(stats.cauchy.sf(x / scale), rel=1e-6)
+
+
+@pytest.mark.parametrize("n_groups", [3, 10, 60])
+@pytest.mark.parametrize("v_seed", [0.1, 0.5, 0.9])
+def test_far_tails_against_a_fine_sum(n_groups: int, v_seed: float) -> None:
+    place = np.linspace(-20, 20, 40_001)
+    t = np.sinh(place)
+    weights = stats.t.pdf(t, 2) * np.cosh(place) * (place[1] - place[0])
+    for x in (3.0, 10.0, 30.0, 100.0):
+        exact = weights @ stats.t.sf((x - np.sqrt(v_seed) * t) / np.sqrt(1 - v_seed), n_groups - 1)
+        assert float(two_way_sf(x, v_seed, 1 - v_seed, 3, n_groups)) == pytest.approx(exact, rel=1e-4)
 
 
 def test_one_part_alone_is_a_t() -> None:
