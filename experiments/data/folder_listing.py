@@ -51,7 +51,8 @@ def sub_folders(folder: Path, problems: ProblemList) -> list[str]:
     """List the names of the folders in a folder, sorted, without what operating systems leave behind."""
     found = []
     for entry in _entries(folder, problems):
-        if not is_left_behind(entry.name) and os.path.isdir(entry.path):
+        is_folder = entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and os.path.isdir(entry.path))
+        if is_folder and not is_left_behind(entry.name):
             fault = name_fault(entry.name)
             if fault is None:
                 found.append(entry.name)

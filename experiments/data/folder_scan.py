@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,17 +15,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm import tqdm
 
 from experiments.data.folder_index import SampleFiles
 from experiments.data.image_file import TURNED, UnusableFile, as_uint8, image_pixels, open_upright
 from experiments.data.mask_file import mask_pixels
 from experiments.data.problem_list import ProblemList
+from experiments.data.reading_progress import with_progress
 from experiments.data.sample import Sample, SampleFacts, sample_facts
 
 Result = TypeVar("Result")
 
-_FEW = 50  # samples that are read before a progress bar would be of use
 _LARGE = 25_000_000  # pixels of a file; threads decode such files one after the other, so that memory stays bounded
 
 
@@ -77,17 +75,8 @@ def scan_samples(
     workers = threads or os.cpu_count() or 1
     alone = threading.RLock()
     with ThreadPoolExecutor(workers) as pool:
-        scanned = list(
-            tqdm(
-                pool.map(lambda files: _scan(root, files, max_pixels, alone), samples),
-                total=len(samples),
-                desc="reading images",
-                unit="image",
-                disable=len(samples) < _FEW or not sys.stderr.isatty(),
-                file=sys.stderr,
-                leave=False,
-            )
-        )
+        looks = pool.map(lambda files: _scan(root, files, max_pixels, alone), samples)
+        scanned = with_progress(looks, len(samples), "reading images", "image")
     for sample in scanned:
         for kind, entry in sample.problems:
             problems.add(kind, entry)
@@ -153,7 +142,7 @@ def _look(root: Path, files: SampleFiles, open_file: Callable[[Path], Image.Imag
         facts=facts,
         channels=pixels.shape[2],
         peak=int(pixels.max()) if wide else 0,
-        constant=bool(pixels.min() == pixels.max()),
+        constant=bool((pixels[0] == pixels[0, 0, 0]).all() and pixels.min() == pixels.max()),
         copied=_copied(pixels, target),
         turned_alone=len(set(orientations)) > 1 and either_way,
         ignored_positives=0 if valid is None else int(np.count_nonzero(target & ~valid)),
@@ -163,13 +152,12 @@ def _look(root: Path, files: SampleFiles, open_file: Callable[[Path], Image.Imag
 
 def _copied(pixels: NDArray[np.generic], target: NDArray[np.bool_]) -> int | None:
     """Find the mask whose pixels are those of the image, in black and white either way round."""
-    first = pixels[0, 0, 0]
-    other = pixels[:, :, 0] != first
+    if len(np.unique(pixels[len(pixels) // 2])) > 2:  # one row tells of most pictures, at no cost
+        return None
+    other = pixels[:, :, 0] != pixels[0, 0, 0]
     for channel, mask in enumerate(target):
         if other.any() and (np.array_equal(other, mask) or np.array_equal(other, ~mask)):
-            two_values = len(np.unique(pixels[:, :, 0])) == 2
-            if two_values and (pixels == pixels[:, :, :1]).all():
-                return channel
+            return channel if len(np.unique(pixels)) == 2 and (pixels == pixels[:, :, :1]).all() else None
     return None
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.data_error import DataError
 from experiments.data.file_names import same_name
 from experiments.data.folder_checks import check_groups, check_masks, check_pictures
 from experiments.data.folder_index import SampleFiles, index_folder
@@ -66,22 +65,26 @@ def load_image_folder(
     Raises:
         DataError: Naming all values and all files that cannot be used, what was expected and what came.
     """
-    wrong = [
-        *path_errors("data.root", root),
-        *names_errors("data.masks", masks),
-        *number_errors("data.val_fraction", val_fraction, 0, 1, inside=True),
-        *whole_errors("data.split_seed", split_seed, 0),
-        *flag_errors("data.allow_majority", allow_majority),
-        *whole_errors("data.max_pixels", max_pixels, 1),
-        *whole_errors("data.memory", memory, 0),
-        *thread_errors("data.threads", threads),
-    ]
+    wrong = {
+        "root": path_errors("data.root", root),
+        "masks": names_errors("data.masks", masks),
+        "val_fraction": number_errors("data.val_fraction", val_fraction, 0, 1, inside=True),
+        "split_seed": whole_errors("data.split_seed", split_seed, 0),
+        "allow_majority": flag_errors("data.allow_majority", allow_majority),
+        "max_pixels": whole_errors("data.max_pixels", max_pixels, 1),
+        "memory": whole_errors("data.memory", memory, 0),
+        "threads": thread_errors("data.threads", threads),
+    }
     problems = ProblemList(f"data.root={root}")
+    problems.add("expected other values", *[error for errors in wrong.values() for error in errors])
     pattern = compile_pattern(group_pattern, problems)
-    if wrong:
-        raise DataError("\n".join([*wrong, *([problems.message()] if problems else [])]))
+    if wrong["root"]:
+        problems.raise_if_any()
+    # The files are looked at all the same, so that what is wrong with them is told, too.
+    max_pixels, threads = MAX_PIXELS if wrong["max_pixels"] else max_pixels, None if wrong["threads"] else threads
     folder = _expanded(root)
-    index = index_folder(folder, [masks] if isinstance(masks, str) else masks, problems)
+    chosen = None if wrong["masks"] else [masks] if isinstance(masks, str) else masks
+    index = index_folder(folder, chosen, problems)
     everything = [files for split in index.splits.values() for files in split]
     scanned = scan_samples(folder, everything, problems, max_pixels=max_pixels, threads=threads)
     parts: dict[str, list[ScannedSample]] = {}
@@ -96,6 +99,8 @@ def load_image_folder(
     check_pictures(folder, parts, problems)
     if "val" not in parts and not problems:
         _cut_validation(parts, groups, val_fraction, split_seed, problems)
+    if len(set(groups.get("test", []))) == 1:
+        problems.notice("one test group: no difference between losses can be told from chance", "test/")
     check_masks(folder, parts, index.masks, problems, allow_majority=allow_majority)
     problems.raise_if_any()
 

@@ -12,7 +12,8 @@ from experiments.data.image_file import UnusableFile
 
 _KIND = "expected a mask of two values, 0 and 255 or 0 and 1"
 _ALPHA = "expected a mask without transparency, or one that is opaque where it is positive and nowhere else"
-_FEW = 16  # values of a file that are listed, and that may be labels
+_LISTED = 8  # values of a file that are all listed; of more the most frequent ones are
+_FEW = 16  # values of a file that may be labels, whatever they are
 _LABELS = 32  # class labels count up from 0; noise of JPEG does not stay below this
 
 
@@ -129,10 +130,11 @@ def _found_colours(colours: NDArray[np.uint8]) -> str:
 def _listed(names: list[str], counts: NDArray[np.int64], word: str = "values") -> str:
     """List values with their shares, the most frequent first where there are too many of them."""
     shares = counts / counts.sum()
-    order = range(len(names)) if len(names) <= _FEW else np.argsort(-counts, kind="stable")[:6].tolist()
+    all_fit = len(names) <= _LISTED
+    order = range(len(names)) if all_fit else np.argsort(-counts, kind="stable")[: _LISTED - 2].tolist()
     told = ", ".join(f"{names[place]} ({_share(shares[place])})" for place in order)
-    return f"{word} {told}" if len(names) <= _FEW else f"{len(names)} {word}, most often {told}"
+    return f"{word} {told}" if all_fit else f"{len(names)} {word}, most often {told}"
 
 
 def _share(share: float) -> str:
-    return f"{share:.1%}" if share >= 0.001 else f"{share:.1g}"
+    return f"{share:.1%}" if share >= 0.001 else "<0.1%"

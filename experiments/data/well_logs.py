@@ -22,6 +22,7 @@ from experiments.data.log_annotation import annotate, annotation_probability
 from experiments.data.log_cache import AnnotatedLog, cached_log
 from experiments.data.log_drawing import draw_log
 from experiments.data.log_style import PENS, LogStyle, expanded, style_errors
+from experiments.data.reading_progress import with_progress
 from experiments.data.sample import Sample, SampleFacts, sample_bytes, sample_facts
 from experiments.data.sample_cache import DEFAULT_BUDGET, CachedSequence, MemoryBudget
 from experiments.data.split import NO_POSITIVES, SegmentationData, Split, make_split, missing_positives
@@ -192,4 +193,5 @@ def _make_split(
         return sample_facts(samples[index])
 
     ids = [f"{name}-{index:06d}" for index in range(count)]
-    return make_split(name, samples, ids, facts=list(pool.map(look, range(count))))
+    facts = with_progress(pool.map(look, range(count)), count, f"drawing {name} logs", "log")
+    return make_split(name, samples, ids, facts=facts)

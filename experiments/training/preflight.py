@@ -16,7 +16,7 @@ from experiments.data.batches import PixelStatistics, TileBatches, pixel_statist
 from experiments.data.data_error import DataError
 from experiments.data.resident_tiles import check_augmentation, stays_on_device
 from experiments.data.sampling import check_sampling
-from experiments.data.split import SegmentationData
+from experiments.data.split import NO_POSITIVES, SegmentationData, missing_positives
 from experiments.training.compiled import check_compiler
 from experiments.training.criterion import check_criterion
 from experiments.training.device import make_accelerator
@@ -62,6 +62,8 @@ def _load_data(config: str) -> LoadedData:
         raise
     if not isinstance(data, SegmentationData):
         raise ConfigError(f"data: expected SegmentationData, got {type(data).__name__}")
+    if missing := missing_positives(data):
+        raise ConfigError(f"data: {NO_POSITIVES}. {'; '.join(missing)}")
     train = data.train
     return LoadedData(
         data,

@@ -1,5 +1,6 @@
 """Folders that are good in all their forms, and folders that are broken in one way each: every file is named."""
 
+import logging
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -419,8 +420,70 @@ def test_all_kinds_of_problems_come_in_one_message(folder):
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 2])
 def test_a_fraction_outside_its_range_is_refused(folder, fraction):
-    with pytest.raises(ValueError, match="val_fraction: expected a number between 0 and 1, got"):
-        load_image_folder(root=folder, val_fraction=fraction)
+    save(folder / "test/masks/test 0.png", mask_array(7))
+    message = message_of(folder, val_fraction=fraction)
+    (entry,) = section(message, "expected other values")
+    assert entry == f"data.val_fraction: expected a number between 0 and 1, got {fraction}"
+    assert section(message, "expected a mask of two values")  # the files are looked at all the same
+
+
+# What is worth a look ---------------------------------------------------------------------------------------------
+
+
+def warning_of(root, caplog, **options):
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        load_image_folder(root=root, **options)
+    return caplog.text
+
+
+def test_a_good_folder_gives_no_warning(several, caplog):
+    for split, count in COUNTS.items():
+        for index in range(count):
+            save(several / split / "masks" / "vein" / f"{split}_{index}.png", np.roll(mask_array(), index, axis=0))
+            save(several / split / "masks" / "artery" / f"{split}_{index}.png", np.roll(mask_array(), -index, axis=1))
+    assert warning_of(several, caplog) == ""
+
+
+def test_one_mask_for_all_images_and_two_equal_masks_are_noticed(several, caplog):
+    for path in several.rglob("masks/*/*.png"):
+        save(path, mask_array())
+    text = warning_of(several, caplog)
+    assert "all images have one and the same mask (2):\n  artery, 7 files\n  vein, 7 files" in text
+    assert "two masks are the same in all images (1):\n  artery = vein" in text
+
+
+def test_a_turned_image_is_noticed_where_its_mask_fits_either_way(folder, caplog):
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down: the size does not tell
+    save(folder / "train/images/train 0.jpg", picture("train", 0), exif=exif)
+    assert "fit either way: taken as drawn on the upright image (1):\n  train/images/train 0.jpg" in warning_of(
+        folder, caplog
+    )
+    save(folder / "train/masks/train 0.png", mask_array(), exif=exif)
+    assert "EXIF" not in warning_of(folder, caplog)
+    exif[0x0112] = 6  # a quarter turn: the size tells
+    save(folder / "train/images/train 0.jpg", np.rot90(picture("train", 0)).copy(), exif=exif)
+    save(folder / "train/masks/train 0.png", mask_array())
+    assert "EXIF" not in warning_of(folder, caplog)
+
+
+def test_inverted_valid_pixels_equal_pictures_and_a_lonely_group_are_noticed(folder, caplog):
+    valid = 255 - mask_array()
+    valid[4, 8] = 255  # one of ten positive pixels counts
+    for index in range(3):
+        save(folder / f"train/valid/train {index}.png", valid)
+        save(folder / f"train/masks/train {index}.png", np.roll(mask_array(), 0))
+    for split, count in (("val", 2), ("test", 2)):
+        for index in range(count):
+            save(folder / f"{split}/valid/{split} {index}.png", valid)
+    shutil.copy(folder / "train/images/train 1.jpg", folder / "train/images/train 2.jpg")
+    for kind, suffix in (("images", "jpg"), ("masks", "png"), ("valid", "png")):
+        (folder / f"test/{kind}/test 0.{suffix}").unlink()
+    text = warning_of(folder, caplog)
+    assert "as if it were inverted; 0 means ignore (1):\n  54 of 60" in text
+    assert "train/images/train 1.jpg = train/images/train 2.jpg" in text
+    assert "one test group" in text
 
 
 # Real data -------------------------------------------------------------------------------------------------------
