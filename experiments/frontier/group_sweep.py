@@ -109,9 +109,12 @@ def group_sweep(
         size = len(rows) * (n_thresholds + 1)
         hit = np.flatnonzero(positives != 0)
         left_hits = np.bincount(place[hit], weights=positives[hit], minlength=size)
-        left_pixels = np.bincount(place, weights=positives + negatives, minlength=size)
-        hits = all_hits - left_hits.astype(all_hits.dtype).reshape(len(rows), -1)[:, :-1]
-        pixels = all_pixels - left_pixels.astype(all_hits.dtype).reshape(len(rows), -1)[:, :-1]
+        # Added in float64, because two counts of 32 bits may not fit into 32 bits together.
+        both = np.add(positives, negatives, dtype=np.float64)
+        left_pixels = np.bincount(place, weights=both, minlength=size)
+        # The last column, of the pixels below the lowest threshold, may hold more than fits into `all_hits.dtype`.
+        hits = all_hits - left_hits.reshape(len(rows), -1)[:, :-1].astype(all_hits.dtype)
+        pixels = all_pixels - left_pixels.reshape(len(rows), -1)[:, :-1].astype(all_hits.dtype)
         _sweep_block(out, rows, hits, pixels, logits, grid, wanted[rows])
     return out
 

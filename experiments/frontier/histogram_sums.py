@@ -92,9 +92,13 @@ def add_rows(first: Row, second: Row) -> Row:
 
 
 def sparse_row(positives: NDArray[np.integer], negatives: NDArray[np.integer]) -> Row:
-    """Sparse row of dense counts (65536,) each: the bins that hold at least one pixel."""
+    """Sparse row of dense counts (65536,) each: the bins that hold at least one pixel.
+
+    Raises:
+        ValueError: a count does not fit into 32 bits.
+    """
     bins = np.flatnonzero((positives != 0) | (negatives != 0))
-    return bins.astype(np.uint16), positives[bins].astype(np.uint32), negatives[bins].astype(np.uint32)
+    return bins.astype(np.uint16), _stored(positives[bins]), _stored(negatives[bins])
 
 
 def merge(parts: Sequence[ScoreHistograms]) -> ScoreHistograms:
@@ -107,7 +111,8 @@ def merge(parts: Sequence[ScoreHistograms]) -> ScoreHistograms:
         Images in order of first appearance.
 
     Raises:
-        ValueError: no part, other masks or points, or an image that is in two groups.
+        ValueError: no part, other masks or points, an image that is in two groups, or a count of a single image,
+            mask and bin that does not fit into 32 bits.
     """
     if not parts:
         raise ValueError("parts: expected at least one, got none")
@@ -203,6 +208,16 @@ def _add_duplicates(
     return (
         keys[first] // N_CODES,
         (keys[first] % N_CODES).astype(np.uint16),
-        np.add.reduceat(positives[order], first, dtype=np.uint32),
-        np.add.reduceat(negatives[order], first, dtype=np.uint32),
+        _stored(np.add.reduceat(positives[order], first, dtype=np.int64)),
+        _stored(np.add.reduceat(negatives[order], first, dtype=np.int64)),
     )
+
+
+def _stored(counts: NDArray[np.integer]) -> NDArray[np.uint32]:
+    """Return counts as histograms keep them, and refuse what would wrap around."""
+    if counts.size and counts.max() > np.iinfo(np.uint32).max:
+        raise ValueError(
+            f"counts: expected at most {np.iinfo(np.uint32).max} pixels of one image, mask and score, "
+            f"got {counts.max()}; give parts of so large an image names of their own"
+        )
+    return counts.astype(np.uint32)
