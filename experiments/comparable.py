@@ -25,9 +25,10 @@ class StudyRuns:
     Args:
         baseline: Name of the baseline arm.
         axes: The keys that make an arm.
-        complete: Complete runs by arm and seed; the baseline first, the others by name.
-        holes: A row per run that is not complete or not there: arm, seed, status, reason, and the
-            command that runs a failed one again.
+        complete: Runs with scores by arm and seed, those included that collapsed to a constant output; the baseline
+            first, the others by name.
+        holes: A row per run that has no scores or is not there: arm, seed, status, reason, and the command that runs
+            a failed one again.
         differences: A row per arm and configuration key, outside the axes, in which the arm differs from the baseline:
             arm, key, baseline value, arm value. A fair comparison has none.
         tuning: A row per arm and setting of the nuisance keys, with its validation AP; see `nuisance.choose`.
@@ -127,7 +128,7 @@ def _listed(runs: Sequence[store.Run], name: str) -> tuple[str, ...]:
 def _comparable(runs: Sequence[store.Run], study_dir: Path, baseline: str | None) -> StudyRuns:
     arms = sorted({run.arm for run in runs}, key=_by_number)
     found: dict[str, dict[int, store.Run]] = {
-        arm: {run.seed: run for run in runs if run.arm == arm and run.status == "complete"} for arm in arms
+        arm: {run.seed: run for run in runs if run.arm == arm and run.scores} for arm in arms
     }
     nuisance = _listed(runs, "nuisance")
     tuned, tuning = choose(found, nuisance) if nuisance else (found, pd.DataFrame(columns=COLUMNS))
@@ -208,7 +209,7 @@ def _holes(runs: Sequence[store.Run], arms: Sequence[str]) -> pd.DataFrame:
             run = found.get((arm, seed))
             if run is None:
                 rows.append({"arm": arm, "seed": seed, "status": "missing", "reason": "no run folder", "command": ""})
-            elif run.status != "complete":
+            elif not run.scores:
                 said = {key: run.info.get(key) or "" for key in ("reason", "command")}
                 rows.append({"arm": arm, "seed": seed, "status": run.status, **said})
     return pd.DataFrame(rows, columns=["arm", "seed", "status", "reason", "command"])

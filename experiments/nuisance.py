@@ -20,11 +20,11 @@ COLUMNS = ["arm", "setting", "val_ap", "behind_best", "n_seeds", "chosen"]
 def choose(runs: Runs, keys: Sequence[str]) -> tuple[dict[str, dict[int, Run]], pd.DataFrame]:
     """Choose for each arm the setting of the nuisance keys with the best validation AP, which needs no threshold.
 
-    AP is averaged over masks and seeds. A setting that lost runs (diverged, failed) gives way to settings that kept
-    more of them: an average over the lucky seeds would flatter it. Test scores are not looked at.
+    AP is averaged over masks and seeds. A setting that lost runs (diverged, collapsed, failed) gives way to settings
+    that kept more of them: an average over the lucky seeds would flatter it. Test scores are not looked at.
 
     Args:
-        runs: Complete runs by full arm name and seed.
+        runs: Runs with scores by full arm name and seed.
         keys: The nuisance keys.
 
     Returns:
@@ -38,8 +38,8 @@ def choose(runs: Runs, keys: Sequence[str]) -> tuple[dict[str, dict[int, Run]], 
     rows = []
     for arm, candidates in settings.items():
         scores = {name: validation_ap(seeds) for name, seeds in candidates.items()}
-        most = max(len(seeds) for seeds in candidates.values())
-        complete = [name for name, seeds in candidates.items() if len(seeds) == most]
+        kept = {name: sum(run.status == "complete" for run in seeds.values()) for name, seeds in candidates.items()}
+        complete = [name for name in candidates if kept[name] == max(kept.values())]
         best = max(complete, key=lambda name: np.nan_to_num(scores[name], nan=-1.0))
         chosen[arm] = dict(candidates[best])
         for name, seeds in candidates.items():

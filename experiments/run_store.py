@@ -44,6 +44,7 @@ CHECKPOINT_FILE = "checkpoint.pt"
 SCORED_SPLITS = ("val", "test")
 CEILING = "ceiling"  # the test split scored by its true probabilities, where the data know them
 FINISHED = ("complete", "diverged")
+CONSTANT_OUTPUT = "the output is the same for every test pixel"  # reason of a run that diverged, and has scores
 
 # Keys that say where files lie, what is shown or how fast a machine works, not what is computed.
 _NOT_RESULTS = (
@@ -73,7 +74,8 @@ class Run:
     """One run read from disk.
 
     `scores` maps `val`, `test` and, where it is known, `ceiling` to histograms, read when they are asked for; empty
-    unless the run is complete.
+    unless the run is complete, or collapsed to a constant output: that is an outcome which a comparison counts, and no
+    hole.
     """
 
     folder: Path
@@ -253,7 +255,7 @@ def load_run_at(folder: Path, arm: str, seed: int) -> Run:
     config: dict[str, Any] = {}
     try:
         config = read_config(folder)
-        if status == "complete":
+        if status == "complete" or (status == "diverged" and info.get("reason") == CONSTANT_OUTPUT):
             scores = StoredScores(folder, tuple(_kept_scores(folder)))
     except (ValueError, OmegaConfBaseException) as error:
         status, info = "unreadable", {**info, "status": "unreadable", "reason": str(error)}

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.frontier.measured_study import MeasuredStudy, PairedRuns, rows_difference
+from experiments.frontier.measured_study import MeasuredStudy, PairedRuns
 from experiments.frontier.score_codes import code_to_logit
 from experiments.frontier.verdict_table import interval_columns
 
@@ -54,6 +54,6 @@ def _control(study: MeasuredStudy, pair: PairedRuns, name: str, point: str, arm_
         "arm_recall": mean([float(item.recall(pair.mask)[0]) for item in own]),
         "arm_precision": mean([float(item.precision(pair.mask)[0]) for item in own]),
         "arm_f1": mean([float(score[0]) for score in scores[0]]),
-        **interval_columns("f1_gain", rows_difference(gains), study.settings.level),
+        **interval_columns("f1_gain", pair.difference_of(gains), study.settings.level),
         "n_seeds": len(pair.seeds),
     }

@@ -1,11 +1,12 @@
 """All runs of a study measured, and each arm paired with the baseline, seed by seed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.frontier.above_chance import AboveChance, above_chance, why_untrained
 from experiments.frontier.calibration import code_probabilities
 from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.group_sweep import SweepGrid
@@ -47,6 +48,9 @@ class PairedRuns:
         baseline_rows: (S, 1+G, K) of the baseline.
         reached: bool (S, R), the arm's run reaches the recall.
         baseline_reached: bool (S, R).
+        levels: S, the arm's AP beside chance.
+        baseline_levels: S.
+        untrained: which runs are not trained, in words; empty where all are.
     """
 
     arm: str
@@ -56,6 +60,9 @@ class PairedRuns:
     baseline_rows: NDArray[np.float64]
     reached: NDArray[np.bool_]
     baseline_reached: NDArray[np.bool_]
+    levels: tuple[AboveChance, ...]
+    baseline_levels: tuple[AboveChance, ...]
+    untrained: str
 
     @property
     def n_groups(self) -> int:
@@ -72,6 +79,11 @@ class PairedRuns:
         """Columns of the recall at each precision."""
         return slice(len(SINGLE_VALUES) + self.reached.shape[1], self.rows.shape[2])
 
+    @property
+    def prevalence(self) -> float:
+        """Share of positives in the test set; NaN without a paired seed."""
+        return self.levels[0].prevalence if self.levels else float("nan")
+
     def gains(self) -> NDArray[np.float64]:
         """Arm minus baseline, (S, 1+G, K)."""
         return self.rows - self.baseline_rows
@@ -79,7 +91,19 @@ class PairedRuns:
     def difference(self, columns: slice | list[str]) -> PairedDifference:
         """Paired difference of some columns, by position or by name."""
         chosen = columns if isinstance(columns, slice) else [SINGLE_VALUES.index(name) for name in columns]
-        return rows_difference(self.gains()[:, :, chosen])
+        return self.difference_of(self.gains()[:, :, chosen])
+
+    def difference_of(self, rows: NDArray[np.float64]) -> PairedDifference:
+        """Paired difference of gains (S, 1+G, K) of these runs; its variances are NaN where one is not trained.
+
+        A run that did not train, or collapsed, is no draw from the same distribution as the others: an interval with
+        one variance for all of them would not hold.
+        """
+        found = rows_difference(rows)
+        if not self.untrained:
+            return found
+        nan = np.full(rows.shape[2], np.nan)
+        return replace(found, v_seed=nan, v_group=nan)
 
     def mean(self, name: str) -> tuple[float, float]:
         """Mean over seeds of one statistic: (arm, baseline); NaN where a seed has none."""
@@ -106,12 +130,14 @@ class MeasuredStudy:
         settings: what they were measured at.
         points: (arm, seed) -> operating points; the baseline's also hold "theory:<arm>".
         numbers: (arm, seed) -> one `MaskNumbers` per mask.
+        levels: (arm, seed) -> one `AboveChance` per mask.
     """
 
     checked: CheckedRuns
     settings: CompareSettings
     points: Mapping[Key, RunPoints]
     numbers: Mapping[Key, tuple[MaskNumbers, ...]]
+    levels: Mapping[Key, tuple[AboveChance, ...]]
 
     def pair(self, arm: str, mask: int) -> PairedRuns:
         """Pair an arm with the baseline in one mask."""
@@ -127,7 +153,19 @@ class MeasuredStudy:
             return np.array(rows, dtype=bool).reshape(len(seeds), n_recalls)
 
         base = self.checked.baseline
-        return PairedRuns(arm, mask, seeds, stacked(arm), stacked(base), reached(arm), reached(base))
+        mine, theirs = (tuple(self.levels[name, seed][mask] for seed in seeds) for name in (arm, base))
+        return PairedRuns(
+            arm=arm,
+            mask=mask,
+            seeds=seeds,
+            rows=stacked(arm),
+            baseline_rows=stacked(base),
+            reached=reached(arm),
+            baseline_reached=reached(base),
+            levels=mine,
+            baseline_levels=theirs,
+            untrained=why_untrained([(base, seeds, theirs), (arm, seeds, mine)]),
+        )
 
     def _values(self, key: Key, mask: int) -> NDArray[np.float64]:
         """Columns of one run and mask, (1+G, K)."""
@@ -206,4 +244,20 @@ def measure(checked: CheckedRuns, settings: CompareSettings) -> MeasuredStudy:
         return tuple(out)
 
     numbers = dict(zip(keys, in_parallel(curves, keys, workers), strict=True))
-    return MeasuredStudy(checked, settings, points, numbers)
+    levels = {key: _levels(points[key], numbers[key], settings.level) for key in keys}
+    return MeasuredStudy(checked, settings, points, numbers, levels)
+
+
+def _levels(points: RunPoints, numbers: tuple[MaskNumbers, ...], level: float) -> tuple[AboveChance, ...]:
+    """AP of each mask beside chance."""
+    counts = points.points["natural"]
+    return tuple(
+        above_chance(
+            item.sweep.average_precision,
+            counts.n_positive[:, mask],
+            counts.n_negative[:, mask],
+            level=level,
+            constant=item.saturation.n_codes == 1,
+        )
+        for mask, item in enumerate(numbers)
+    )

@@ -8,6 +8,9 @@ from scipy import stats
 
 from experiments.frontier.two_way_tail import two_way_sf
 
+MIN_SEEDS = 3
+"""Seeds that an interval needs: with two, t has one degree of freedom and reaches from -1 to 1."""
+
 _ROUNDING = 1e-12
 """Standard errors below this are rounding: the two runs are identical in the statistic."""
 
@@ -63,7 +66,13 @@ class PairedDifference:
         return replace(self, estimate=self.estimate[one], v_seed=self.v_seed[one], v_group=self.v_group[one])
 
     def interval(self, level: float = 0.05) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Two-sided interval at 1 - level, for each difference by itself: (low, high)."""
+        """Two-sided interval at 1 - level, for each difference by itself: (low, high).
+
+        NaN with fewer than `MIN_SEEDS` seeds.
+        """
+        if self.n_seeds < MIN_SEEDS:
+            nan = np.full(self.estimate.shape, np.nan)
+            return nan, nan.copy()
         with np.errstate(invalid="ignore"):
             half = stats.t.ppf(1.0 - level / 2.0, self.df) * self.standard_error
         return self.estimate - half, self.estimate + half

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from experiments.frontier.paired_difference import PairedDifference, difference_of, satterthwaite
+from experiments.frontier.paired_difference import MIN_SEEDS, PairedDifference, difference_of, satterthwaite
 
 _MANY = 12
 """Seeds or groups beyond this are drawn through their mean and variance instead of one by one."""
@@ -19,7 +19,7 @@ class RecallBand:
     Args:
         recalls: (R,), those that every run reaches.
         difference: estimates and variances at each recall.
-        low: (R,), lower edge of the simultaneous band.
+        low: (R,), lower edge of the simultaneous band; NaN with fewer than `MIN_SEEDS` seeds.
         high: (R,), upper edge.
         p_crosses: p value of "better by more than the margin at some recall and worse by more than it at
             another"; NaN where it cannot be tested.
@@ -96,6 +96,8 @@ def recall_band(
     smallest = 2.0 * np.minimum(tails, 1.0 - tails).min(axis=1)
     pointwise = max(float(np.quantile(smallest, level)), level / len(recalls))
     half = stats.t.ppf(1.0 - pointwise / 2.0, df) * error
+    if difference.n_seeds < MIN_SEEDS:
+        half = np.full_like(error, np.nan)
     better = _smallest_p(difference.estimate - margin, error, df)
     worse = _smallest_p(-difference.estimate - margin, error, df)
     lowest_tail = tails.min(axis=1)

@@ -113,7 +113,7 @@ def score_table(study: MeasuredStudy) -> pd.DataFrame:
     """
     rows = []
     for (arm, seed), numbers in study.numbers.items():
-        for name, item in zip(study.checked.masks, numbers, strict=True):
+        for name, item, level in zip(study.checked.masks, numbers, study.levels[arm, seed], strict=True):
             corrected = item.corrected
             rows.append(
                 {
@@ -129,6 +129,11 @@ def score_table(study: MeasuredStudy) -> pd.DataFrame:
                     "n_codes": item.saturation.n_codes,
                     "lowest_recall": item.saturation.lowest_recall,
                     "highest_recall": item.saturation.highest_recall,
+                    "average_precision": level.average_precision,
+                    "average_precision_low": level.low,
+                    "chance_average_precision": level.chance,
+                    "prevalence": level.prevalence,
+                    "trained": not level.untrained,
                 }
             )
     return pd.DataFrame(rows)

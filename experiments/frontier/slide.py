@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.frontier.measured_study import SINGLE_VALUES, MeasuredStudy, PairedRuns, rows_difference
+from experiments.frontier.measured_study import SINGLE_VALUES, MeasuredStudy, PairedRuns
 from experiments.frontier.verdict_table import interval_columns
 
 
@@ -31,7 +31,7 @@ def _slide(study: MeasuredStudy, pair: PairedRuns) -> dict[str, Any]:
         theirs = np.stack([sweep.precision_at_level[:, column] for sweep in sweeps])
         mine = np.stack([study.points[pair.arm, seed].points["natural"].precision(pair.mask) for seed in pair.seeds])
         rows[:, :, 1] = mine - theirs
-    shift = rows_difference(rows[:, :, :1])
+    shift = pair.difference_of(rows[:, :, :1])
     threshold = -float(shift.estimate[0])
     predicted = study.settings.predicted_thresholds(pair.arm, checked.baseline, len(checked.masks))
     recall, recall_baseline = pair.mean("recall_natural")
@@ -56,7 +56,7 @@ def _slide(study: MeasuredStudy, pair: PairedRuns) -> dict[str, Any]:
         "baseline_threshold_probability": float(0.5 * (1.0 + np.tanh(0.5 * threshold))),
         **interval_columns("shift", shift, level, limit=np.inf),
         "predicted_shift": np.nan if predicted is None else -predicted[pair.mask],
-        **interval_columns("precision_gain", rows_difference(rows[:, :, 1:]), level),
+        **interval_columns("precision_gain", pair.difference_of(rows[:, :, 1:]), level),
         "n_seeds": len(pair.seeds),
         "status": status,
     }
@@ -77,9 +77,9 @@ def decomposition_table(study: MeasuredStudy, pairs: list[PairedRuns]) -> pd.Dat
             "arm": pair.arm,
             "mask": study.checked.masks[pair.mask],
             "baseline": study.checked.baseline,
-            **interval_columns("f1_natural_change", rows_difference(natural), level),
-            **interval_columns("frontier_part", rows_difference(tuned), level),
-            **interval_columns("threshold_part", rows_difference(natural - tuned), level, limit=2.0),
+            **interval_columns("f1_natural_change", pair.difference_of(natural), level),
+            **interval_columns("frontier_part", pair.difference_of(tuned), level),
+            **interval_columns("threshold_part", pair.difference_of(natural - tuned), level, limit=2.0),
             "n_seeds": len(pair.seeds),
         }
         rows.append(row)

@@ -119,7 +119,21 @@ def _row(
         "reason_f1": f1_verdict.reason,
         "advice_f1": f1_verdict.advice,
         "warning": _warning(study, pair),
+        "arm_ap": pair.mean("ap")[0],
+        "baseline_ap": pair.mean("ap")[1],
+        "prevalence": pair.prevalence,
+        "untrained_runs": ", ".join(_untrained_runs(study, pair)),
     }
+
+
+def _untrained_runs(study: MeasuredStudy, pair: PairedRuns) -> list[str]:
+    arms = ((study.checked.baseline, pair.baseline_levels), (pair.arm, pair.levels))
+    return [
+        f"{arm} seed {seed}"
+        for arm, levels in arms
+        for seed, level in zip(pair.seeds, levels, strict=True)
+        if level.untrained
+    ]
 
 
 def _evidence(study: MeasuredStudy, pair: PairedRuns, column: str, band: RecallBand | None) -> Evidence:
@@ -131,7 +145,17 @@ def _evidence(study: MeasuredStudy, pair: PairedRuns, column: str, band: RecallB
         point_undefined_alike=bool(pair.seeds) and all(undefined),
         band=band,
         problem=_problem(study, pair, column),
+        untrained=pair.untrained,
+        lead=pair.mean(column)[1] - _at_chance(column, pair.prevalence, study.settings.beta),
     )
+
+
+def _at_chance(column: str, prevalence: float, beta: float) -> float:
+    """Headline statistic of random scores; F at its best threshold, below all of them."""
+    if column in ("ap", "mean_precision"):
+        return prevalence
+    squared = 1.0 if column == "f1" else beta**2
+    return (1.0 + squared) * prevalence / (squared * prevalence + 1.0)
 
 
 def _problem(study: MeasuredStudy, pair: PairedRuns, column: str) -> str:
@@ -161,7 +185,7 @@ def _warning(study: MeasuredStudy, pair: PairedRuns) -> str:
     """Say what a reader should keep in mind about this row; empty where there is nothing."""
     warnings = []
     if len(pair.seeds) == 2:
-        warnings.append("2 seeds: the variance over seeds is hardly known, the intervals are too short; take 3 or more")
+        warnings.append("2 seeds: too few for an interval, and the variance over seeds is hardly known; take 3 or more")
     if 2 <= pair.n_groups < 5:
         warnings.append(f"{pair.n_groups} test groups: the variance over groups is hardly known")
     for name in (pair.arm, study.checked.baseline):

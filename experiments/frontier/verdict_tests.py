@@ -47,6 +47,8 @@ class Evidence:
         band: precision difference over recall; None where the headline is a single point of the curve, of
             which "crosses" cannot be said.
         problem: why there can be no verdict at all; empty where there can.
+        untrained: which runs are not trained, in words; empty where all are.
+        lead: how far the baseline's headline statistic lies above that of random scores.
     """
 
     gain: PairedDifference
@@ -54,6 +56,8 @@ class Evidence:
     point_undefined_alike: bool = False
     band: RecallBand | None = None
     problem: str = ""
+    untrained: str = ""
+    lead: float = float("inf")
 
 
 @dataclass(frozen=True)
@@ -86,11 +90,20 @@ class PValues:
 
 
 def p_values(evidence: Sequence[Evidence], rule: Rule) -> list[PValues]:
-    """Run every test of the whole family and adjust; tests that cannot be made count nowhere."""
-    usable = [not item.problem for item in evidence]
+    """Run every test of the whole family and adjust.
+
+    A row with a problem counts nowhere. One that is not trained is not tested either, and counts like a p of 1: it was
+    left out for what its numbers are, and a correction that shrank with them would favour the others.
+    """
+    usable = [not item.problem and not item.untrained for item in evidence]
 
     def family(values: list[float]) -> NDArray[np.float64]:
-        return np.array([value if ok else np.nan for value, ok in zip(values, usable, strict=True)])
+        return np.array(
+            [
+                value if ok else np.nan if item.problem else 1.0
+                for value, ok, item in zip(values, usable, evidence, strict=True)
+            ]
+        )
 
     gain_seeds = _steadied([item.gain for item in evidence], usable)
     pairs = zip(evidence, gain_seeds, strict=True)
@@ -102,6 +115,9 @@ def p_values(evidence: Sequence[Evidence], rule: Rule) -> list[PValues]:
     moved = holm(family([_p_moved(item, seeds, rule.point_margin) for item, *seeds in point_seeds]))
     same = holm(family([_p_same(item, rule.point_margin) for item in evidence]))
     difference_holm, equivalence_holm = holm(difference), holm(equivalence)
+    factors = [[_holm_factor(p, index) for p in (difference, equivalence)] for index in range(len(evidence))]
+    for each in (difference, difference_holm, equivalence, equivalence_holm, crosses, moved, same):
+        each[np.logical_not(usable)] = np.nan
     return [
         PValues(
             difference=float(difference[index]),
@@ -111,8 +127,8 @@ def p_values(evidence: Sequence[Evidence], rule: Rule) -> list[PValues]:
             crosses_holm=float(crosses[index]),
             moved_holm=float(moved[index]),
             same_holm=float(same[index]),
-            difference_factor=_holm_factor(difference, index),
-            equivalence_factor=_holm_factor(equivalence, index),
+            difference_factor=factors[index][0],
+            equivalence_factor=factors[index][1],
             steady=gain_seeds[index],
         )
         for index in range(len(evidence))

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from experiments.frontier.presence import DOMINATES, NO_IMBALANCE, Kind, Presence
+from experiments.frontier.verdict_words import NOT_TRAINED
 from experiments.report.levers import lever_sentences
+from experiments.report.listing import listed
 from experiments.report.next_steps import next_sentences
 from experiments.report.study_evidence import StudyEvidence, with_unique_names
-from experiments.report.verdict_text import listed, number, row_of, with_interval
+from experiments.report.verdict_text import number, row_of, with_interval
 
 _ADVICE: dict[Kind, str] = {
     "per example": "More images of the same kind leave these shares as they are.",
@@ -98,7 +100,10 @@ def weight_sentences(study: StudyEvidence, lead: str = "") -> list[str]:
     """Say per mask whether F1 has stopped rising with the weight, by paired differences between weights."""
     if study.sweep is None:
         return []
-    return [_weight(study, str(row["mask"]), row, lead) for _, row in study.sweep.humps.iterrows()]
+    verdicts = study.comparison.verdicts
+    trained = set(verdicts["mask"][verdicts["verdict"] != NOT_TRAINED])
+    humps = study.sweep.humps
+    return [_weight(study, str(row["mask"]), row, lead) for _, row in humps[humps["mask"].isin(trained)].iterrows()]
 
 
 def _weight(study: StudyEvidence, mask: str, hump: pd.Series, lead: str) -> str:

@@ -7,35 +7,34 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from experiments.frontier.comparison import Comparison
-from experiments.report.verdict_text import listed
-
-_SAID = {
-    "moves out": ("is shown to move the frontier out", "are shown to move the frontier out"),
-    "moves in": ("moves it in", "move it in"),
-    "crosses": ("crosses it", "cross it"),
-    "slides": ("slides along it", "slide along it"),
-    "stays": ("stays where it was", "stay where they were"),
-    "undecided": ("is undecided", "are undecided"),
-}
-"""Verdict -> what one arm, and what several, are said to do; the order in which they are told."""
+from experiments.frontier.verdict_words import MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, Word
+from experiments.report.listing import listed
+from experiments.report.not_trained import not_trained
+from experiments.report.verdict_words import SAYINGS
 
 
 def conclusion(comparison: Comparison, names: Mapping[str, str]) -> str:
-    """Tell all verdicts, by the headline and by tuned F1 where that says more, with `**bold**` marks."""
+    """Tell what is not trained, then all verdicts, by the headline and by tuned F1 where that says more.
+
+    Names and what matters most stand between `**bold**` marks.
+    """
     verdicts, base = comparison.verdicts, names[comparison.baseline]
+    warned = not_trained(comparison, names)
+    lead = f"{warned} " if warned else ""
     if not len(verdicts):
-        return f"Only the baseline, {base}, has complete runs: nothing to compare."
-    headline = comparison.settings.headline_name
-    told = {word: _who(verdicts, "verdict", word, comparison.masks, names) for word in _SAID}
-    first = told.pop("moves out")
-    opening = _sentence("moves out", first) if first else f"**no arm {_SAID['moves out'][0]}**"
-    text = f"Against {base}, {opening} by {headline}."
+        return f"{lead}Only the baseline, {base}, has complete runs: nothing to compare."
+    told = {word: _who(verdicts, "verdict", word, comparison.masks, names) for word in SAYINGS if word != NOT_TRAINED}
+    if not any(told.values()):
+        return f"{lead}There is no verdict."
+    first = told.pop(MOVES_OUT)
+    opening = _sentence(MOVES_OUT, first) if first else f"**no arm {SAYINGS[MOVES_OUT].one}**"
+    text = f"{lead}Against {base}, {opening} by {comparison.settings.headline_name}."
     rest = "; ".join(_sentence(word, arms) for word, arms in told.items() if arms)
     text += f" {rest}." if rest else ""
-    text += "" if told["slides"] else " None is shown to slide along it."
+    text += "" if told[SLIDES] else " None is shown to slide along it."
     if comparison.settings.headline != "f1":
         differs = verdicts[verdicts["verdict"] != verdicts["verdict_f1"]]
-        for word, change in (("moves out", "higher"), ("moves in", "lower")):
+        for word, change in ((MOVES_OUT, "higher"), (MOVES_IN, "lower")):
             arms = _who(differs, "verdict_f1", word, comparison.masks, names)
             text += f" Tuned F1 alone is shown to be {change} with {listed(arms)}." if arms else ""
     return text
@@ -50,5 +49,6 @@ def _who(verdicts: pd.DataFrame, column: str, word: str, masks: Sequence[str], n
     return found
 
 
-def _sentence(word: str, arms: Sequence[str]) -> str:
-    return f"{listed(arms)} {_SAID[word][len(arms) > 1]}"
+def _sentence(word: Word, arms: Sequence[str]) -> str:
+    said = SAYINGS[word]
+    return f"{listed(arms)} {said.several if len(arms) > 1 else said.one}"

@@ -9,6 +9,7 @@ from experiments import run_store as store
 from experiments.comparable import StudyRuns, condition_values, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.report.condition_tables import level_table, verdicts_by_condition
+from experiments.report.not_trained import not_trained
 from experiments.report.study_size import counted
 from experiments.report.text_table import fitted_table, markdown_table, terminal_width
 from experiments.report.verdict_text import signed, with_interval
@@ -33,8 +34,14 @@ def write_condition_report(
     headers, rows = verdict_rows(studies[0], comparisons)
     notes = [_note(comparisons), *_changes(comparisons, short_names(list(studies[0].complete)), studies[0].baseline)]
     links = [f"- [{name}](<{name}/report.md>)" for name in comparisons]
+    warned = [
+        f"{condition}: {told}"
+        for condition, item in comparisons.items()
+        if (told := not_trained(item, short_names(list(studies[0].complete))))
+    ]
     text = [
         f"# The same comparison under {len(comparisons)} conditions",
+        *warned,
         markdown_table(headers, rows),
         "\n".join(f"- {note}" for note in notes),
         *(f"![{name}](figures/{name}.png)\n\n{caption}" for name, caption in captions.items()),
@@ -42,16 +49,18 @@ def write_condition_report(
         "\n".join(links),
     ]
     store.write_text(report_dir / "report.md", "\n\n".join(text) + "\n")
-    keep = headers.index("verdict") + 2  # as far as the gain by which it is given
+    keep = headers.index("verdict") + 3  # as far as the gain by which it is given
     table = fitted_table(headers, rows, width=terminal_width(), keep=keep)
-    return "\n".join(["", table, "", *notes, f"report: {report_dir / 'report.md'}"])
+    return "\n".join(
+        [*(line.replace("**", "") for line in warned), "", table, "", *notes, f"report: {report_dir / 'report.md'}"]
+    )
 
 
 def verdict_rows(study: StudyRuns, comparisons: Mapping[str, Comparison]) -> tuple[list[str], list[list[str]]]:
     """Return headers and cells: a row per mask, arm and condition."""
     names = short_names(list(study.complete))
     keys = list(condition_values(next(iter(comparisons))))
-    headers = ["mask", "arm", *keys, "verdict", "AP gain", "verdict F1", "tuned F1 gain"]
+    headers = ["mask", "arm", *keys, "verdict", "AP (prevalence)", "AP gain", "verdict F1", "tuned F1 gain"]
     rows: list[list[str]] = []
     for mask in next(iter(comparisons.values())).masks:
         for arm in (arm for arm in study.complete if arm != study.baseline):
@@ -62,8 +71,9 @@ def verdict_rows(study: StudyRuns, comparisons: Mapping[str, Comparison]) -> tup
                 found = found[(found["arm"] == arm) & (found["mask"] == mask)]
                 values = condition_values(condition)
                 for _, row in found.iterrows():
+                    level = f"{row['arm_ap']:.3f} ({row['prevalence']:.3g})"
                     rows.append(
-                        [mask, names[arm], *(values[key] for key in keys), str(row["verdict"]),
+                        [mask, names[arm], *(values[key] for key in keys), str(row["verdict"]), level,
                          with_interval(row, "ap_gain"), str(row["verdict_f1"]), with_interval(row, "f1_gain")]
                     )  # fmt: skip
     return headers, rows

@@ -19,6 +19,7 @@ from experiments.frontier.comparison import Comparison
 from experiments.report.display import arm_rows, draw_into, gain_table
 from experiments.report.study_size import StudySize
 from experiments.report.style import MARGIN_SHADE, MINUS, QUIET, RC, add_legend, arm_styles
+from experiments.report.verdict_words import UNSHOWN
 
 _LINEAR = 3  # margins, on either side of 0, that the axis shows on a linear scale
 _APART = 0.21  # least distance of two labels of ticks, of the width of a panel
@@ -96,7 +97,7 @@ class ForestDisplay:
                 height = place + shift
                 ax.hlines(height, row[f"{name}_low"], row[f"{name}_high"], color=style.colour, linewidth=1.3)
                 ax.plot(row[name], height, zorder=3, **style.point(filled=filled, size=4.5))
-            weight = "normal" if row["verdict"] == "undecided" else "bold"
+            weight = "normal" if row["verdict"] in UNSHOWN else "bold"
             ax.annotate(
                 str(row["verdict"]),
                 (1.02, place),

@@ -9,8 +9,11 @@ import pandas as pd
 from scipy import stats
 
 from experiments.comparable import StudyRuns
+from experiments.frontier.paired_difference import MIN_SEEDS
+from experiments.frontier.verdict_words import MOVES_OUT
 from experiments.report.study_evidence import StudyEvidence
-from experiments.report.verdict_text import with_interval
+from experiments.report.verdict_text import TOO_FEW_SEEDS, with_interval
+from experiments.report.verdict_words import SAYINGS
 
 
 def time_table(study: StudyRuns, *, level: float = 0.05) -> pd.DataFrame:
@@ -25,7 +28,7 @@ def time_table(study: StudyRuns, *, level: float = 0.05) -> pd.DataFrame:
 
     Returns:
         A row per arm: `arm, minutes, baseline_minutes, added, added_low, added_high, n_seeds`; minutes, means over
-        the paired seeds; the interval is NaN with one seed.
+        the paired seeds; the interval is NaN with fewer than `MIN_SEEDS` seeds.
     """
     base = study.complete[study.baseline]
     rows = []
@@ -40,7 +43,7 @@ def time_table(study: StudyRuns, *, level: float = 0.05) -> pd.DataFrame:
         minutes = np.array(known).reshape(-1, 2) / 60.0
         added = minutes[:, 0] - minutes[:, 1]
         half = float("nan")
-        if len(added) > 1:
+        if len(added) >= MIN_SEEDS:
             half = float(stats.t.ppf(1 - level / 2, len(added) - 1) * added.std(ddof=1) / np.sqrt(len(added)))
         mean = float(added.mean())
         rows.append(
@@ -79,7 +82,7 @@ def lever_table(studies: Sequence[StudyEvidence], *, headline: bool = True) -> p
         settings, names = item.comparison.settings, item.arm_names
         times = time_table(item.study, level=settings.level).set_index("arm")
         for _, row in item.comparison.verdicts.iterrows():
-            if row[verdict] != "moves out":
+            if row[verdict] != MOVES_OUT:
                 continue
             found = {"study": item.name, "arm": names[row["arm"]], "mask": row["mask"]}
             found |= {"baseline": names[row["baseline"]]}
@@ -121,7 +124,7 @@ def lever_sentences(studies: Sequence[StudyEvidence], lead: str = "", *, name_st
     sentences = []
     if not len(tables[0]):
         words = verdicts["verdict"].value_counts()
-        counts = ", ".join(f"{count} {_PLURAL.get(str(word), word)}" for word, count in words.items())
+        counts = ", ".join(f"{words[word]} {said.count}" for word, said in SAYINGS.items() if word in words)
         which = " or ".join(dict.fromkeys(item.comparison.settings.headline_name for item in studies))
         sentences.append(
             f"**Lever{lead}: none moved the frontier out, by {which}.** Of {len(verdicts)} arms x masks {counts}."
@@ -136,9 +139,6 @@ def lever_sentences(studies: Sequence[StudyEvidence], lead: str = "", *, name_st
             told = moved
             sentences += [_lever_sentence(f"{lead} for {mask}", rows, name_studies)] if len(rows) else []
     return sentences
-
-
-_PLURAL = {"undecided": "are undecided", "moves in": "move in", "slides": "slide", "stays": "stay", "crosses": "cross"}
 
 
 def _lever_sentence(whose: str, rows: pd.DataFrame, name_studies: bool) -> str:
@@ -160,7 +160,9 @@ def _lever_sentence(whose: str, rows: pd.DataFrame, name_studies: bool) -> str:
 def _lever(row: pd.Series) -> str:
     text = f"gains {with_interval(row, 'gain')} {row['statistic']} over {row['baseline']} ({row['n_seeds']} seeds)"
     if row["cost"] == "unknown":
-        return f"{text}, its training time is not known"
+        if pd.isna(row["added"]):
+            return f"{text}, its training time is not known"
+        return f"{text} for {row['added']:+.2f} min of training ({TOO_FEW_SEEDS})"
     time = f"{row['added']:+.2f} min [{row['added_low']:+.2f}, {row['added_high']:+.2f}]"
     text += f" for {time} on top of {row['baseline_minutes']:.2f} min of training"
     return text if row["cost"] == "none shown" else f"{text}, {row['per_minute']:.3g} per added minute"

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from experiments import run_store as store
+from experiments.frontier.verdict_words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, UNDECIDED
+from experiments.report.not_trained import not_trained
 from experiments.report.study_evidence import StudyEvidence
 from experiments.report.verdict_text import number, row_of, signed, with_interval
 
@@ -25,6 +27,7 @@ _MOST_LISTED = 12
 def next_sentences(studies: Sequence[StudyEvidence], *, name_studies: bool) -> list[str]:
     """Apply the rules, cheapest remedy first.
 
+    0. Runs that are not trained: train them; neither a threshold nor a seed helps there.
     1. A mask whose frontier no arm moves out, and whose baseline has a tuned F1 above its natural one by more than the
        margin, or an arm that only slides: tune the threshold, no training.
     2. An arm that crosses: choose by the recall that is needed.
@@ -35,11 +38,26 @@ def next_sentences(studies: Sequence[StudyEvidence], *, name_studies: bool) -> l
         studies: On the same data.
         name_studies: Whether a sentence names its study.
     """
-    sentences = [*_thresholds(studies, name_studies)]
+    sentences = [*_training(studies, name_studies), *_thresholds(studies, name_studies)]
     for item in studies:
         lead = f"{item.name}: " if name_studies else ""
         sentences += [f"**Next: {lead}{text}" for text in (*_crossings(item), *_seeds(item))]
     return sentences + [f"**Next: {text}" for text in _levers(studies)]
+
+
+def _training(studies: Sequence[StudyEvidence], name_studies: bool) -> list[str]:
+    """Rule 0."""
+    sentences = []
+    for item in studies:
+        told = not_trained(item.comparison, item.arm_names)
+        if told:
+            lead = f"{item.name}: " if name_studies else ""
+            sentences.append(
+                f"**Next: {lead}train what is not trained.** {told.replace('**', '')} More seeds or test images "
+                "would not change that: look at the loss in `history.csv`, train longer (`trainer.max_steps`), or "
+                "change the learning rate (`optimizer.lr`)."
+            )
+    return sentences
 
 
 def _thresholds(studies: Sequence[StudyEvidence], name_studies: bool) -> list[str]:
@@ -60,7 +78,10 @@ def _threshold(item: StudyEvidence, mask: str) -> list[str]:
     """Rule 1 for one mask."""
     verdicts = item.comparison.verdicts
     own = verdicts[verdicts["mask"] == mask] if len(verdicts) else verdicts
-    if len(own) and (own["verdict"] == "moves out").any():
+    if len(own) and (own["verdict"] == MOVES_OUT).any():
+        return []
+    scores = item.comparison.scores
+    if not scores["trained"][(scores["arm"] == item.study.baseline) & (scores["mask"] == mask)].all():
         return []
     points = item.comparison.points
     rows = points[(points["arm"] == item.study.baseline) & (points["mask"] == mask)]
@@ -69,7 +90,7 @@ def _threshold(item: StudyEvidence, mask: str) -> list[str]:
         return []
     natural, tuned = (wide["f1", point].to_numpy(dtype=np.float64) for point in ("natural", "tuned"))
     change = tuned - natural
-    slides = own[own["verdict"] == "slides"] if len(own) else own
+    slides = own[own["verdict"] == SLIDES] if len(own) else own
     if np.isnan(change).any() or not (change.mean() > item.comparison.settings.margin or len(slides)):
         return []
     names = item.arm_names
@@ -96,7 +117,7 @@ def _crossings(item: StudyEvidence) -> list[str]:
     verdicts, names = item.comparison.verdicts, item.arm_names
     if not len(verdicts):
         return []
-    crossing = verdicts[verdicts["verdict"] == "crosses"]
+    crossing = verdicts[verdicts["verdict"] == CROSSES]
     return [
         f"choose {names[row['arm']]} or {names[row['baseline']]} on {row['mask']} by the recall you need.** Their "
         f"frontiers cross: {names[row['arm']]} is {row['reason']}.{_best_point(row)}"
@@ -106,9 +127,9 @@ def _crossings(item: StudyEvidence) -> list[str]:
 
 def _best_point(row: pd.Series) -> str:
     """Say which of two crossing frontiers holds the better F1, where that is shown."""
-    if row["verdict_f1"] not in ("moves out", "moves in"):
+    if row["verdict_f1"] not in (MOVES_OUT, MOVES_IN):
         return ""
-    better = "higher" if row["verdict_f1"] == "moves out" else "lower"
+    better = "higher" if row["verdict_f1"] == MOVES_OUT else "lower"
     return f" Its tuned F1 is {better}, by {with_interval(row, 'f1_gain')}."
 
 
@@ -117,8 +138,10 @@ def _seeds(item: StudyEvidence) -> list[str]:
     verdicts, names = item.comparison.verdicts, item.arm_names
     if not len(verdicts):
         return []
-    rows = verdicts[verdicts["verdict"] == "undecided"]
+    rows = verdicts[verdicts["verdict"] == UNDECIDED]
     have = int(verdicts["n_seeds"].max())
+    if (verdicts["verdict"] == NOT_TRAINED).all():
+        return []
     if have == 1:
         return [f"a second and a third seed.** One seed decides nothing; finish the study with {_seed_list(3)}."]
     if not len(rows):
@@ -160,7 +183,8 @@ def _seed_list(count: int) -> str:
 def _levers(studies: Sequence[StudyEvidence]) -> list[str]:
     """Rule 4."""
     verdicts = pd.concat([item.comparison.verdicts for item in studies], ignore_index=True)
-    if not len(verdicts) or (verdicts[["verdict", "verdict_f1"]] == "moves out").any(axis=None):
+    verdicts = verdicts[verdicts["verdict"] != NOT_TRAINED] if len(verdicts) else verdicts
+    if not len(verdicts) or (verdicts[["verdict", "verdict_f1"]] == MOVES_OUT).any(axis=None):
         return []
     axes = sorted({axis.split("@")[0] for item in studies for axis in item.study.axes})
     untried = [name for name, keys in LEVERS.items() if not any(re.fullmatch(keys, axis) for axis in axes)]

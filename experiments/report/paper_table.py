@@ -8,8 +8,10 @@ import pandas as pd
 
 from experiments.comparable import short_names
 from experiments.frontier.comparison import Comparison
+from experiments.frontier.verdict_words import NOT_TRAINED
 from experiments.report.study_size import correction, counted
 from experiments.report.text_table import markdown_table
+from experiments.report.verdict_text import no_interval
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -118,9 +120,11 @@ def _row(table: pd.DataFrame, arm: str, mask: str) -> pd.Series | None:
 
 
 def _interval(row: pd.Series, name: str) -> str:
-    ends = [_signed(row[f"{name}_{end}"], 3) for end in ("low", "high")]
-    low, high = ("?" if end == "-" else end for end in ends)  # one seed: no interval
-    return "-" if pd.isna(row[name]) else f"{_signed(row[name], 3)} [{low}, {high}]"
+    if pd.isna(row[name]) or row["verdict"] == NOT_TRAINED:
+        return "-"
+    low, high = (row[f"{name}_{end}"] for end in ("low", "high"))
+    brackets = no_interval(row["n_seeds"]) if pd.isna(low) else f"{_signed(low, 3)}, {_signed(high, 3)}"
+    return f"{_signed(row[name], 3)} [{brackets}]"
 
 
 def _signed(value: float, digits: int) -> str:
@@ -136,7 +140,12 @@ def _ratio(value: float) -> str:
 
 def _latex_numbers(cell: str) -> str:
     """Set a cell of numbers in math mode, so that its signs are minus signs; an undefined one is a dash."""
-    return "--" if cell == "-" else f"${cell}$" if cell else ""
+    if not cell or cell == "-":
+        return "--" if cell else ""
+    number, _, brackets = cell.partition(" [")
+    if brackets and brackets[0].isalpha():
+        return f"${number}$ [{brackets}"
+    return f"${cell}$"
 
 
 def _escape_markdown(cell: str) -> str:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
+from experiments.frontier.verdict_words import NOT_TRAINED
 from experiments.report.checklist import checklist
 from experiments.report.conclusion import conclusion
 from experiments.report.known_ceiling import Ceiling
@@ -86,6 +87,11 @@ def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]
     slide = row_of(comparison.slides, arm, mask)
     parts = row_of(comparison.decomposition, arm, mask)
     base = names[comparison.baseline]
+    left_out = [f"Left out: {verdict['seeds_left_out']}."] if verdict["seeds_left_out"] else []
+    if verdict["verdict"] == NOT_TRAINED:
+        opening = f"**{mask}: {NOT_TRAINED}.** {_capital(str(verdict['reason']))}."
+        level = f"Mean AP {verdict['arm_ap']:.3g} against {verdict['baseline_ap']:.3g} of {base}."
+        return " ".join([opening, level, "No verdict rests on it, and more seeds would not give one.", *left_out])
     sentences = [
         f"**{mask}: {verdict['verdict']}.** {_capital(str(verdict['reason']))}.",
         f"Natural recall {number(slide['baseline_natural_recall'])} -> {number(slide['natural_recall'])}, precision "
@@ -103,8 +109,7 @@ def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]
         sentences.append(f"By tuned F1 the verdict is {verdict['verdict_f1']}: {verdict['reason_f1']}.")
         sentences += _where(verdict)
     sentences += [f"{_capital(str(text))}." for text in (verdict["advice"],) if text]
-    sentences += [f"Left out: {verdict['seeds_left_out']}."] if verdict["seeds_left_out"] else []
-    return " ".join(sentences)
+    return " ".join([*sentences, *left_out])
 
 
 def _same_as(slide: pd.Series, base: str) -> str:
@@ -150,6 +155,7 @@ _WORDS = """## Words
 | slides, stays | the frontier is shown to be the same within the margin; the natural point went elsewhere, or stayed |
 | crosses | shown to be better at some recalls and worse at others |
 | undecided | none of these is shown with these seeds and images |
+| not trained | the AP of some run of the arm or the baseline is not shown to be above that of random scores |
 | group | test images that belong together; an image unless the data say otherwise |
 | simultaneous band | an interval for the difference of precision that holds at all recalls at once |
 | theory | what a loss's optimum does to the logits of plain BCE's: a positive weight w adds ln w, focal bends them |
@@ -160,14 +166,14 @@ _FILES = """## Files
 
 | file | one row per |
 |---|---|
-| `verdicts.csv` | arm and mask: both verdicts, gains with intervals, p values, reasons, advice |
+| `verdicts.csv` | arm and mask: both verdicts, gains with intervals, levels of AP, p values, reasons, advice |
 | `metrics.csv` | arm, seed, split, mask and operating point: precision, recall, F1, AP, counts; background rows |
 | `image_means.csv` | arm, seed, mask and operating point: means over images of each image's own values |
 | `matched.csv` | arm, mask and level: precision at the same recall, recall at the same precision |
 | `slides.csv` | arm and mask: the baseline's threshold with the same recall, as a shift in logits |
 | `decomposition.csv` | arm and mask: change of natural F1 = frontier part + threshold part |
 | `controls.csv` | arm, mask and control: what the baseline reaches without training |
-| `scores.csv` | arm, seed and mask: calibration and ties of the scores |
+| `scores.csv` | arm, seed and mask: calibration and ties of the scores, AP beside chance |
 | `curves.csv` | arm, mask and recall: mean precision and the range over seeds |
 | `verdicts.tex`, `verdicts.md` | arm and mask: the table of verdicts for a paper |
 | `holes.csv` | run that is not there or not complete |

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from experiments.frontier.above_chance import above_chance
+from experiments.frontier.group_sweep import SweepGrid, group_sweep
+from experiments.frontier.run_numbers import run_points
+from experiments.frontier.run_scores import RunScores
 from experiments.report.text_table import text_table
-from experiments.run_store import METRICS_FILE, read_info
+from experiments.run_store import METRICS_FILE, read_info, read_scores
 
 
 def print_run(folder: Path) -> None:
@@ -26,10 +31,27 @@ def print_run(folder: Path) -> None:
         for _, row in test.iterrows()
     ]
     print(text_table(headers, rows))
+    for line in _not_trained(folder):
+        print(line)
     print(
         f"{info['images']['test']} test images, seed {info['seed']}, {info['updates']} updates, "
         f"{info['wall_seconds']:.0f} s on {info['device']}; everything in {folder}"
     )
+
+
+def _not_trained(folder: Path) -> list[str]:
+    """Name the masks whose AP is not shown to be above that of random scores."""
+    test = read_scores(folder)["test"]
+    names, group_of = test.groups()
+    points = run_points(RunScores(None, test), group_of, len(names), beta=1.0, extra={}).points["natural"]
+    lines = []
+    for mask, name in enumerate(test.masks):
+        sweep = group_sweep(test, mask, group_of, SweepGrid(np.zeros(0), np.zeros(0)))
+        counts = points.n_positive[:, mask], points.n_negative[:, mask]
+        level = above_chance(sweep.average_precision, *counts)
+        if level.untrained:
+            lines.append(f"not trained: {name} is not shown to be better than random scores, {level.text} (test)")
+    return lines
 
 
 _COLUMNS = ("probability", "precision", "recall", "f1", "ap")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from experiments.comparable import StudyRuns
 from experiments.frontier.comparison import Comparison
+from experiments.frontier.paired_difference import MIN_SEEDS
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class StudySize:
         level: Intervals cover 1 - level.
         margin: Smallest difference that matters.
         n_comparisons: Comparisons beside this one in the study, itself included (one for each condition).
+        few_seeds: Whether no arm has seeds enough for an interval.
     """
 
     seeds: str
@@ -25,6 +27,7 @@ class StudySize:
     level: float
     margin: float
     n_comparisons: int = 1
+    few_seeds: bool = False
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison) -> StudySize:
@@ -38,6 +41,7 @@ class StudySize:
             level=comparison.settings.level,
             margin=comparison.settings.margin,
             n_comparisons=comparison.settings.n_comparisons,
+            few_seeds=max(map(len, study.complete.values())) < MIN_SEEDS,
         )
 
     @property
@@ -48,10 +52,19 @@ class StudySize:
     @property
     def interval(self) -> str:
         """How intervals are made."""
+        if self.few_seeds:
+            return f"no intervals (too few seeds for an interval, which takes {MIN_SEEDS})"
         return (
             f"{100 * (1 - self.level):g} % intervals of the paired two-way t (seeds and test groups), "
             "not adjusted for the number of arms and masks"
         )
+
+    @property
+    def brackets(self) -> str:
+        """What stands in brackets after an estimate."""
+        if self.few_seeds:
+            return f"too few seeds for an interval, which takes {MIN_SEEDS}"
+        return f"[{100 * (1 - self.level):g} % intervals] for new seeds and new test images, training set as it is"
 
     @property
     def corrected(self) -> str:

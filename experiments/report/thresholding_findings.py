@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.frontier.treatments import TREATMENTS, UNTREATED
+from experiments.frontier.verdict_words import NOT_TRAINED, UNDECIDED
 from experiments.report.verdict_text import with_interval
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _RECALIBRATIONS = ("platt", "isotonic")
 def findings(found: Thresholding) -> list[str]:
     """Sentences for what the numbers show; a sentence without evidence does not appear."""
     return [
+        *_not_trained(found),
         *_frontier(found),
         *_extremes(found),
         *_harm(found),
@@ -29,6 +31,20 @@ def findings(found: Thresholding) -> list[str]:
     ]
 
 
+def _not_trained(found: Thresholding) -> list[str]:
+    """Tell which arms have no frontier whose thresholds would be worth tuning."""
+    verdicts = found.verdicts
+    if not len(verdicts):
+        return []
+    rows = verdicts[verdicts["verdict"] == NOT_TRAINED].drop_duplicates(["source_arm", "mask"])
+    arms = [
+        f"{found.names[row['source_arm']]}, mask {row['mask']} (AP {row['baseline_ap']:.3g} at a prevalence of "
+        f"{row['prevalence']:.3g})"
+        for _, row in rows.iterrows()
+    ]
+    return [f"**Not trained**, in all seeds or in some: {'; '.join(arms)}. No verdict rests on them."] if arms else []
+
+
 def _frontier(found: Thresholding) -> list[str]:
     """Tell whether any frontier moved, and where the natural points went."""
     verdicts = found.verdicts
@@ -36,7 +52,7 @@ def _frontier(found: Thresholding) -> list[str]:
         return []
     gains = verdicts[["ap_gain", "ap_gain_low", "ap_gain_high"]].to_numpy(dtype=np.float64)
     counts = verdicts["verdict"].value_counts()
-    order = sorted(counts.index, key=lambda word: word == "undecided")  # last: a remark on it follows
+    order = sorted(counts.index, key=lambda word: word == UNDECIDED)  # last: a remark on it follows
     told = ", ".join(f"{word} {counts[word]}" for word in order)
     words = f"Verdicts: {told}{_undecided(found)}."
     # Intervals are undefined where a treatment could be fitted in one seed alone.
@@ -63,7 +79,7 @@ def _frontier(found: Thresholding) -> list[str]:
 
 def _undecided(found: Thresholding) -> str:
     """Say of how many undecided verdicts only the operating point is in doubt."""
-    reasons = found.verdicts.loc[found.verdicts["verdict"] == "undecided", "reason"]
+    reasons = found.verdicts.loc[found.verdicts["verdict"] == UNDECIDED, "reason"]
     count = int(reasons.str.startswith("the frontier is the same").sum())
     if not count:
         return ""

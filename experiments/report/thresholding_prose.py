@@ -24,7 +24,8 @@ def thresholding_text(found: Thresholding) -> str:
     headers, rows = value_rows(found, "f1", number)
     note = f"F1 at probability 0.5 on test, means over {found.seeds}; source: {found.source}"
     plain = [f"- {line.replace('**', '')}" for line in findings(found)]
-    return "\n".join(["", text_table(headers, rows), "", note, *plain])
+    first = plain[:1] if plain and plain[0].startswith("- Not trained") else []
+    return "\n".join([*first, "", text_table(headers, rows), "", note, *plain[len(first) :]])
 
 
 def thresholding_markdown(found: Thresholding, caption: str) -> str:

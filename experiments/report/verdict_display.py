@@ -15,19 +15,11 @@ from matplotlib.patches import Rectangle
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
+from experiments.frontier.verdict_words import NOT_TRAINED
 from experiments.report.display import check_axes, figure_of, gain_table
 from experiments.report.study_size import StudySize
 from experiments.report.style import COLUMN, PAGE, QUIET, RC, signed
-
-SHADES = {
-    "moves out": "#9fd3bf",
-    "moves in": "#e9a27c",
-    "crosses": "#e3c3d8",
-    "slides": "#bcd9ee",
-    "stays": "#e4e4e4",
-    "undecided": "#ffffff",
-}
-"""Fill of a cell by its word; the word itself stands in it, so that nothing rests on colour."""
+from experiments.report.verdict_words import SAYINGS, UNSHOWN
 
 
 @dataclass(frozen=True)
@@ -71,9 +63,16 @@ class VerdictDisplay:
         return (
             f"Verdict on each arm against {self.names[self.baseline]}, per mask ({self.size.text}; margin "
             f"±{self.size.margin:g}, {self.size.corrected}), with the gain in "
-            f"{self.headline} and half the width of its {100 * (1 - self.size.level):g} % interval. The interval is "
-            "the cell's own and the verdict is corrected for all cells, so an interval without 0 can still be "
-            "undecided. A last line names the verdict by tuned F1 where it is another."
+            f"{self.headline}{self._interval} A last line names the verdict by tuned F1 where it is another."
+        )
+
+    @property
+    def _interval(self) -> str:
+        if self.size.few_seeds:
+            return f"; {self.size.brackets}."
+        return (
+            f" and half the width of its {100 * (1 - self.size.level):g} % interval. The interval is the cell's own "
+            "and the verdict is corrected for all cells, so an interval without 0 can still be undecided."
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -107,13 +106,13 @@ class VerdictDisplay:
             return
         cell = found.iloc[0]
         word = str(cell["verdict"])
-        fill = SHADES[word]
-        edge: dict[str, Any] = {"edgecolor": QUIET if word == "undecided" else "white", "linewidth": 0.6}
+        fill = SAYINGS[cell["verdict"]].shade
+        edge: dict[str, Any] = {"edgecolor": QUIET if word in UNSHOWN else "white", "linewidth": 0.6}
         ax.add_patch(Rectangle((column + 0.02, row + 0.04), 0.96, 0.92, facecolor=fill, **edge))
-        lines = [f"{signed(cell['gain'])} ±{_half(cell)}"]
+        lines = [] if word == NOT_TRAINED else [f"{signed(cell['gain'])}{_half(cell)}"]
         if cell["verdict_f1"] != word:
             lines.append(f"F1: {cell['verdict_f1']}")
-        weight = "normal" if word == "undecided" else "bold"
+        weight = "normal" if word in UNSHOWN else "bold"
         ax.text(
             column + 0.5, row + 0.52 - 0.155 * len(lines), word, ha="center", va="center", fontsize=7.5, weight=weight
         )
@@ -124,4 +123,4 @@ class VerdictDisplay:
 
 def _half(cell: pd.Series) -> str:
     half = 0.5 * (cell["gain_high"] - cell["gain_low"])
-    return "?" if half != half else f"{half:.3f}"
+    return "" if half != half else f" ±{half:.3f}"

@@ -9,15 +9,20 @@ import pandas as pd
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
+from experiments.frontier.paired_difference import MIN_SEEDS
+from experiments.frontier.verdict_words import NOT_TRAINED, UNDECIDED
 from experiments.report.known_ceiling import Ceiling
+from experiments.report.not_trained import not_trained
 from experiments.report.study_size import StudySize
 from experiments.report.text_table import fitted_table, terminal_width
+
+TOO_FEW_SEEDS = "too few seeds for an interval"
 
 
 def verdict_text(
     study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None, width: int | None = None
 ) -> str:
-    """Write the verdicts, a block per mask, then the holes and what to keep in mind.
+    """Write what is not trained, then the verdicts, a block per mask, the holes and what to keep in mind.
 
     Args:
         study: The runs.
@@ -26,8 +31,9 @@ def verdict_text(
         width: Columns of the terminal; None asks it (`terminal_width`). Narrow terminals lose the right-hand columns
             first.
     """
-    table = fitted_table(*verdict_rows(study, comparison), width=width or terminal_width(), keep=4)
-    return "\n".join(["", table, "", *footnotes(study, comparison, ceiling)])
+    table = fitted_table(*verdict_rows(study, comparison), width=width or terminal_width(), keep=5)
+    warned = not_trained(comparison, short_names(list(study.complete))).replace("**", "")
+    return "\n".join([warned, *([""] if warned else []), table, "", *footnotes(study, comparison, ceiling)])
 
 
 def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -37,7 +43,14 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
     """
     names = short_names(list(study.complete))
     gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision"}
-    headers = ["mask", "arm", "verdict", f"{gain[comparison.settings.headline]} gain", "would decide"]
+    headers = [
+        "mask",
+        "arm",
+        "verdict",
+        "AP (prevalence)",
+        f"{gain[comparison.settings.headline]} gain",
+        "would decide",
+    ]
     headers += ["recall", "precision", "F1", "verdict F1", "tuned F1 gain", "baseline threshold"]
     rows: list[list[str]] = []
     base = names[study.baseline]
@@ -46,7 +59,21 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
             rows.append([])
         natural = comparison.points[(comparison.points["mask"] == mask) & (comparison.points["point"] == "natural")]
         means = natural.groupby("arm")[["recall", "precision", "f1"]].mean()
-        rows.append([mask, base, "(baseline)", "", "", *_numbers(means, study.baseline), "", "", ""])
+        levels = _levels(comparison.scores, mask)
+        rows.append(
+            [
+                mask,
+                base,
+                "(baseline)",
+                levels.get(study.baseline, "-"),
+                "",
+                "",
+                *_numbers(means, study.baseline),
+                "",
+                "",
+                "",
+            ]
+        )
         for _, row in _of_mask(comparison.verdicts, mask).iterrows():
             arm = str(row["arm"])
             rows.append(
@@ -54,6 +81,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
                     mask,
                     names[arm],
                     str(row["verdict"]),
+                    levels.get(arm, "-"),
                     with_interval(row, "headline_gain"),
                     would_decide(row),
                     *_numbers(means, arm),
@@ -73,8 +101,17 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
             if row["threshold"] == 0:  # theory says the natural point itself: the baseline's own row
                 continue
             if not any(line[:2] == [mask, label] for line in rows):
-                rows.append([mask, label, "(no training)", "", "", *point, "", "", ""])
+                rows.append([mask, label, "(no training)", "", "", "", *point, "", "", ""])
     return headers, rows
+
+
+def _levels(scores: pd.DataFrame, mask: str) -> dict[str, str]:
+    """AP of each arm, mean over its seeds, and the prevalence beside it: "0.612 (0.031)"."""
+    means = scores[scores["mask"] == mask].groupby("arm")[["average_precision", "prevalence"]].mean()
+    return {
+        str(arm): "-" if pd.isna(row.iloc[0]) else f"{row.iloc[0]:.3f} ({row.iloc[1]:.3g})"
+        for arm, row in means.iterrows()
+    }
 
 
 def _of_mask(table: pd.DataFrame, mask: str) -> pd.DataFrame:
@@ -102,23 +139,27 @@ def row_of(table: pd.DataFrame, arm: str, mask: str) -> pd.Series:
     return table[(table["arm"] == arm) & (table["mask"] == mask)].iloc[0]
 
 
-def listed(words: Sequence[str]) -> str:
-    """Name things in a sentence: a, b and c."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
 def number(value: object) -> str:
     """Format a ratio; a dash where it is undefined."""
     return "-" if pd.isna(value) else f"{value:.2f}"  # type: ignore[call-overload]
 
 
 def with_interval(row: pd.Series, name: str) -> str:
-    """Format an estimate and its interval: +.012 [-.003, +.027]."""
-    values = [row[name], row[f"{name}_low"], row[f"{name}_high"]]
-    if pd.isna(values[0]):
+    """Format an estimate and its interval, or why there is none: +.012 [-.003, +.027].
+
+    A dash where there is no estimate, and where the row's verdict is that something is not trained.
+    """
+    estimate, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    if pd.isna(estimate) or row.get("verdict") == NOT_TRAINED:
         return "-"
-    low, high = ("?" if pd.isna(value) else signed(value) for value in values[1:])
-    return f"{signed(values[0])} [{low}, {high}]"
+    if pd.isna(low) or pd.isna(high):
+        return f"{signed(estimate)} [{no_interval(row['n_seeds'])}]"
+    return f"{signed(estimate)} [{signed(low)}, {signed(high)}]"
+
+
+def no_interval(n_seeds: int) -> str:
+    """Say why an estimate has no interval."""
+    return TOO_FEW_SEEDS if n_seeds < MIN_SEEDS else "no interval"
 
 
 def signed(value: float) -> str:
@@ -128,7 +169,7 @@ def signed(value: float) -> str:
 
 def would_decide(row: pd.Series) -> str:
     """Say how many seeds, or else test groups, in all would decide an undecided verdict; a dash where neither would."""
-    if row["verdict"] != "undecided":
+    if row["verdict"] != UNDECIDED:
         return ""
     for name in ("seeds", "groups"):
         if np.isfinite(row[f"needed_{name}"]):
@@ -159,13 +200,13 @@ def footnotes(
     size = StudySize.of(study, comparison)
     both = "" if settings.headline == "f1" else f", for {settings.headline_name} and for tuned F1 each"
     notes = [
-        f"{size.text}; margin ±{settings.margin:g}, {size.corrected}{both}; "
-        f"[{100 * (1 - settings.level):g} % intervals] for new seeds and new test images, training set as it is.",
+        f"{size.text}; margin ±{settings.margin:g}, {size.corrected}{both}; {size.brackets}.",
         "An interval is a row's own. A verdict has to hold over all rows, and where seeds are few it takes part of its "
         "variance from the other rows: so a row can be undecided although its interval leaves out 0.",
     ]
     if columns:
         notes.append(
+            "AP (prevalence): level of the frontier, beside the AP of one score for all pixels. "
             "recall, precision: at the natural point (probability 0.5). "
             "would decide: seeds or test groups in all, if the gain stays as it is; -: neither alone would. "
             "baseline threshold: where it has the arm's recall, and the shift of its logits that does the same; "

@@ -264,7 +264,7 @@ def _fit_and_score(
     )
     constant = [mask for index, mask in enumerate(data.masks) if _is_constant(test, index)]
     if len(constant) == len(data.masks):
-        return {**found, "status": "diverged", "reason": "the output is the same for every test pixel"}
+        return {**found, "status": "diverged", "reason": store.CONSTANT_OUTPUT, "constant_masks": constant}
     return {**found, "status": "complete", "constant_masks": constant}
 
 

@@ -79,6 +79,12 @@ def write_study(root, *, arms=ARMS, seeds=(0, 1, 2), masks=("thin", "dots"), exa
 
 
 @pytest.fixture(scope="session")
+def on_disk():
+    """How runs are written, and the scores that they hold: (write_study, image_scores)."""
+    return write_study, image_scores
+
+
+@pytest.fixture(scope="session")
 def make_study(tmp_path_factory):
     """Write a study as asked for and compare it: (runs, comparison)."""
 

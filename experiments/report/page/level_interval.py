@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.frontier.paired_difference import difference_of
+from experiments.frontier.paired_difference import MIN_SEEDS, difference_of
+from experiments.report.verdict_text import TOO_FEW_SEEDS
 
 
 def level_interval(rows: NDArray[np.float64], level: float) -> NDArray[np.float32]:
@@ -18,7 +19,7 @@ def level_interval(rows: NDArray[np.float64], level: float) -> NDArray[np.float3
         level: The interval covers 1 - level.
 
     Returns:
-        (K, 2), low and high; NaN with one seed or one group, and where a value is undefined.
+        (K, 2), low and high; NaN with fewer than `MIN_SEEDS` seeds or one group, and where a value is undefined.
     """
     low, high = difference_of(rows[:, 0], rows[:, 1:]).interval(level)
     return np.clip(np.stack([low, high], axis=1), 0.0, 1.0).astype(np.float32)
@@ -26,8 +27,8 @@ def level_interval(rows: NDArray[np.float64], level: float) -> NDArray[np.float3
 
 def why_none(n_seeds: int, n_groups: int) -> str:
     """Say why a level has no interval at all; empty where it can have one."""
-    if n_seeds < 2:
-        return "no interval: one seed, so how much the seed matters is unknown"
+    if n_seeds < MIN_SEEDS:
+        return f"{TOO_FEW_SEEDS}: {n_seeds}, where {MIN_SEEDS} are needed"
     if n_groups < 2:
         return "no interval: one test group, so how much the test set matters is unknown"
     return ""

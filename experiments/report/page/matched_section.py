@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import pandas as pd
 
 from experiments.frontier.comparison import Comparison
+from experiments.frontier.paired_difference import MIN_SEEDS
 from experiments.report.page.markup import NONE, table, text, typeset
-from experiments.report.verdict_text import signed
+from experiments.report.verdict_text import TOO_FEW_SEEDS, signed
 
 _KINDS = {
     "precision at recall": ("recall", "precision"),
@@ -20,6 +21,7 @@ def matched_section(comparison: Comparison, names: Mapping[str, str]) -> str:
     """Write the tables of all masks; the script shows one mask's at a time. HTML."""
     if not len(comparison.matched):
         return "<p>Only the baseline has complete runs.</p>"
+    few = f" Without brackets: {TOO_FEW_SEEDS}." if (comparison.matched["n_seeds"] < MIN_SEEDS).any() else ""
     parts = []
     for kind, (held, read) in _KINDS.items():
         tables = [_table(comparison, names, index, kind, held, read) for index in range(len(comparison.masks))]
@@ -30,7 +32,7 @@ def matched_section(comparison: Comparison, names: Mapping[str, str]) -> str:
     return "\n".join(parts) + (
         '<p class="fine">Bold: the interval of this one level excludes 0. '
         "<mark>Marked</mark>: so does the simultaneous band over all levels of the arm and mask. "
-        "Unreachable: some run has no threshold near that level; nothing is interpolated.</p>"
+        f"Unreachable: some run has no threshold near that level; nothing is interpolated.{few}</p>"
     )
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from experiments.frontier.score_codes import NATURAL_CODE
 from experiments.report.example_choice import ExampleChoice
+from experiments.report.listing import listed
 from experiments.report.page.packed import packed
 from experiments.report.page.threshold_curve import ThresholdCurve
-from experiments.report.verdict_text import listed
 
 OUTCOMES = {"found": "#111111", "false alarm": "#D55E00", "missed": "#5cc0f5"}
 """Colours of hits, false alarms and misses, those of the example figure, in this order."""

@@ -12,18 +12,7 @@ from experiments.report.conclusion import conclusion
 from experiments.report.page.markup import marked, table, text, typeset
 from experiments.report.prose import paragraph
 from experiments.report.verdict_text import row_of, with_interval
-
-_SIGNS = {"moves out": "▲", "moves in": "▼", "crosses": "✕", "slides": "↔", "stays": "=", "undecided": "?"}
-
-
-_MEANS = {
-    "moves out": "a better frontier",
-    "moves in": "a worse frontier",
-    "crosses": "better at some recalls, worse at others",
-    "slides": "the same frontier, another threshold",
-    "stays": "the same frontier and threshold",
-    "undecided": "these seeds and images cannot tell",
-}
+from experiments.report.verdict_words import SAYINGS
 
 
 def answer(comparison: Comparison, names: Mapping[str, str]) -> str:
@@ -45,16 +34,18 @@ def matrix(study: StudyRuns, comparison: Comparison) -> str:
             word = str(row["verdict"])
             gain = text(typeset(with_interval(row, "headline_gain")))
             gain = gain.replace(" [", " <small>[").replace("]", "]</small>")
-            sign = f'<i aria-hidden="true">{_SIGNS.get(word, "")}</i>'
+            sign = f'<i aria-hidden="true">{SAYINGS[row["verdict"]].sign}</i>'
             cells.append(
                 f'<span class="of">{text(mask)}</span>'
                 f'<span class="verdict {text(word.replace(" ", "-"))}">{sign} {text(word)}</span>'
                 f'<span class="gain">{gain}</span>'
+                f"{_levels(row)}"
                 f"{_by_f1(row)}"
             )
         rows.append(cells)
     headline = comparison.settings.headline_name
-    caption = f"{headline} gain over {names[study.baseline]}, with its interval"
+    base = names[study.baseline]
+    caption = f"{headline} gain over {base}, with its interval; AP of the arm, of {base}, and the prevalence"
     return table(["", *map(text, comparison.masks)], rows, caption=caption, attributes='id="verdicts"')
 
 
@@ -64,8 +55,8 @@ def key_of_words(comparison: Comparison) -> str:
         return ""
     found = {*comparison.verdicts["verdict"], *comparison.verdicts["verdict_f1"]}
     words = "".join(
-        f'<div><dt><i aria-hidden="true">{_SIGNS[word]}</i> {word}</dt><dd>{means}</dd></div>'
-        for word, means in _MEANS.items()
+        f'<div><dt><i aria-hidden="true">{said.sign}</i> {word}</dt><dd>{said.means}</dd></div>'
+        for word, said in SAYINGS.items()
         if word in found
     )
     return (
@@ -80,6 +71,14 @@ _OF = {
     "fbeta": "F-beta is its F1 with recall weighed otherwise, at the threshold that was best on validation.",
     "mean_precision": "Mean precision is its mean height over the recalls that were asked for.",
 }
+
+
+def _levels(row: pd.Series) -> str:
+    """AP of arm and baseline and the prevalence, the AP of one score for all pixels; HTML."""
+    if pd.isna(row["arm_ap"]) or pd.isna(row["baseline_ap"]):
+        return ""
+    shown = f"AP {row['arm_ap']:.3f} / {row['baseline_ap']:.3f} / {row['prevalence']:.3g}"
+    return f'<span class="gain"><small>{text(shown)}</small></span>'
 
 
 def _by_f1(row: pd.Series) -> str:

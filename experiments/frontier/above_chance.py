@@ -1,0 +1,140 @@
+"""Whether a run is trained at all: its average precision beside that of random scores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+_PRIOR_SPREAD = float(np.log(2.0))
+"""Spread over groups of the odds of AP that is expected before a group is seen: a factor of two."""
+_PRIOR_DF = 2.0
+"""Groups that this expectation counts like."""
+
+
+@dataclass(frozen=True)
+class AboveChance:
+    """Level of one run's average precision beside that of random scores.
+
+    Args:
+        average_precision: pooled over the test images; NaN without a positive.
+        prevalence: share of positives; the AP of one score for every pixel.
+        chance: expected AP of random scores; hardly above the prevalence unless positives are few.
+        low: lower end of the one-sided interval of the AP, for new test groups.
+        constant: every pixel has the same score.
+    """
+
+    average_precision: float
+    prevalence: float
+    chance: float
+    low: float
+    constant: bool = False
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the AP is not shown to be above chance; False where it is undefined."""
+        return self.low <= self.chance
+
+    @property
+    def text(self) -> str:
+        """Level in words: "AP 0.031 at a prevalence of 0.030"."""
+        one_score = "one score for all pixels, " if self.constant else ""
+        return f"{one_score}AP {self.average_precision:.3g} at a prevalence of {self.prevalence:.3g}"
+
+
+def chance_average_precision(n_positive: ArrayLike, n_pixels: ArrayLike) -> NDArray[np.float64]:
+    """Return the expected AP of P positives among N pixels in random order, without ties.
+
+    E[AP] = (H_N + (N - H_N) (P - 1) / (N - 1)) / N, with the harmonic number H_N = 1 + 1/2 + ... + 1/N.
+
+    Args:
+        n_positive: P, at least 1.
+        n_pixels: N.
+
+    Returns:
+        NaN where P is 0.
+
+    Reference: Bestgen 2015.
+
+    >>> float(chance_average_precision(1, 2))  # first or second: AP 1 or 1/2
+    0.75
+    """
+    positive, pixels = np.asarray(n_positive, np.float64), np.asarray(n_pixels, np.float64)
+    harmonic = special.digamma(pixels + 1.0) + np.euler_gamma
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (positive - 1.0) / np.maximum(pixels - 1.0, 1.0)
+        return np.where(positive > 0, (harmonic + (pixels - harmonic) * share) / pixels, np.nan)
+
+
+def above_chance(
+    average_precision: NDArray[np.float64],
+    n_positive: NDArray[np.int64],
+    n_negative: NDArray[np.int64],
+    *,
+    level: float = 0.05,
+    constant: bool = False,
+) -> AboveChance:
+    """Bound a run's AP from below and set it beside that of random scores.
+
+    x = logit(AP) - logit(chance); v is its delete-one-group jackknife, around the x of all groups; n = (sum p)^2 /
+    sum p^2 is the effective number of groups with p positives each. Few groups know little of their own spread, so a
+    prior spread s0, a factor of two in the odds, counts like d0 = 2 of them:
+
+    SE^2 = (d0 s0^2 / n + (n - 1) v) / (d0 + n - 1),  trained if x > t(1 - level; d0 + n - 1) SE.
+
+    Args:
+        average_precision: (1+G,), row 0 with all groups, row 1 + g without group g.
+        n_positive: (1+G,).
+        n_negative: (1+G,).
+        level: one-sided.
+        constant: every pixel has the same score.
+    """
+    prevalence = float(n_positive[0] / max(int(n_positive[0] + n_negative[0]), 1))
+    reached, chance = average_precision, chance_average_precision(n_positive, n_positive + n_negative)
+    # An AP of 1 has no odds: nearer to 1 than half a positive nothing is known.
+    most = 1.0 - 0.5 / np.maximum(n_positive, 1)
+    lead = special.logit(np.minimum(reached, most)) - special.logit(np.minimum(chance, most))
+    per_group = (n_positive[0] - n_positive[1:]).astype(np.float64)
+    squares = float((per_group**2).sum())
+    if squares == 0.0:
+        return AboveChance(float(reached[0]), prevalence, float(chance[0]), float("nan"), constant)
+    n_effective = float(per_group.sum()) ** 2 / squares
+    n_groups = len(per_group)
+    variance = (n_groups - 1) / n_groups * float(((lead[1:] - lead[0]) ** 2).sum())
+    # NaN where all positives lie in one group: then it is the only one that counts.
+    own = (n_effective - 1.0) * variance if np.isfinite(variance) else 0.0
+    df = _PRIOR_DF + n_effective - 1.0
+    error = np.sqrt((_PRIOR_DF * _PRIOR_SPREAD**2 / n_effective + own) / df)
+    low = special.expit(special.logit(chance[0]) + lead[0] - special.stdtrit(df, 1.0 - level) * error)
+    return AboveChance(float(reached[0]), prevalence, float(chance[0]), float(low), constant)
+
+
+def why_untrained(runs: Sequence[tuple[str, Sequence[int], Sequence[AboveChance]]]) -> str:
+    """Say which arms are not trained, and which of their seeds collapsed; empty where all are trained.
+
+    Args:
+        runs: name of an arm, its seeds, and the level of each.
+    """
+    told = []
+    for name, seeds, levels in runs:
+        bad = [(seed, level) for seed, level in zip(seeds, levels, strict=True) if level.untrained]
+        if not bad:
+            continue
+        if len(bad) == len(seeds):
+            told.append(f"{name} is not trained: {level_text([level for _, level in bad])}")
+            continue
+        listed = ", ".join(f"seed {seed}: {level.text}" for seed, level in bad)
+        told.append(f"{len(bad)} of {len(seeds)} seeds of {name} collapsed ({listed})")
+    return "; ".join(told)
+
+
+def level_text(levels: Sequence[AboveChance]) -> str:
+    """Level of several runs of the same mask: their mean AP, with the range where it varies."""
+    if len(levels) == 1:
+        return levels[0].text
+    values = [level.average_precision for level in levels]
+    texts = [f"{value:.3g}" for value in (float(np.mean(values)), min(values), max(values))]
+    spread = f" ({texts[1]} to {texts[2]} over {len(levels)} seeds)" if texts[1] != texts[2] else ""
+    one_score = "one score for all pixels, " if all(level.constant for level in levels) else ""
+    return f"{one_score}AP {texts[0]}{spread} at a prevalence of {levels[0].prevalence:.3g}"
