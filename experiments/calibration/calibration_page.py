@@ -11,6 +11,7 @@ import pandas as pd
 from experiments.calibration.calibration_tables import MOVES, CalibrationTables
 from experiments.calibration.coverage_section import coverage_section, floor_section
 from experiments.calibration.pure_slide import SOURCES
+from experiments.frontier.verdict_words import CROSSES, NOT_TRAINED, SLIDES, STAYS, UNDECIDED
 from experiments.report.text_table import markdown_table
 
 
@@ -68,17 +69,16 @@ at the bound, a count this extreme would come in fewer than 1 of 10,000 calibrat
 def _same_arm(table: pd.DataFrame, result: CalibrationTables) -> str:
     splits = table["split"].nunique()
     rows = []
+    words = [CROSSES, SLIDES, STAYS, UNDECIDED, *([NOT_TRAINED] if (table["verdict"] == NOT_TRAINED).any() else [])]
     for name, part in [*table.groupby("mask", sort=False), ("all masks", table)]:
         shares = [f"{float(part[column].isin(MOVES).mean()):.3f}" for column in ("verdict", "verdict_f1")]
-        other = [
-            f"{float((part['verdict'] == word).mean()):.3f}" for word in ("crosses", "slides", "stays", "undecided")
-        ]
+        other = [f"{float((part['verdict'] == word).mean()):.3f}" for word in words]
         inside = float(((part["ap_gain_low"] <= 0) & (part["ap_gain_high"] >= 0)).mean())
         rows.append([str(name), *shares, *other, f"{inside:.3f}", f"{part['ap_gain'].std():.4f}"])
     moving = table.loc[table["verdict"].isin(MOVES), "split"].nunique()
     any_move = moving / splits
     seeds = len(str(table["arm_seeds"].iloc[0]).split())
-    headers = ["mask", "moves (AP)", "moves (F1)", "crosses", "slides", "stays", "undecided", "interval holds 0", "sd"]
+    headers = ["mask", "moves (AP)", "moves (F1)", *words, "interval holds 0", "sd"]
     return f"""## A/A on real trainings
 
 {result.n_real_runs} trainings of one arm (`{result.study_dir}`), split into two halves of {seeds} seeds that are

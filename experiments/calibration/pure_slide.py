@@ -19,6 +19,7 @@ from experiments.frontier.score_codes import logit_to_code, ordered_logits
 from experiments.frontier.simulation import ArmModel, Effects, TestSet, simulate_runs
 from experiments.frontier.theory import ScoreMap
 from experiments.frontier.two_way_tail import two_way_isf
+from experiments.frontier.verdict_words import CROSSES, MOVES_IN, MOVES_OUT, SLIDES, STAYS, UNDECIDED
 
 LogitMap = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -183,7 +184,7 @@ def slide_summary(rows: pd.DataFrame, settings: CompareSettings) -> pd.DataFrame
         )
         point = by_mask[["natural_recall_gain", "natural_precision_gain"]].mean().abs().max(axis=1).min()
         words = part["verdict"]
-        moves = ObservedShare.of(words.isin(["moves out", "moves in"]).to_numpy())
+        moves = ObservedShare.of(words.isin([MOVES_OUT, MOVES_IN]).to_numpy())
         out.append(
             {
                 "source": source,
@@ -193,7 +194,7 @@ def slide_summary(rows: pd.DataFrame, settings: CompareSettings) -> pd.DataFrame
                 "point_move": float(point),
                 "promised": promised,
                 "suffices": bool(promised >= 0.95 and point >= 2 * settings.point_margin),
-                **{word: float((words == word).mean()) for word in ("slides", "stays", "undecided", "crosses")},
+                **{str(word): float((words == word).mean()) for word in (SLIDES, STAYS, UNDECIDED, CROSSES)},
                 "moves": moves.value,
                 "moves_above_level": moves.is_above(settings.level),
             }

@@ -40,7 +40,7 @@ def _rows(
     band: RecallBand | None,
 ) -> list[dict[str, Any]]:
     difference = pair.difference(columns)
-    low, high = difference.interval(study.settings.level)
+    low, high = difference.shown_interval(study.settings.level)
     names = (pair.arm, study.checked.baseline)
     rows = []
     for index, level in enumerate(levels):

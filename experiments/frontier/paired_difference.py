@@ -9,7 +9,7 @@ from scipy import stats
 from experiments.frontier.two_way_tail import two_way_sf
 
 MIN_SEEDS = 3
-"""Seeds that an interval needs: with two, t has one degree of freedom and reaches from -1 to 1."""
+"""Seeds that an interval needs to be shown: with two, t has one degree of freedom and reaches from -1 to 1."""
 
 _ROUNDING = 1e-12
 """Standard errors below this are rounding: the two runs are identical in the statistic."""
@@ -66,16 +66,17 @@ class PairedDifference:
         return replace(self, estimate=self.estimate[one], v_seed=self.v_seed[one], v_group=self.v_group[one])
 
     def interval(self, level: float = 0.05) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Two-sided interval at 1 - level, for each difference by itself: (low, high).
-
-        NaN with fewer than `MIN_SEEDS` seeds.
-        """
-        if self.n_seeds < MIN_SEEDS:
-            nan = np.full(self.estimate.shape, np.nan)
-            return nan, nan.copy()
+        """Two-sided interval at 1 - level, for each difference by itself: (low, high)."""
         with np.errstate(invalid="ignore"):
             half = stats.t.ppf(1.0 - level / 2.0, self.df) * self.standard_error
         return self.estimate - half, self.estimate + half
+
+    def shown_interval(self, level: float = 0.05) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Interval as reports show it: NaN with fewer than `MIN_SEEDS` seeds."""
+        if self.n_seeds < MIN_SEEDS:
+            nan = np.full(self.estimate.shape, np.nan)
+            return nan, nan.copy()
+        return self.interval(level)
 
     def p_difference(self, steady: SeedVariance | None = None) -> NDArray[np.float64]:
         """Two-sided p value of a difference of 0, from the tail of the two parts (`two_way_sf`).

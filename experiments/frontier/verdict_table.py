@@ -200,7 +200,7 @@ def interval_columns(name: str, difference: PairedDifference, level: float, *, l
 
     Shares differ by 1 at most; with few seeds a t interval may reach beyond, so it is cut at ±`limit`.
     """
-    low, high = (np.clip(end[0], -limit, limit) for end in difference.interval(level))
+    low, high = (np.clip(end[0], -limit, limit) for end in difference.shown_interval(level))
     return {
         name: float(difference.estimate[0]),
         f"{name}_low": float(low),

@@ -31,7 +31,7 @@ def not_trained(comparison: Comparison, names: Mapping[str, str]) -> str:
             lost = rows[~rows["trained"]]
             if len(lost) < len(rows):
                 seeds = ", ".join(f"seed {row['seed']} {_level(lost.loc[[place]])}" for place, row in lost.iterrows())
-                parts.append(f"{len(lost)} of {len(rows)} seeds of {name} collapsed on {mask} {seeds}")
+                parts.append(f"{len(lost)} of {len(rows)} seeds of {name} collapsed on {mask}: {seeds}")
     return f"**Not trained:** {'; '.join(parts)}. No verdict rests on such runs."
 
 

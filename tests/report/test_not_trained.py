@@ -62,7 +62,7 @@ def test_the_answer_begins_with_what_is_not_trained(study_dir, tmp_path, capsys)
     report_study(study_dir, tmp_path, SETTINGS)
     printed = capsys.readouterr().out
     assert printed.startswith("Not trained: nothing is not shown to be better than random scores on thin (AP 0.0")
-    assert re.search(r"1 of 3 seeds of partly collapsed on dots seed 2 \(AP 0\.0\d+ at a prevalence of 0\.0", printed)
+    assert re.search(r"1 of 3 seeds of partly collapsed on dots: seed 2 \(AP 0\.0\d+ at a prevalence of 0\.0", printed)
     answer = (tmp_path / "report.md").read_text().split("\n\n")[1]
     assert answer.startswith("**Not trained:** **nothing** is not shown")
     page = (tmp_path / "report.html").read_text()

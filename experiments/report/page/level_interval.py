@@ -21,7 +21,7 @@ def level_interval(rows: NDArray[np.float64], level: float) -> NDArray[np.float3
     Returns:
         (K, 2), low and high; NaN with fewer than `MIN_SEEDS` seeds or one group, and where a value is undefined.
     """
-    low, high = difference_of(rows[:, 0], rows[:, 1:]).interval(level)
+    low, high = difference_of(rows[:, 0], rows[:, 1:]).shown_interval(level)
     return np.clip(np.stack([low, high], axis=1), 0.0, 1.0).astype(np.float32)
 
 

@@ -136,7 +136,7 @@ def _gain(runs: Mapping[int, RunAtRecalls], baseline: Mapping[int, RunAtRecalls]
     rows = np.stack([mine.precision - theirs.precision for mine, theirs in pairs])
     difference = difference_of(rows[:, 0], rows[:, 1:])
     # Cut where no difference of two ratios can be, as in the matched-recall table.
-    gain = np.clip(np.stack([difference.estimate, *difference.interval(level)], axis=1), -1.0, 1.0)
+    gain = np.clip(np.stack([difference.estimate, *difference.shown_interval(level)], axis=1), -1.0, 1.0)
     reached = np.all([mine.reached & theirs.reached for mine, theirs in pairs], axis=0)
     gain[~reached] = np.nan
     return gain.astype(np.float32)

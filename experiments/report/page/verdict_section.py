@@ -8,10 +8,11 @@ import pandas as pd
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
+from experiments.frontier.paired_difference import MIN_SEEDS
 from experiments.report.conclusion import conclusion
 from experiments.report.page.markup import marked, table, text, typeset
 from experiments.report.prose import paragraph
-from experiments.report.verdict_text import row_of, with_interval
+from experiments.report.verdict_text import TOO_FEW_SEEDS, row_of, with_interval
 from experiments.report.verdict_words import SAYINGS
 
 
@@ -32,20 +33,24 @@ def matrix(study: StudyRuns, comparison: Comparison) -> str:
         for mask in comparison.masks:
             row = row_of(comparison.verdicts, arm, mask)
             word = str(row["verdict"])
-            gain = text(typeset(with_interval(row, "headline_gain")))
+            shown = with_interval(row, "headline_gain")
+            # The caption says why there is no interval; on a narrow screen each cell has no room for it.
+            gain = text(typeset(shown.partition(" [")[0] if pd.isna(row["headline_gain_low"]) else shown))
             gain = gain.replace(" [", " <small>[").replace("]", "]</small>")
             sign = f'<i aria-hidden="true">{SAYINGS[row["verdict"]].sign}</i>'
             cells.append(
                 f'<span class="of">{text(mask)}</span>'
                 f'<span class="verdict {text(word.replace(" ", "-"))}">{sign} {text(word)}</span>'
                 f'<span class="gain">{gain}</span>'
-                f"{_levels(row)}"
                 f"{_by_f1(row)}"
+                f"{_levels(row)}"
             )
         rows.append(cells)
     headline = comparison.settings.headline_name
     base = names[study.baseline]
-    caption = f"{headline} gain over {base}, with its interval; AP of the arm, of {base}, and the prevalence"
+    few = comparison.verdicts["n_seeds"].max() < MIN_SEEDS
+    interval = TOO_FEW_SEEDS if few else "with its interval"
+    caption = f"{headline} gain over {base}, {interval}; AP of the arm, of {base}, and the prevalence"
     return table(["", *map(text, comparison.masks)], rows, caption=caption, attributes='id="verdicts"')
 
 
@@ -78,7 +83,7 @@ def _levels(row: pd.Series) -> str:
     if pd.isna(row["arm_ap"]) or pd.isna(row["baseline_ap"]):
         return ""
     shown = f"AP {row['arm_ap']:.3f} / {row['baseline_ap']:.3f} / {row['prevalence']:.3g}"
-    return f'<span class="gain"><small>{text(shown)}</small></span>'
+    return f'<span class="gain level">{text(shown)}</span>'
 
 
 def _by_f1(row: pd.Series) -> str:

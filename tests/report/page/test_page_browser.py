@@ -89,6 +89,10 @@ def test_intervals_are_shown_and_speak_of_the_level(opened, losses):
         bounds = curve.bounds[curve.natural].astype(float)
         for name, (low, high) in zip(("recall", "precision", "F1"), bounds.reshape(3, 2), strict=True):
             shown = [float(each) for each in re.findall(r"[\d.]+", interval(page, place, name))]
+            if len(losses.study.complete[arm]) < 3:
+                assert np.isnan([low, high]).all()
+                assert shown == []
+                continue
             assert shown == pytest.approx([low, high], abs=0.00051)
             assert low < number(cell(page, place, name)) < high
 
@@ -113,8 +117,9 @@ def test_the_lock_aligns_recalls_and_leaves_the_gain(opened, drive, losses):
             assert abs(number(cell(page, place, "recall")) - level) <= 0.02
             assert number(cell(page, place, "precision")) == pytest.approx(row["arm_value"], abs=0.00051)
             assert number(cell(page, place, "gain")) == pytest.approx(row["difference"], abs=0.00051)
-            low, high = (number(each) for each in re.findall(r"[+\N{MINUS SIGN}][\d.]+", interval(page, place, "gain")))
-            assert (low, high) == pytest.approx((row["low"], row["high"]), abs=0.00051)
+            shown = [number(each) for each in re.findall(r"[+\N{MINUS SIGN}][\d.]+", interval(page, place, "gain"))]
+            ends = [] if row["n_seeds"] < 3 else [row["low"], row["high"]]
+            assert shown == pytest.approx(ends, abs=0.00051)
     assert unreachable > 0
     # Dragging one arm's slider moves all of them to its recall.
     drive.slide(page, "#arms .arm[data-arm='0'] input", 40)
@@ -134,7 +139,8 @@ def test_pointing_at_a_frontier_tells_threshold_precision_recall_and_f1(opened, 
     axis = page.locator("#frontier path.axis").bounding_box()
     page.mouse.move(axis["x"] + 0.5 * axis["width"], axis["y"] + (1 - precision) * axis["height"])
     text = page.locator("#readout").inner_text()
-    assert re.search(r"at recall 0\.(49|50)\d: precision 0\.\d{3} \[0\.\d{3}, 0\.\d{3}\], F1 0\.\d{3} \[", text)
+    # Two of its seeds are there.
+    assert re.search(r"at recall 0\.(49|50)\d: precision 0\.\d{3} , F1 0\.\d{3} ;.*\(too few seeds for an interval", text)
     assert re.search(r"threshold \S+ \(logit ", text)
     # By keyboard: the same arm's neighbour, one level on.
     page.locator("#frontier svg").focus()
@@ -281,4 +287,4 @@ def test_one_seed_has_no_interval_and_says_why(opened, one_seed):
     page = opened(one_seed)
     assert number(cell(page, 0, "recall")) > 0
     assert interval(page, 0, "recall") == ""
-    assert "one seed, so how much the seed matters is unknown" in page.locator("#panel").inner_text()
+    assert "too few seeds for an interval: 1, where 3 are needed" in page.locator("#panel").inner_text()
