@@ -81,6 +81,18 @@ def test_failed_diverged_missing_and_broken_runs_are_holes(study):
     assert len(holes) == 5
 
 
+def test_a_constant_output_is_an_outcome_and_no_hole(study):
+    """Leaving it out would judge the arm by the seeds that survived."""
+    write_run(study, "loss=focal", 0, status="diverged", reason=store.CONSTANT_OUTPUT)
+    runs = load_study(study)
+    assert runs.holes.empty
+    assert sorted(runs.complete["loss=focal"]) == [0, 1]
+    assert runs.complete["loss=focal"][0].status == "diverged"
+    (study / "loss=focal" / "seed=0" / store.SCORES_FILE).unlink()
+    holes = load_study(study).holes
+    assert holes[["arm", "seed", "status"]].to_numpy().tolist() == [["loss=focal", 0, "unreadable"]]
+
+
 def test_other_test_images_are_refused_by_name(study):
     write_run(study, "loss=dice", 1, test="another")
     with pytest.raises(ConfigError, match=r"other test images or labels.*loss=dice/seed=1 \(another\)"):

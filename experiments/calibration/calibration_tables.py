@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from experiments.frontier.verdict_words import MOVES_IN, MOVES_OUT
+
 
 @dataclass(frozen=True)
 class CalibrationTables:
@@ -33,7 +35,7 @@ class CalibrationTables:
     cores: int
 
 
-MOVES = ("moves out", "moves in")
+MOVES = (MOVES_OUT, MOVES_IN)
 
 
 def summary_lines(result: CalibrationTables) -> list[str]:

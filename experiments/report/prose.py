@@ -6,7 +6,7 @@ import pandas as pd
 
 from experiments.comparable import StudyRuns, short_names
 from experiments.frontier.comparison import Comparison
-from experiments.frontier.verdict_words import NOT_TRAINED
+from experiments.frontier.verdict_words import CROSSES, NOT_TRAINED
 from experiments.report.checklist import checklist
 from experiments.report.conclusion import conclusion
 from experiments.report.known_ceiling import Ceiling
@@ -135,7 +135,7 @@ def _where(verdict: pd.Series) -> list[str]:
         for side in ("better", "worse")
         if verdict[f"{side}_at_recall"]
     ]
-    alone = "" if verdict["verdict"] == "crosses" else ", taken by itself (without Holm over the other rows),"
+    alone = "" if verdict["verdict"] == CROSSES else ", taken by itself (without Holm over the other rows),"
     return [f"Its simultaneous band{alone} has its precision {' and '.join(sides)}."] if sides else []
 
 

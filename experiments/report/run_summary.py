@@ -1,4 +1,4 @@
-"""What is printed after a single run: precision and recall per mask at both operating points."""
+"""What is printed after a single run: precision and recall per mask, and what is not trained."""
 
 from __future__ import annotations
 

@@ -159,14 +159,15 @@ function startFrontier() {
     dot.style.stroke = colourOf(arm);
     const [threshold, logit] = thresholdWords(point.codes);
     const [, , low, high, lowF1, highF1] = point.bounds;
+    const within = (from, to) => (from === from ? ` ${between(from, to, three)}` : "");
     const why = low === low ? "" : arm.whyNone ? ` (${arm.whyNone})` : "";
     readout.replaceChildren(
       element("b", {}, arm.name),
       ` at recall ${recall.toFixed(3)}: precision `,
       element("b", {}, three(point.precision)),
-      ` ${between(low, high, three)}, F1 `,
+      `${within(low, high)}, F1 `,
       element("b", {}, three(point.f1)),
-      ` ${between(lowF1, highF1, three)}; threshold ${threshold} (${logit})${why}`,
+      `${within(lowF1, highF1)}; threshold ${threshold} (${logit})${why}`,
     );
   }
 

@@ -140,7 +140,8 @@ def test_pointing_at_a_frontier_tells_threshold_precision_recall_and_f1(opened, 
     page.mouse.move(axis["x"] + 0.5 * axis["width"], axis["y"] + (1 - precision) * axis["height"])
     text = page.locator("#readout").inner_text()
     # Two of its seeds are there.
-    assert re.search(r"at recall 0\.(49|50)\d: precision 0\.\d{3} , F1 0\.\d{3} ;.*\(too few seeds for an interval", text)
+    words = r"at recall 0\.(49|50)\d: precision 0\.\d{3}, F1 0\.\d{3}; .*\(too few seeds for an interval"
+    assert re.search(words, text)
     assert re.search(r"threshold \S+ \(logit ", text)
     # By keyboard: the same arm's neighbour, one level on.
     page.locator("#frontier svg").focus()
