@@ -278,7 +278,8 @@ def test_a_constant_output_is_flagged_and_its_recalls_are_unreachable(runs) -> N
     at_half = result.matched.query("kind == 'precision at recall' and level == 0.5")
     assert (at_half.status == "unreachable for flat in 3 of 3 seeds").all()
     assert at_half[["difference", "low", "band_low"]].isna().all(axis=None)
-    assert set(result.verdicts.verdict) == {"moves in"}
+    assert set(result.verdicts.verdict) == {"not trained"}
+    assert result.verdicts.reason.str.startswith("flat is not trained: one score for all pixels, AP 0.0").all()
 
 
 def test_an_arm_that_predicts_nothing(runs) -> None:
@@ -373,10 +374,11 @@ def test_theory_predicts_from_the_baselines_own_weight() -> None:
 
 
 def test_no_interval_leaves_what_is_possible() -> None:
-    wide = PairedDifference(np.array([0.1]), np.array([0.5]), np.array([0.0]), 2, 10)
+    wide = PairedDifference(np.array([0.1]), np.array([0.5]), np.array([0.0]), 3, 10)
     assert min(wide.interval(0.05)[0]) < -1
     assert interval_columns("gain", wide, 0.05) == {"gain": 0.1, "gain_low": -1.0, "gain_high": 1.0}
     assert interval_columns("shift", wide, 0.05, limit=np.inf)["shift_high"] > 1
+    assert np.isnan(interval_columns("gain", replace(wide, n_seeds=2), 0.05)["gain_low"])
 
 
 def test_theory_of_an_arm() -> None:
