@@ -52,9 +52,9 @@ def index_folder(root: Path, masks: Sequence[str] | None, problems: ProblemList)
         problems.add("expected a folder with train/ and test/, each with images/ and masks/", describe_missing(root))
         return FolderIndex((), {})
     for name in ("train", "test"):
-        if not (root / name).is_dir():
+        if not os.path.isdir(root / name):
             problems.add("expected a folder", f"{name}/ is missing; {root} holds {holdings(root)}")
-    names = [name for name in SPLITS if (root / name).is_dir()]
+    names = [name for name in SPLITS if os.path.isdir(root / name)]
     problems.add(
         "expected the names train/, val/ and test/ only, lest a split be passed over",
         *[f"{name}/" for name in sub_folders(root, problems) if _may_be_a_split(name)],
@@ -81,8 +81,8 @@ def holdings(folder: Path, most: int = 12) -> str:
         entries = sorted(entry for entry in folder.iterdir() if not is_left_behind(entry.name))
     except OSError as error:
         return f"what cannot be listed ({error.strerror})"
-    folders = [f"{entry.name}/" for entry in entries if entry.is_dir()]
-    types = Counter(entry.suffix.lower() or entry.name for entry in entries if not entry.is_dir())
+    folders = [f"{entry.name}/" for entry in entries if os.path.isdir(entry)]
+    types = Counter(entry.suffix.lower() or entry.name for entry in entries if not os.path.isdir(entry))
     if len(folders) > most:
         folders = [*folders[:most], f"... {len(folders) - most} more folders"]
     files = [f"{n} {suffix} {'file' if n == 1 else 'files'}" for suffix, n in types.most_common(5)]
@@ -93,7 +93,7 @@ def _mask_names(
     root: Path, splits: Sequence[str], masks: Sequence[str] | None, problems: ProblemList
 ) -> tuple[tuple[str, ...], bool]:
     """Name the masks, and say whether masks/ itself holds the files of the only one."""
-    folders = {f"{name}/masks": root / name / "masks" for name in splits if (root / name / "masks").is_dir()}
+    folders = {f"{name}/masks": root / name / "masks" for name in splits if os.path.isdir(root / name / "masks")}
     direct = [short for short in folders if image_files(root, short, ProblemList(""))]
     below = {name for folder in folders.values() for name in sub_folders(folder, problems)}
     known = sorted(name for name in below if not is_image_name(name))  # "a.png" is meant for a file
@@ -129,7 +129,7 @@ def _index_split(
         held = holdings(root / split / "images")
         problems.add("expected at least one image in every split", f"{split}/images holds {held}")
     places = {name: f"{split}/masks" if single else f"{split}/masks/{name}" for name in masks}
-    if (root / split / "valid").is_dir():
+    if os.path.isdir(root / split / "valid"):
         places["valid pixels"] = f"{split}/valid"
     found: dict[str, Mapping[str, Path]] = {}
     for name, place in places.items():
@@ -160,7 +160,7 @@ def _index_split(
 
 def _by_stem(root: Path, place: str, problems: ProblemList) -> dict[str, Path] | None:
     folder = root / place
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         problems.add("expected a folder", f"{place}/ is missing; {folder.parent} holds {_held(folder.parent)}")
         return None
     files: dict[str, list[Path]] = {}
@@ -178,7 +178,8 @@ def _without_partner(
 ) -> list[str]:
     """Tell of each file that has no partner in `place`, with the one that may be meant."""
     alike = sorted((_loosely(stem), stem) for stem in spare)
-    others = {same_name(path.stem): path.name for path in (root / place).iterdir()} if stems else {}
+    there = os.listdir(root / place) if stems else []
+    others = {same_name(Path(name).stem): name for name in there if not is_image_name(name)}
     entries = []
     for number, stem in enumerate(stems):
         hint = ""
@@ -202,7 +203,7 @@ def _may_be_a_split(name: str) -> bool:
 
 
 def _held(folder: Path) -> str:
-    return holdings(folder) if folder.is_dir() else "nothing: the folder is missing"
+    return holdings(folder) if os.path.isdir(folder) else "nothing: the folder is missing"
 
 
 def _short(root: Path, path: Path) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from experiments.data.data_error import DataError
 from experiments.data.folder_index import SampleFiles
 from experiments.data.image_file import TURNED, UnusableFile, as_uint8, image_pixels, open_upright
 from experiments.data.mask_file import mask_pixels
@@ -91,12 +92,21 @@ def load_sample(files: SampleFiles, channels: int, shift: int, max_pixels: int) 
         channels: 1 or 3, of the whole data set.
         shift: Bits that 16-bit images lose.
         max_pixels: Most pixels of a file that is decoded.
+
+    Raises:
+        DataError: A file has changed since; naming it.
     """
-    masks = [mask_pixels(open_upright(path, max_pixels)) for path in files.masks]
+
+    def pixels_of(path: Path, read: Callable[[Image.Image], Result]) -> Result:
+        try:
+            return read(open_upright(path, max_pixels))
+        except UnusableFile as error:
+            raise DataError(f"{path}: {error}; it was good when the data were checked") from error
+
     return Sample(
-        as_uint8(image_pixels(open_upright(files.image, max_pixels)), channels, shift),
-        np.stack(masks),
-        None if files.valid is None else mask_pixels(open_upright(files.valid, max_pixels)),
+        as_uint8(pixels_of(files.image, image_pixels), channels, shift),
+        np.stack([pixels_of(path, mask_pixels) for path in files.masks]),
+        None if files.valid is None else pixels_of(files.valid, mask_pixels),
     )
 
 

@@ -22,8 +22,8 @@ class ProblemList:
 
     def __init__(self, where: str) -> None:
         self.where = where
-        self._found: dict[str, list[str]] = {}
-        self._noticed: dict[str, list[str]] = {}
+        self._found: dict[str, dict[str, None]] = {}
+        self._noticed: dict[str, dict[str, None]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -33,15 +33,16 @@ class ProblemList:
 
         Args:
             kind: What is wrong and what was expected, in words that fit every entry.
-            entries: For each problem the file, and what came where it adds something. None changes nothing.
+            entries: For each problem the file, and what came where it adds something. None changes nothing; an entry
+                that is there already is not counted again.
         """
         if entries:
-            self._found.setdefault(kind, []).extend(entries)
+            self._found.setdefault(kind, {}).update(dict.fromkeys(entries))
 
     def notice(self, kind: str, *entries: str) -> None:
         """Add what looks wrong and may be right: it is logged as a warning and stops nothing; see `add`."""
         if entries:
-            self._noticed.setdefault(kind, []).extend(entries)
+            self._noticed.setdefault(kind, {}).update(dict.fromkeys(entries))
 
     def message(self) -> str:
         """List every kind with its entries, at most `MOST_NAMED` of each, and a count."""
@@ -59,11 +60,11 @@ class ProblemList:
             _log.warning("%s", "\n".join([f"{shown(self.where)}: worth a look", *_listed(self._noticed, FEW_NAMED)]))
 
 
-def _listed(found: dict[str, list[str]], most: int) -> list[str]:
+def _listed(found: dict[str, dict[str, None]], most: int) -> list[str]:
     lines = []
     for kind, entries in found.items():
         lines.append(f"{shown(kind)} ({len(entries)}):")
-        lines += [f"  {shown(entry)}" for entry in entries[:most]]
+        lines += [f"  {shown(entry)}" for entry in list(entries)[:most]]
         if len(entries) > most:
             lines.append(f"  ... and {len(entries) - most} more")
     return lines

@@ -1,9 +1,12 @@
 """Folders that are good in all their forms, and folders that are broken in one way each: every file is named."""
 
+import errno
 import logging
+import os
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -425,6 +428,30 @@ def test_a_fraction_outside_its_range_is_refused(folder, fraction):
     (entry,) = section(message, "expected other values")
     assert entry == f"data.val_fraction: expected a number between 0 and 1, got {fraction}"
     assert section(message, "expected a mask of two values")  # the files are looked at all the same
+
+
+def test_a_file_that_changes_after_the_check_is_named(folder):
+    data = load_image_folder(root=folder)
+    path = folder / "train/masks/train 1.png"
+    save(path, mask_array(7))
+    with pytest.raises(DataError, match=rf"^{path}: expected a mask of two values.*it was good when"):
+        data.train.samples[1]
+    (folder / "train/images/train 0.jpg").unlink()
+    with pytest.raises(DataError, match=r"train 0\.jpg: cannot be read from the disk: No such file or directory"):
+        data.train.samples[0]
+
+
+@pytest.mark.parametrize("place", ["", "train/images", "train/masks"])
+def test_a_folder_that_may_not_be_read_is_named(folder, monkeypatch, place):
+    scan = os.scandir
+
+    def refuse(path):
+        if Path(path) == folder / place:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert f"cannot be listed (1):\n  {folder / place}: Permission denied" in message_of(folder)
 
 
 # What is worth a look ---------------------------------------------------------------------------------------------
