@@ -137,7 +137,7 @@ def train_updates(
         masks=loaded.data.masks,
         max_steps=cfg.trainer.max_steps,
         log_every=log_every,
-        checkpoint_every=cfg.trainer.max_steps + 1,
+        is_due=lambda update: False,
         on_update=on_update,
         save=lambda: None,
         forward=twin(state.model),

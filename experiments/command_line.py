@@ -6,11 +6,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
 from experiments.config import ConfigError
+from experiments.stop_signals import Terminated, command_signals
 from experiments.waiting_threads import let_waiting_threads_sleep
 
 _TRACEBACK_WANTED = "LOSSFRONTIER_TRACEBACK"
@@ -81,17 +82,27 @@ def run_command(command: Callable[[], None], text: str, groups: Sequence[str] | 
     os.environ[_TRACEBACK_WANTED] = full_error if full_error == "1" else ""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print a traceback and exit with 1 otherwise
     try:
-        with exit_on_bad_input():
+        with command_signals(), exit_on_bad_input():
             config_dir = _config_dir(sys.argv[1:])
             _make_importable(config_dir)
             if config_dir is not None:
                 _refuse_shadowed_options(config_dir)
             command()
-    except KeyboardInterrupt:
-        print("\nstopped; the same command (without overwrite=true) goes on from the last checkpoints", file=sys.stderr)
-        raise SystemExit(130) from None
+    except KeyboardInterrupt as stop:
+        _say_stopped(str(stop))
+        raise SystemExit(stop.exit_code if isinstance(stop, Terminated) else 130) from None
     finally:
         os.environ["HYDRA_FULL_ERROR"] = full_error
+
+
+def _say_stopped(signal: str) -> None:
+    by = f" by {signal}" if signal else ""
+    with suppress(OSError):  # after SIGHUP the terminal may be gone
+        print(
+            f"\nstopped{by}; the same command (without overwrite=true) goes on from the last checkpoints",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _message(error: BaseException) -> str:

@@ -36,6 +36,8 @@ class TrainerSchema:
     threads: int | None = None
     log_every: int = MISSING
     checkpoint_every: int = MISSING
+    checkpoint_minutes: float | None = 5.0
+    deterministic: bool = False
     example_pixels: int = MISSING
 
 

@@ -63,10 +63,11 @@ _NOT_RESULTS = (
     "trainer.threads",
     "trainer.log_every",
     "trainer.checkpoint_every",
+    "trainer.checkpoint_minutes",
     "trainer.example_pixels",
 )
 # Keys that came later: a run of which they have this value is the run that was made without them.
-_LATER_KEYS = {"trainer.compile": False}
+_LATER_KEYS = {"trainer.compile": False, "trainer.deterministic": False}
 
 
 @dataclass(frozen=True)

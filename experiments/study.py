@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict
 
+from experiments import stop_signals
 from experiments.command_line import stop_on_error
 from experiments.config import ConfigError, to_plain
 from experiments.study_checks import refuse_missing_baseline, refuse_other_configuration, sweep_axes, with_baseline
@@ -126,11 +127,14 @@ class StudyCallback(Callback):
             self.on_multirun_end(config)
             raise SystemExit(0)
         _running.progress = _start_progress(to_do)
+        stop_signals.launching(True)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Compare the runs of the study; exit with 1 when a run has failed."""
+        stop_signals.launching(False)
         if _running.progress is not None:
             _running.progress.close()
+        stop_signals.raise_if_received()  # the launcher's processes have ended their runs: leave
         from experiments.report.study_report import report_study
 
         failures = _failures(_running.folders)
@@ -184,6 +188,6 @@ def _start_progress(to_do: dict[Path, int]) -> StudyProgress:
 
     def is_ended(folder: Path) -> bool:
         info = store.read_info(folder)
-        return info != known[folder] and (info or {}).get("status") not in (None, "running", "unreadable")
+        return info != known[folder] and (info or {}).get("status") not in (None, "running", "stopped", "unreadable")
 
     return StudyProgress(to_do, is_ended)

@@ -28,6 +28,19 @@ from experiments.command_line import exit_on_bad_input, run_command
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="config")
 def train(cfg: DictConfig) -> str:
     """Train and score one run; return its status."""
+    from experiments import stop_signals
+
+    stop_signals.handle_signals()
+    try:
+        stop_signals.raise_if_received()
+        return _train(cfg)
+    except stop_signals.Terminated:
+        if stop_signals.is_command():
+            raise
+        return "stopped"  # an error would make the launcher kill its other processes before they end their runs
+
+
+def _train(cfg: DictConfig) -> str:
     # Imported here: --help and --cfg should not wait for torch.
     from experiments.config import to_plain
     from experiments.progress import clear_progress, make_bar, progress_writer

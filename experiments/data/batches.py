@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from torchvision import tv_tensors
 
 from experiments.data.sampling import Sampling, Tile
 from experiments.data.split import Sample, Split
+from experiments.random_numbers import seed_host_generators
+from experiments.stop_signals import leave_to_parent
 
 _CPU = torch.device("cpu")
 
@@ -97,10 +100,12 @@ class TileBatches(Dataset[Batch]):
             device: Where `cut` leaves its tiles.
         """
         rng = np.random.default_rng([self.seed, update])
-        tiles = self.sampling.draw(
-            self.split, rng, count=self.batch_size, side=self.side, progress=update / self.max_steps
-        )
-        with _numbers_of(int(rng.integers(2**63)), device):
+        with _own_numbers(device) as seed_numbers:
+            seed_numbers(int(np.random.default_rng([self.seed, update, 1]).integers(2**63)))
+            tiles = self.sampling.draw(
+                self.split, rng, count=self.batch_size, side=self.side, progress=update / self.max_steps
+            )
+            seed_numbers(int(rng.integers(2**63)))
             parts = [self._augmented(*cut(tile)) for tile in tiles]
         images, targets, valids = zip(*parts, strict=True)
         return Batch(
@@ -122,18 +127,30 @@ class TileBatches(Dataset[Batch]):
 
 
 @contextmanager
-def _numbers_of(seed: int, device: torch.device) -> Iterator[None]:
-    """Within, torchvision draws from generators with this seed: the host's, and the device's where it has its own.
+def _own_numbers(device: torch.device) -> Iterator[Callable[[int], None]]:
+    """Within, sampling and augmentation draw from generators that may be seeded: the host's, and the device's own.
 
-    Both are as they were afterwards. Neither needs the device to have done its work.
+    All are as they were afterwards: a network's dropout and a loss draw on as if no batch had been made here. None
+    needs the device to have done its work.
+
+    Yields:
+        A function that seeds them.
     """
     ordinal = torch.cuda.current_device() if device.index is None and device.type == "cuda" else device.index
-    with torch.random.fork_rng(devices=[] if device.type != "cuda" else [ordinal]):
+    numpys, pythons = np.random.get_state(), random.getstate()  # noqa: NPY002
+
+    def seed_numbers(seed: int) -> None:
         if device.type == "cuda":
             torch.cuda.default_generators[ordinal].manual_seed(seed)
         # Not torch.manual_seed, which would seed the dropout of a network on a GPU, too.
-        torch.default_generator.manual_seed(seed)
-        yield
+        seed_host_generators(seed)
+
+    try:
+        with torch.random.fork_rng(devices=[] if device.type != "cuda" else [ordinal]):
+            yield seed_numbers
+    finally:
+        np.random.set_state(numpys)  # noqa: NPY002
+        random.setstate(pythons)
 
 
 def stacked_masks(sample: Sample, *, ignores_pixels: bool) -> NDArray[np.uint8]:
@@ -184,6 +201,9 @@ def updates_loader(batches: TileBatches, *, first: int, workers: int, pin: bool)
         prefetch_factor=4 if workers else None,
         # Workers inside a parallel launcher's process crash under the loky start method.
         multiprocessing_context="fork" if workers else None,
+        # A loader draws a seed when it starts: from a generator of its own, not from the one of dropout.
+        generator=torch.Generator().manual_seed(batches.seed),
+        worker_init_fn=leave_to_parent,
     )
 
 

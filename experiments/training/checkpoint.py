@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from experiments.random_numbers import generator_states, set_generator_states
 from experiments.run_store import write_atomically
+from experiments.training.own_state import own_state, set_own_state
 
 
 @dataclass
 class TrainingState:
     """Everything that changes while a run trains.
 
-    `others` are further things with a state: the criterion, the scaler of fp16.
+    `others` are further things with a state: the criterion, the scaler of fp16. `losses` and `shares` are what the
+    updates since the last row of the history left for the next one: the loss and its terms, the shares of foreground.
     """
 
     model: nn.Module
@@ -25,6 +30,8 @@ class TrainingState:
     others: dict[str, Any] = field(default_factory=dict)
     update: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
+    losses: list[dict[str, Tensor]] = field(default_factory=list)
+    shares: list[Tensor] = field(default_factory=list)
     fit_seconds: float = 0.0
 
 
@@ -38,9 +45,11 @@ def save_state(path: Path, state: TrainingState, fingerprint: str) -> None:
         "others": {name: part.state_dict() for name, part in state.others.items()},
         "update": state.update,
         "history": state.history,
+        "losses": state.losses,
+        "shares": state.shares,
         "fit_seconds": state.fit_seconds,
-        "rng": torch.get_rng_state(),
-        "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "generators": generator_states(),
+        "own": {name: own_state(part) for name, part in _modules(state).items()},
     }
     write_atomically(path, lambda file: torch.save(content, file))
 
@@ -70,7 +79,35 @@ def restore_state(path: Path, state: TrainingState, fingerprint: str) -> bool:
     state.update = content["update"]
     state.history = content["history"]
     state.fit_seconds = content["fit_seconds"]
-    torch.set_rng_state(content["rng"])
-    if content["cuda_rng"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(content["cuda_rng"])
+    if "generators" not in content:
+        return True  # an earlier version wrote it, at the end of a row
+    device = next(iter(state.model.parameters())).device
+    state.losses = [{name: value.to(device) for name, value in losses.items()} for losses in content["losses"]]
+    state.shares = [share.to(device) for share in content["shares"]]
+    for name, module in _modules(state).items():
+        set_own_state(module, content["own"][name])
+    set_generator_states(content["generators"])
     return True
+
+
+def _modules(state: TrainingState) -> dict[str, nn.Module]:
+    others = {name: part for name, part in state.others.items() if isinstance(part, nn.Module)}
+    return {"model": state.model, **others}
+
+
+def checkpoint_times(every: int, minutes: float | None) -> Callable[[int], bool]:
+    """Return a function that says after an update whether a checkpoint is due.
+
+    Args:
+        every: Updates between checkpoints.
+        minutes: Most minutes between checkpoints; None for any number.
+    """
+    last = time.monotonic()
+
+    def is_due(update: int) -> bool:
+        nonlocal last
+        due = update % every == 0 or (minutes is not None and time.monotonic() - last >= 60 * minutes)
+        last = time.monotonic() if due else last
+        return due
+
+    return is_due

@@ -10,6 +10,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from experiments import stop_signals
 from experiments.data.batches import Batch
 from experiments.training.checkpoint import TrainingState
 from experiments.training.foreground_seen import batch_foreground, foreground_column
@@ -26,7 +27,7 @@ def fit(
     masks: Sequence[str],
     max_steps: int,
     log_every: int,
-    checkpoint_every: int,
+    is_due: Callable[[int], bool],
     on_update: Callable[[int], None],
     save: Callable[[], None],
     row_ends: Collection[int] = (),
@@ -45,9 +46,9 @@ def fit(
         masks: Names of the masks, for the columns of the history.
         max_steps: Number of updates in all.
         log_every: Updates between rows of the history.
-        checkpoint_every: Updates between calls of `save`.
+        is_due: Says after an update whether a checkpoint is due.
         on_update: Called with the number of updates done, after each one.
-        save: Called to write a checkpoint.
+        save: Called to write a checkpoint: when one is due, and when a signal asks the run to stop.
         row_ends: Numbers of updates after which a row of the history ends besides.
         forward: Maps images to logits with the weights of `state.model`, such as its compiled twin; None calls the
             model itself.
@@ -57,11 +58,10 @@ def fit(
 
     Raises:
         UpdateError: When the batch, the model, the loss or the optimizer raised something.
+        Terminated: When a signal asked the run to stop; a checkpoint was written.
     """
     state.model.train()
     forward = state.model if forward is None else forward
-    pending: list[dict[str, Tensor]] = []
-    seen: list[Tensor] = []
     started = time.perf_counter()
     seconds_before = state.fit_seconds
     for batch in named_batches(batches, state):
@@ -79,30 +79,29 @@ def fit(
         state.update += 1
 
         terms = getattr(criterion, "term_values", {})
-        pending.append({"loss": loss.detach(), **{f"term/{name}": value for name, value in terms.items()}})
-        seen.append(batch_foreground(batch))
-        # A checkpoint ends a row too, so that a run that goes on from it writes the same rows.
-        saves = state.update % checkpoint_every == 0 and state.update < max_steps
-        if state.update % log_every == 0 or saves or state.update == max_steps or state.update in row_ends:
-            state.fit_seconds = seconds_before + time.perf_counter() - started
-            row = history_row(state, pending, seen, masks)
-            state.history.append(row)
-            pending, seen = [], []
-            if not math.isfinite(row["loss"]):
+        state.losses.append({"loss": loss.detach(), **{f"term/{name}": value for name, value in terms.items()}})
+        state.shares.append(batch_foreground(batch))
+        state.fit_seconds = seconds_before + time.perf_counter() - started
+        if state.update % log_every == 0 or state.update == max_steps or state.update in row_ends:
+            state.history.append(history_row(state, masks))
+            state.losses, state.shares = [], []
+            if not math.isfinite(state.history[-1]["loss"]):
                 return False
-        if saves:
+        # Asked first: a signal that comes later is noticed after the next update.
+        stops = stop_signals.stop_received()
+        if stops or (is_due(state.update) and state.update < max_steps):
             save()
+        if stops:
+            stop_signals.raise_if_received()
         on_update(state.update)
     return True
 
 
-def history_row(
-    state: TrainingState, pending: list[dict[str, Tensor]], seen: list[Tensor], masks: Sequence[str]
-) -> dict[str, float]:
+def history_row(state: TrainingState, masks: Sequence[str]) -> dict[str, float]:
     """Average losses, terms and shares of foreground since the last row; one copy from the device."""
-    names = list(pending[0])
-    losses = torch.stack([torch.stack([values[name] for values in pending]).mean() for name in names])
-    means = torch.cat([losses, torch.stack(seen).nanmean(dim=0)]).tolist()
+    names = list(state.losses[0])
+    losses = torch.stack([torch.stack([values[name] for values in state.losses]).mean() for name in names])
+    means = torch.cat([losses, torch.stack(state.shares).nanmean(dim=0)]).tolist()
     row = dict(zip(names + [foreground_column(mask) for mask in masks], means, strict=True))
     lr = float(state.scheduler.get_last_lr()[0])
     return {"update": state.update, **row, "lr": lr, "seconds": round(state.fit_seconds, 3)}

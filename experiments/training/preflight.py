@@ -163,6 +163,9 @@ def _check_numbers(cfg: DictConfig) -> None:
     if trainer.eval_tile % 32:
         nearest = max(32, 32 * round(trainer.eval_tile / 32))
         wrong.append(f"trainer.eval_tile: expected a multiple of 32, got {trainer.eval_tile}; {nearest} is near")
+    minutes = trainer.checkpoint_minutes
+    if minutes is not None and not minutes > 0:
+        wrong.append(f"trainer.checkpoint_minutes: expected a positive number or null, got {minutes}")
     if trainer.threads is not None and trainer.threads < 1:
         wrong.append(f"trainer.threads: expected a positive number or null, got {trainer.threads}")
     try:

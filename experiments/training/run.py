@@ -25,9 +25,11 @@ from experiments.data.sampling import check_sampling, switch_update
 from experiments.frontier.operating_point import tuned_thresholds
 from experiments.frontier.presence import Presence
 from experiments.frontier.run_metrics import metrics_table
+from experiments.random_numbers import seed_generators
 from experiments.run_lock import held
+from experiments.stop_signals import held_back
 from experiments.training.ceiling import score_ceiling
-from experiments.training.checkpoint import TrainingState, restore_state, save_state, save_weights
+from experiments.training.checkpoint import TrainingState, checkpoint_times, restore_state, save_state, save_weights
 from experiments.training.compiled import compiled_twin
 from experiments.training.criterion import set_prevalence
 from experiments.training.device import device_name, make_accelerator, peak_memory_mb
@@ -106,7 +108,8 @@ def execute(
 ) -> str:
     """Train and score one run and leave its files in `folder`.
 
-    A run that raises is recorded as `failed` with its reason, so that the other runs of a study go on.
+    A run that raises is recorded as `failed` with its reason, so that the other runs of a study go on; one that a
+    signal stops as `stopped`, and the study with it.
 
     Args:
         cfg: The run's configuration.
@@ -162,6 +165,10 @@ def _execute(
         info.update(status="failed", reason=reason, command=command, traceback=traceback.format_exc())
         if isinstance(error, UpdateError):
             info.update(step=error.step, part=error.part)
+    except KeyboardInterrupt as stop:
+        reason = f"{str(stop) or 'Ctrl-C'}: the same command goes on from the last checkpoint"
+        store.write_json(folder / store.RUN_FILE, {**info, "status": "stopped", "reason": reason})
+        raise
     store.write_json(folder / store.RUN_FILE, info)
     return str(info["status"])
 
@@ -183,13 +190,14 @@ def _fit_and_score(
     others = {"criterion": criterion} | ({"scaler": accelerator.scaler} if accelerator.scaler is not None else {})
     state = TrainingState(accelerator.unwrap_model(model), optimizer, scheduler, others)
 
-    torch.manual_seed(cfg.seed)  # dropout; the criterion may have drawn numbers
-    checkpoint = folder / store.CHECKPOINT_FILE
-    if restore_state(checkpoint, state, fingerprint):
-        log.info("going on from update %d", state.update)
     batches = tile_batches(cfg, loaded)
     check_sampling(batches.sampling, data.train, data.masks, side=trainer.tile)
     switch = switch_update(batches.sampling, trainer.max_steps)
+    # Last, as all of the above may have drawn numbers: dropout and losses draw on from here.
+    seed_generators(cfg.seed)
+    checkpoint = folder / store.CHECKPOINT_FILE
+    if restore_state(checkpoint, state, fingerprint):
+        log.info("going on from update %d", state.update)
     updates = training_updates(
         batches,
         first=state.update,
@@ -197,21 +205,24 @@ def _fit_and_score(
         on_device=trainer.data_on_device,
         workers=trainer.workers,
     )
-    finite = fit(
-        state,
-        updates,
-        criterion,
-        accelerator,
-        masks=data.masks,
-        max_steps=trainer.max_steps,
-        log_every=trainer.log_every,
-        checkpoint_every=trainer.checkpoint_every,
-        on_update=on_update,
-        save=lambda: save_state(checkpoint, state, fingerprint),
-        row_ends=() if switch is None else (switch,),
-        # Scoring calls the model itself: its images are of any size, and each size would be compiled anew.
-        forward=compiled_twin(state.model) if trainer.compile else None,
-    )
+    with held_back():
+        finite = fit(
+            state,
+            updates,
+            criterion,
+            accelerator,
+            masks=data.masks,
+            max_steps=trainer.max_steps,
+            log_every=trainer.log_every,
+            is_due=checkpoint_times(trainer.checkpoint_every, trainer.checkpoint_minutes),
+            on_update=on_update,
+            save=lambda: save_state(checkpoint, state, fingerprint),
+            row_ends=() if switch is None else (switch,),
+            # Scoring calls the model itself: its images are of any size, and each size would be compiled anew.
+            forward=compiled_twin(state.model) if trainer.compile else None,
+        )
+        if finite:
+            save_state(checkpoint, state, fingerprint)  # a stop while scoring costs no update
     store.write_table(folder / store.HISTORY_FILE, pd.DataFrame(state.history))
     found: dict[str, Any] = {
         "updates": state.update,
