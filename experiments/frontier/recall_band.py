@@ -71,7 +71,7 @@ def recall_band(
     anywhere": seeds and groups are drawn with the covariance over recall that was observed, each variance is
     estimated anew, and the smallest p value over recall is kept. A handful of seeds spans few directions and makes
     the recalls look more alike than they are, so each component's correlation is shrunk towards independence by
-    1 / (n - 1). The result is never wider than Bonferroni's.
+    1 / (n - 1). The result is never wider than Bonferroni's, and never narrower than each recall's own interval.
 
     "Crosses" is an intersection of two claims, so each is tested at the full level, one-sided, against its own
     margin, and the larger p value counts.
@@ -94,7 +94,8 @@ def recall_band(
     df = _common_df(difference.v_seed, difference.v_group, difference.n_seeds, difference.n_groups)
     tails = _null_tails(per_seed, left_out, n_draws, rng)
     smallest = 2.0 * np.minimum(tails, 1.0 - tails).min(axis=1)
-    pointwise = max(float(np.quantile(smallest, level)), level / len(recalls))
+    # Never narrower than each recall's own interval either, which the simulation of two seeds or groups may ask for.
+    pointwise = float(np.clip(np.quantile(smallest, level), level / len(recalls), level))
     half = stats.t.ppf(1.0 - pointwise / 2.0, df) * error
     if difference.n_seeds < MIN_SEEDS:
         half = np.full_like(error, np.nan)
@@ -158,9 +159,9 @@ def _smallest_p(excess: NDArray[np.float64], error: NDArray[np.float64], df: NDA
 
 
 def _adjusted(p: float, lowest_tail: NDArray[np.float64], n_recalls: int) -> float:
-    """Probability that the smallest of the R p values falls to p by chance; at most R p."""
+    """Probability that the smallest of the R p values falls to p by chance; at least p and at most R p."""
     simulated = (float((lowest_tail <= p).sum()) + 1.0) / (len(lowest_tail) + 1.0)
-    return min(1.0, simulated, n_recalls * p)
+    return min(1.0, max(simulated, p), n_recalls * p)
 
 
 def spans(recalls: NDArray[np.float64]) -> str:
