@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,7 @@ from experiments.stop_signals import Terminated, command_signals
 from experiments.waiting_threads import let_waiting_threads_sleep
 
 _TRACEBACK_WANTED = "LOSSFRONTIER_TRACEBACK"
+_LOSS_INPUT = re.compile(r"loss\.(terms\.\w+\.)*input=")
 
 
 @contextmanager
@@ -83,6 +85,7 @@ def run_command(command: Callable[[], None], text: str, groups: Sequence[str] | 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print a traceback and exit with 1 otherwise
     try:
         with command_signals(), exit_on_bad_input():
+            sys.argv[1:] = with_loss_input(sys.argv[1:])
             config_dir = _config_dir(sys.argv[1:])
             _make_importable(config_dir)
             if config_dir is not None:
@@ -114,6 +117,11 @@ def _message(error: BaseException) -> str:
     if "--multirun" in text:
         text += "\nA sweep needs a study: study=losses and the like, or --multirun with a study_dir."
     return text
+
+
+def with_loss_input(arguments: Sequence[str]) -> list[str]:
+    """Let `loss.input` be set like any other key: every loss has it, though no option file lists it."""
+    return [f"++{argument}" if _LOSS_INPUT.match(argument) else argument for argument in arguments]
 
 
 def _config_dir(arguments: list[str]) -> Path | None:

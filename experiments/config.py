@@ -112,6 +112,19 @@ class CompareSchema:
     report: ReportSchema = field(default_factory=ReportSchema)
 
 
+@dataclass
+class CheckLossSchema:
+    """Everything `python -m experiments.check_loss` is configured by; see conf/check_loss.yaml."""
+
+    loss: Any = MISSING
+    masks: int = MISSING
+    prevalence: float = MISSING
+    ignores_pixels: bool = MISSING
+    batch_size: int = MISSING
+    tile: int = MISSING
+    device: str = MISSING
+
+
 # Overrides that say where or how often to run, not what is run: never part of an arm's name.
 _NOT_AN_ARM = ("seed", "study", "study_dir", "overwrite", "experiment", "size", "report")
 
@@ -147,6 +160,7 @@ def register() -> None:
     store = ConfigStore.instance()
     store.store(name="schema", node=RootSchema)
     store.store(name="compare_schema", node=CompareSchema)
+    store.store(name="check_loss_schema", node=CheckLossSchema)
     OmegaConf.register_new_resolver("arm_name", arm_name, replace=True)
 
 

@@ -67,7 +67,7 @@ _NOT_RESULTS = (
     "trainer.example_pixels",
 )
 # Keys that came later: a run of which they have this value is the run that was made without them.
-_LATER_KEYS = {"trainer.compile": False, "trainer.deterministic": False}
+_LATER_KEYS = {"trainer.compile": False, "trainer.deterministic": False, "loss.input": "logits"}
 
 
 @dataclass(frozen=True)

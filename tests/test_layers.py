@@ -63,7 +63,14 @@ def test_only_score_counts_imports_torch_in_frontier():
 
 
 @pytest.mark.parametrize(
-    "module", ["experiments.train", "experiments.compare", "experiments.calibrate", "experiments.checklist"]
+    "module",
+    [
+        "experiments.train",
+        "experiments.compare",
+        "experiments.calibrate",
+        "experiments.checklist",
+        "experiments.check_loss",
+    ],
 )
 def test_commands_start_without_torch(module):
     code = f"import sys, {module}; sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib.pyplot', 'timm')))"

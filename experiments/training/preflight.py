@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -12,13 +13,15 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from experiments.config import ConfigError, instantiate, require_complete
+from experiments.criteria.build import build_criterion
+from experiments.criteria.contract import Setting
 from experiments.data.batches import PixelStatistics, TileBatches, pixel_statistics
 from experiments.data.data_error import DataError
 from experiments.data.resident_tiles import check_augmentation, stays_on_device
 from experiments.data.sampling import check_sampling
 from experiments.data.split import NO_POSITIVES, SegmentationData, missing_positives
 from experiments.training.compiled import check_compiler
-from experiments.training.criterion import check_criterion
+from experiments.training.criterion import check_criterion, worth_knowing
 from experiments.training.device import make_accelerator
 from experiments.training.evaluate import window_spans
 from experiments.training.network import build_segmenter
@@ -93,7 +96,9 @@ def check(cfg: DictConfig) -> LoadedData:
         check_sampling(sampling, loaded.data.train, loaded.data.masks, side=cfg.trainer.tile)
     except ValueError as error:
         raise ConfigError(f"sampling ({cfg.sampling._target_}): {error}") from error
-    check_criterion(instantiate(cfg, "loss"), loaded.prevalence, loaded.ignores_pixels)
+    setting = Setting(loaded.prevalence, loaded.ignores_pixels, cfg.trainer.batch_size, cfg.trainer.tile, device)
+    for note in worth_knowing(check_criterion(build_criterion(cfg), setting)):
+        _tell_once(f"note: loss ({cfg.loss._target_}): {note}")
     _check_model(
         json.dumps(OmegaConf.to_container(cfg, resolve=True)["model"], sort_keys=True),  # type: ignore[call-overload,index]
         cfg.trainer.prior_bias,
@@ -105,6 +110,12 @@ def check(cfg: DictConfig) -> LoadedData:
     if cfg.trainer.compile:
         check_compiler(device)
     return loaded
+
+
+@cache
+def _tell_once(text: str) -> None:
+    """Print to stderr what was not yet printed; the runs of a study are checked one by one."""
+    print(text, file=sys.stderr)
 
 
 def tile_batches(cfg: DictConfig, loaded: LoadedData) -> TileBatches:

@@ -19,7 +19,8 @@ import torch
 from omegaconf import DictConfig
 
 from experiments import run_store as store
-from experiments.config import ConfigError, instantiate, to_plain
+from experiments.config import ConfigError, to_plain
+from experiments.criteria.build import build_criterion
 from experiments.data.resident_tiles import training_updates
 from experiments.data.sampling import check_sampling, switch_update
 from experiments.frontier.operating_point import tuned_thresholds
@@ -182,7 +183,7 @@ def _fit_and_score(
 
     model = build_segmenter(cfg, channels=data.channels, prevalence=loaded.prevalence, statistics=loaded.statistics)
     initial_weights = weights_fingerprint(model)
-    criterion = instantiate(cfg, "loss")
+    criterion = build_criterion(cfg)
     set_prevalence(criterion, loaded.prevalence)
     criterion.to(accelerator.device)
     optimizer, scheduler = make_optimizer(cfg, model.to(accelerator.device))

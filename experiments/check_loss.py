@@ -1,0 +1,70 @@
+"""Use a loss on a small batch and say, clause by clause, whether training can work with it.
+
+    python -m experiments.check_loss loss=dice
+    python -m experiments.check_loss loss=custom loss._target_=torch.nn.BCELoss loss.input=probabilities
+    python -m experiments.check_loss --config-dir mine loss=my_loss masks=1
+
+Prints what was measured: value, gradient, sign, reaction to labels, empty and full masks. No data, no training. Exit
+code 0 when every clause passes (a note is no failure), 2 when one fails; training refuses a loss for the same clauses.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+import hydra
+from omegaconf import DictConfig
+
+import experiments.config
+from experiments.command_line import exit_on_bad_input, run_command
+
+_WIDTH = 88  # characters of the column of measurements
+
+
+@hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="check_loss")
+def check_loss(cfg: DictConfig) -> None:
+    """Print the contract of one loss as a table."""
+    with exit_on_bad_input():
+        experiments.config.require_complete(cfg)
+        # Imported here: --help should not wait for torch.
+        import torch
+
+        from experiments.criteria.build import build_criterion
+        from experiments.criteria.contract import FAIL, Setting
+        from experiments.report.text_table import text_table
+        from experiments.training.criterion import measured_clauses
+
+        least = {"masks": cfg.masks, "batch_size": cfg.batch_size, "tile": cfg.tile}
+        wrong = [f"{key}: expected a number of at least 1, got {value}" for key, value in least.items() if value < 1]
+        if not 0 < cfg.prevalence < 1:
+            wrong.append(f"prevalence: expected a share between 0 and 1, got {cfg.prevalence}")
+        try:
+            device = torch.zeros(1, device=cfg.device).device
+        except (RuntimeError, AssertionError) as error:
+            wrong.append(f"device: expected one that torch finds here, got {cfg.device} ({error})")
+        if wrong:
+            raise experiments.config.ConfigError("\n".join(wrong))
+        setting = Setting([cfg.prevalence] * cfg.masks, cfg.ignores_pixels, cfg.batch_size, cfg.tile, device)
+        criterion = build_criterion(cfg)
+        clauses = measured_clauses(criterion, setting)
+    rows = []
+    for clause in clauses:
+        lines = textwrap.wrap(clause.measured, _WIDTH) or [""]
+        rows.append([clause.name, clause.verdict, lines[0]])
+        rows += [["", "", line] for line in lines[1:]]
+    name = getattr(criterion, "__name__", type(criterion).__name__)
+    print(f"{name} on {cfg.masks} mask{'s' if cfg.masks > 1 else ''}\n")
+    print(text_table(["clause", "", "measured"], rows))
+    failed = sum(clause.verdict == FAIL for clause in clauses)
+    print(f"\n{failed or 'none'} of {len(clauses)} clauses {'fails' if failed == 1 else 'fail'}")
+    if failed:
+        raise SystemExit(2)
+
+
+def main() -> None:
+    """Run the command; see `python -m experiments.check_loss --help`."""
+    run_command(check_loss, __doc__ or "", groups=("loss",))
+
+
+if __name__ == "__main__":
+    main()

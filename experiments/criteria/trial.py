@@ -1,0 +1,168 @@
+"""A loss tried on a small batch, as training calls it, without a trace: no random state, output or input is changed."""
+
+from __future__ import annotations
+
+import copy
+import io
+import random
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from losses import apply_criterion
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What came of one call.
+
+    Args:
+        value: The loss; NaN where there is none.
+        gradient: On the logits, their shape; None where there is none.
+        error: What was raised, by the loss or by its backward pass; None where nothing was.
+        dtype: Type of the value.
+    """
+
+    value: float
+    gradient: Tensor | None = None
+    error: BaseException | None = None
+    dtype: torch.dtype | None = None
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether value and gradient exist and are finite."""
+        return self.gradient is not None and bool(np.isfinite(self.value)) and bool(torch.isfinite(self.gradient).all())
+
+
+@dataclass
+class Tester:
+    """Calls one loss on batches.
+
+    Every call gets a fresh copy of the loss and the same random numbers, so that two values differ by their inputs.
+
+    Args:
+        criterion: The loss.
+        valid: Which pixels count, given in every call; None as in training without ignored pixels.
+    """
+
+    criterion: nn.Module
+    valid: Tensor | None = None
+    prints: bool = False
+    warned: dict[str, None] = field(default_factory=dict)
+
+    def call(self, logits: Tensor, labels: Tensor, *, fresh: bool = True, seed: int | None = 0) -> Trial:
+        """Return value and gradient.
+
+        Args:
+            logits: float32 (N, C, H, W).
+            labels: bool or float, the same shape.
+            fresh: Use a copy, so that no state comes from earlier calls.
+            seed: Of torch's, numpy's and Python's global generators; None leaves them as they are.
+        """
+        criterion = self._copy() if fresh else self.criterion
+        if seed is not None:
+            seed_all(seed)
+        leaf = logits.detach().clone().requires_grad_()
+        try:
+            with self._watched():
+                # In training the logits are computed by a network, and may be changed in place.
+                value = apply_criterion(criterion, leaf.clone(), labels, self.valid)
+                (gradient,) = torch.autograd.grad(value, leaf, allow_unused=True)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # sys.exit as well
+            return Trial(float("nan"), error=error)
+        return Trial(float(value.detach()), gradient, dtype=value.dtype)
+
+    def value(self, logits: Tensor, labels: Tensor) -> float:
+        """Return the value alone; NaN where the call fails."""
+        return self.call(logits, labels).value
+
+    def changed_inputs(self, logits: Tensor, labels: Tensor) -> list[str]:
+        """Name the inputs that the loss changes in place; labels as float32, which are handed over uncopied."""
+        ours = type(self.criterion).__module__.startswith("losses.")  # these take the labels as they are
+        given = {"logits": logits.clone().requires_grad_().clone(), "labels": labels if ours else labels.float()}
+        if self.valid is not None:
+            given["valid"] = self.valid.clone()
+        before = {name: tensor.detach().clone() for name, tensor in given.items()}
+        try:
+            with self._watched():
+                apply_criterion(self._copy(), given["logits"], given["labels"], given.get("valid"))
+        except Exception:  # what fails in earnest was seen before
+            return []
+        return [name for name, tensor in given.items() if not torch.equal(tensor.detach(), before[name])]
+
+    def _copy(self) -> nn.Module:
+        try:
+            return copy.deepcopy(self.criterion)
+        except Exception:  # such as a generator of its own; then the state is shared
+            return self.criterion
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        printed = io.StringIO()
+        with redirect_stdout(printed), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+        self.prints = self.prints or bool(printed.getvalue())
+        self.warned.update(dict.fromkeys(str(warning.message) for warning in caught))
+
+
+def seed_all(seed: int) -> None:
+    """Seed the global generators that a loss may draw from."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  (the user's loss may use the global one)
+    torch.manual_seed(seed)
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Leave every global generator as it was."""
+    python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(of_numpy)  # noqa: NPY002
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Logits and labels for the trials.
+
+    Args:
+        labels: bool (N, C, H, W), thin strokes and dots, 5 to 10 % positive in every mask of every image.
+        logits: float32, the same shape, standard normal: a network that knows nothing.
+        order: Places of the shuffled pixels, (H·W,).
+    """
+
+    labels: Tensor
+    logits: Tensor
+    order: Tensor
+
+    def perfect(self, scale: float) -> Tensor:
+        """Logits of this size with the right sign everywhere."""
+        return scale * (2.0 * self.labels - 1.0)
+
+    def shuffled(self, scale: float) -> Tensor:
+        """Return the perfect logits at random pixels: as many of each, and no information."""
+        return self.perfect(scale).flatten(2)[..., self.order].reshape(self.labels.shape)
+
+
+def make_batch(images: int, masks: int, side: int, device: torch.device) -> Batch:
+    """Draw a batch; the same for the same shape."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (images, masks, side, side)
+    labels = torch.rand(shape, generator=generator) < 0.02
+    for place in range(images * masks):
+        row = (7 + 5 * place) % (side - 2)
+        labels.view(-1, side, side)[place, row : row + 2, 3 : side - 3] = True
+    logits = torch.randn(shape, generator=generator)
+    order = torch.randperm(side * side, generator=generator)
+    return Batch(labels.to(device), logits.to(device), order.to(device))
