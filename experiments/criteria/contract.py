@@ -173,6 +173,7 @@ _HINTS = {
     "indices must be": "labels come as float32 zeros and ones; target.long() and target.bool() convert them",
     "expected scalar type Long": "labels come as float32 zeros and ones; target.long() and target.bool() convert them",
     "same device": "tensors that a loss holds belong in self.register_buffer(name, tensor)",
+    "between 0 and 1": "of a combined loss: loss.terms.NAME.input=probabilities puts a sigmoid before one term",
     "NoneType": "valid is None where no pixel is ignored",
     "does not require grad": "somewhere between logits and value the gradient is cut",
 }

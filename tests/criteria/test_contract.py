@@ -215,6 +215,14 @@ def test_a_loss_of_probabilities_is_told_from_a_loss_of_logits(target, arguments
     assert SIGMOID in found[0]
 
 
+def test_a_term_that_takes_probabilities_is_offered_its_own_sigmoid():
+    term = {"_target_": "torch.nn.BCELoss"}
+    combined = {"target": "losses.CombinedLoss", "terms": {"dice": {"_target_": "losses.DiceLoss"}, "bce": term}}
+    assert "loss.terms.NAME.input=probabilities" in failures(measured(**combined))[0]
+    term["input"] = "probabilities"
+    assert failures(measured(**combined)) == []
+
+
 def test_all_that_fails_is_named_together():
     with pytest.raises(ConfigError, match=r"(?s)reacts to the labels.*\n.*right logits do not cost least"):
         check_criterion(build_criterion(OmegaConf.create({"loss": {"_target_": "buggy_losses.IgnoresTarget"}})), PAIR)
