@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Runs at once: one a core on a CPU, so that each has a thread of its own.
 JOBS ?= $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() or 1, 8))")
 
-.PHONY: setup compare test check lint types bench bench-gpu fuzz lock clean
+.PHONY: setup compare test check lint types bench bench-gpu fuzz coverage mutation lock clean
 
 setup: $(READY)
 
@@ -29,10 +29,25 @@ compare: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n auto
 
-# Properties over generated inputs, 10,000 examples each: about 2 hours on 2 idle cores. FUZZ_EXAMPLES=1000: 12 minutes.
+# Properties over generated inputs, 10,000 examples each: hours on 2 cores, in proportion to FUZZ_EXAMPLES.
 FUZZ_EXAMPLES ?= 10000
 fuzz: $(READY)
 	HYPOTHESIS_PROFILE=fuzz FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -n auto -m hypothesis
+
+# Branches of the losses and the statistics; the kernels once uncompiled too, as coverage cannot see into compiled code.
+coverage: $(READY)
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest tests/losses tests/frontier
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -W ignore::RuntimeWarning \
+	  tests/losses/test_loss_properties.py tests/losses/test_loops_in_threads.py
+	$(BIN)/python -m coverage combine
+	$(BIN)/python -m coverage report --fail-under=95
+
+# Small changes of the losses and the statistics, each of which a test must notice; hours. MUTATE=FILE for one file.
+mutation: $(READY)
+	if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(VENV) uv pip install --quiet -e .[mutation]; \
+	  else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e .[mutation]; fi
+	PYTHON=$(abspath $(BIN)/python) tests/mutation.sh $(MUTATE)
 
 check: lint types
 

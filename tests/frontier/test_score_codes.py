@@ -66,3 +66,9 @@ def test_bad_input_is_named() -> None:
         code_to_logit([0, 65_536])
     with pytest.raises(TypeError, match="codes: expected integers"):
         code_to_logit([0.5])
+
+
+@pytest.mark.parametrize("code", [-1, N_CODES])
+def test_a_code_just_out_of_range_is_refused(code: int) -> None:
+    with pytest.raises(ValueError, match=f"expected 0 to 65535, got {code} to {code}"):
+        code_to_logit([code])

@@ -1,0 +1,41 @@
+"""The loops' twins in threads, called as they are: each part of the pieces is worked on once, by the same loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+_kernels = pytest.importorskip("losses._kernels", exc_type=ImportError)
+
+PLANES, PIXELS = 3, 7
+
+
+def _planes() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 3, (PLANES, PIXELS)).astype(np.float32)
+    return logits, (rng.random((PLANES, PIXELS)) < 0.3).astype(np.uint8)
+
+
+@pytest.mark.parametrize("bounds", [[0, 1, 3], [0, 0, 3], [0, 3]])
+@pytest.mark.parametrize("gamma", [0.0, 1.5, 2.2])
+def test_shared_pieces_add_up_to_one_loop(bounds: list[int], gamma: float) -> None:
+    logits, labels = _planes()
+    weights = np.array([1.0, 4.0, 0.5], np.float32)
+    alone, together = (np.full_like(logits, np.nan) for _ in range(2))
+    sums, shared = np.zeros((PLANES, 1, 2)), np.zeros((PLANES, 1, 2))
+    given = (logits, labels, None, weights, gamma, 0.5)
+    _kernels.pixel_sums(*given, alone, sums, 0, PLANES)
+    _kernels.pixel_sums_in_threads(*given, together, shared, np.array(bounds))
+    np.testing.assert_allclose(shared, sums, rtol=1e-6)
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
+
+    counts, shared_counts = np.zeros((PLANES, 1, 4)), np.zeros((PLANES, 1, 4))
+    _kernels.count_sums(logits, labels, None, alone, counts, 0, PLANES)
+    _kernels.count_sums_in_threads(logits, labels, None, together, shared_counts, np.array(bounds))
+    np.testing.assert_allclose(shared_counts, counts, rtol=1e-6)
+    assert counts[:, 0, 2].tolist() == labels.sum(axis=1).tolist()
+
+    factors = np.array([2.0, 3.0, 5.0], np.float32), np.array([7.0, 11.0, 13.0], np.float32)
+    expected = alone * np.where(labels == 0, factors[0][:, None], factors[1][:, None])
+    _kernels.weigh_planes_in_threads(together, *factors, 1, np.array(bounds))
+    np.testing.assert_allclose(together, expected, rtol=1e-5)
