@@ -16,6 +16,7 @@ from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.comparison import Comparison, compare_arms
 from experiments.frontier.run_metrics import metrics_table
 from experiments.frontier.run_scores import RunScores
+from experiments.leftovers import ABANDONED, remove_leftovers
 from experiments.on_demand import Mapped
 from experiments.report.example_choice import choose_examples
 from experiments.report.figures import TITLES, draw_all
@@ -43,6 +44,8 @@ def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, basel
     Raises:
         ConfigError: When the runs cannot be compared, or a setting is out of range.
     """
+    for folder in (report_dir, report_dir / FIGURES):
+        remove_leftovers(folder, ["*"], ABANDONED)
     studies = load_conditions(study_dir, baseline)
     if not studies[0].condition:
         comparison, ceiling, figures = _write_one(studies[0], report_dir, report)

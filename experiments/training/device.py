@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from accelerate import Accelerator
@@ -42,6 +44,35 @@ def make_accelerator(trainer: DictConfig) -> Accelerator:
     # accelerate keeps one state a process; the runs of a study may differ in precision.
     AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(cpu=wanted == "cpu", mixed_precision=_PRECISIONS[precision])
+
+
+@contextmanager
+def determinism(wanted: bool) -> Iterator[None]:
+    """Within, operations give the same bits every time; afterwards torch's settings are as they were.
+
+    An operation of a GPU that cannot do so raises an error that names it. On a CPU operations do so anyway.
+
+    Args:
+        wanted: `trainer.deterministic`; False changes nothing.
+    """
+    if not wanted:
+        yield
+        return
+    # cuBLAS reads it when the process first multiplies matrices on a GPU, so it stays.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    cudnn = torch.backends.cudnn
+    enabled, only_warns = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    before = cudnn.deterministic, cudnn.benchmark
+    torch.use_deterministic_algorithms(True)
+    cudnn.deterministic, cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(enabled, warn_only=only_warns)
+        cudnn.deterministic, cudnn.benchmark = before
 
 
 def set_threads(threads: int | None, jobs: int) -> int:

@@ -26,6 +26,7 @@ from experiments.data.sampling import check_sampling, switch_update
 from experiments.frontier.operating_point import tuned_thresholds
 from experiments.frontier.presence import Presence
 from experiments.frontier.run_metrics import metrics_table
+from experiments.leftovers import remove_leftovers
 from experiments.random_numbers import seed_generators
 from experiments.run_lock import held
 from experiments.stop_signals import held_back
@@ -33,7 +34,7 @@ from experiments.training.ceiling import score_ceiling
 from experiments.training.checkpoint import TrainingState, checkpoint_times, restore_state, save_state, save_weights
 from experiments.training.compiled import compiled_twin
 from experiments.training.criterion import set_prevalence
-from experiments.training.device import device_name, make_accelerator, peak_memory_mb
+from experiments.training.device import determinism, device_name, make_accelerator, peak_memory_mb
 from experiments.training.evaluate import score_split
 from experiments.training.examples import example_collector
 from experiments.training.fit import fit
@@ -44,6 +45,15 @@ from experiments.training.update_error import UpdateError, describe_error
 
 log = logging.getLogger(__name__)
 
+_RUN_FILES = (
+    store.RUN_FILE,
+    store.CONFIG_FILE,
+    store.METRICS_FILE,
+    store.HISTORY_FILE,
+    store.SCORES_FILE,
+    store.EXAMPLES_FILE,
+    store.CHECKPOINT_FILE,
+)
 _PACKAGES = ("torch", "segmentation-models-pytorch", "hydra-core", "numpy", "lossfrontier")
 
 
@@ -126,7 +136,8 @@ def execute(
     Raises:
         ConfigError: When another process is training there.
     """
-    with held(folder):
+    with held(folder), determinism(cfg.trainer.deterministic):
+        remove_leftovers(folder, _RUN_FILES)  # nobody else writes here
         return _execute(cfg, folder, arm, loaded, on_update, command)
 
 

@@ -19,6 +19,7 @@ from experiments import stop_signals
 from experiments.config import ConfigError, to_plain
 from experiments.data.batches import pixel_statistics
 from experiments.data.sampling import Tile
+from experiments.leftovers import ABANDONED, remove_leftovers
 from experiments.random_numbers import generator_states, seed_generators, set_generator_states
 from experiments.training.own_state import own_state, set_own_state
 from experiments.training.preflight import LoadedData, check
@@ -329,3 +330,43 @@ def test_what_a_loss_keeps_of_its_own_comes_back(tmp_path, kind):
 def test_minutes_that_cannot_be_are_refused(composed, minutes):
     with pytest.raises(ConfigError, match=r"trainer.checkpoint_minutes: expected a positive number or null"):
         check(composed(f"trainer.checkpoint_minutes={minutes}"))
+
+
+def test_temporary_files_of_a_kill_are_removed(configured, loaded, tmp_path):
+    ours = [tmp_path / f".{name}.ab_12xyz" for name in ("checkpoint.pt", "run.json", "scores.npz")]
+    others = [tmp_path / name for name in (".checkpoint.pt.mine", ".notes.ab_12xyz", "checkpoint.pt.ab_12xyz")]
+    for path in (*ours, *others):
+        path.write_text("half")
+    assert execute(configured(), tmp_path, "a", loaded, nothing) == "complete"
+    assert not any(path.exists() for path in ours)
+    assert all(path.exists() for path in others)
+
+
+def test_a_file_that_may_still_be_written_stays(tmp_path):
+    fresh, old = tmp_path / ".metrics.csv.abcdefgh", tmp_path / ".verdicts.csv.abcdefgh"
+    for path in (fresh, old):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    remove_leftovers(tmp_path, ["*.csv"], ABANDONED)
+    assert fresh.exists()
+    assert not old.exists()
+
+
+def test_determinism_changes_nothing_on_a_cpu_and_ends_with_the_run(whole, configured, loaded, tmp_path, monkeypatch):
+    expected = run_whole(whole, configured, loaded, tmp_path)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    cfg = configured("trainer.deterministic=true")
+    seen = []
+
+    def look(update):
+        seen.append(torch.are_deterministic_algorithms_enabled() and torch.backends.cudnn.deterministic)
+
+    assert execute(cfg, tmp_path, "a", loaded, look) == "complete"
+    assert seen == [True] * 6
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert not torch.backends.cudnn.deterministic
+    assert artifacts(tmp_path) == expected
+    with pytest.raises(ConfigError, match=r"trainer.deterministic: True there, None now"):
+        is_finished(tmp_path, to_plain(configured()), loaded)

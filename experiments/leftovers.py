@@ -1,0 +1,36 @@
+"""Temporary files that a kill left behind: a file is written beside its place and renamed, unless the power fails."""
+
+from __future__ import annotations
+
+import glob
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+ABANDONED = 600.0
+"""Seconds without a change after which nobody writes a temporary file any more; none takes a tenth of it."""
+
+_ANY_NAME = "?" * 8  # what `tempfile.mkstemp` puts in
+
+
+def remove_leftovers(folder: Path, names: Iterable[str], seconds: float = 0.0) -> None:
+    """Remove the temporary files of `run_store.write_atomically` in a folder; one that cannot be removed stays.
+
+    Args:
+        folder: Where they lie.
+        names: Of the files that were to be written; a pattern such as `*.csv` is one.
+        seconds: Age of a file, by its last change, below which another process may still write it: 0 for a folder
+            that only this process writes to.
+    """
+    places = glob.escape(str(folder))
+    for name in names:
+        for path in glob.glob(f"{places}/.{name}.{_ANY_NAME}"):
+            remove_if_older(Path(path), seconds)
+
+
+def remove_if_older(path: Path, seconds: float) -> None:
+    """Remove a file that was not changed for so long."""
+    with suppress(OSError):
+        if time.time() - path.stat().st_mtime >= seconds:
+            path.unlink()
