@@ -49,6 +49,7 @@ class RunPool:
             settings=replace(self.study.settings, seed=seed),
             points={key: self.study.points[source] for key, source in keys.items()},
             numbers={key: self.study.numbers[source] for key, source in keys.items()},
+            levels={key: self.study.levels[source] for key, source in keys.items()},
         )
         pairs = [study.pair("arm", mask) for mask in range(len(checked.masks))]
         return verdict_table(study, pairs, arm_bands(study, pairs))

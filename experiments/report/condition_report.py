@@ -12,7 +12,7 @@ from experiments.report.condition_tables import level_table, verdicts_by_conditi
 from experiments.report.not_trained import not_trained
 from experiments.report.study_size import counted
 from experiments.report.text_table import fitted_table, markdown_table, terminal_width
-from experiments.report.verdict_text import signed, with_interval
+from experiments.report.verdict_text import level_cell, signed, with_interval
 
 
 def write_condition_report(
@@ -71,7 +71,7 @@ def verdict_rows(study: StudyRuns, comparisons: Mapping[str, Comparison]) -> tup
                 found = found[(found["arm"] == arm) & (found["mask"] == mask)]
                 values = condition_values(condition)
                 for _, row in found.iterrows():
-                    level = f"{row['arm_ap']:.3f} ({row['prevalence']:.3g})"
+                    level = level_cell(row["arm_ap"], row["prevalence"])
                     rows.append(
                         [mask, names[arm], *(values[key] for key in keys), str(row["verdict"]), level,
                          with_interval(row, "ap_gain"), str(row["verdict_f1"]), with_interval(row, "f1_gain")]

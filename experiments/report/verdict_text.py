@@ -106,12 +106,14 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
 
 
 def _levels(scores: pd.DataFrame, mask: str) -> dict[str, str]:
-    """AP of each arm, mean over its seeds, and the prevalence beside it: "0.612 (0.031)"."""
+    """AP of each arm, mean over its seeds, and the prevalence."""
     means = scores[scores["mask"] == mask].groupby("arm")[["average_precision", "prevalence"]].mean()
-    return {
-        str(arm): "-" if pd.isna(row.iloc[0]) else f"{row.iloc[0]:.3f} ({row.iloc[1]:.3g})"
-        for arm, row in means.iterrows()
-    }
+    return {str(arm): level_cell(row.iloc[0], row.iloc[1]) for arm, row in means.iterrows()}
+
+
+def level_cell(average_precision: float, prevalence: float) -> str:
+    """Format an AP and the prevalence beside it: "0.612 (0.031)"; a dash where there is none."""
+    return "-" if pd.isna(average_precision) else f"{average_precision:.3f} ({prevalence:.3g})"
 
 
 def _of_mask(table: pd.DataFrame, mask: str) -> pd.DataFrame:
