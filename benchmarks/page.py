@@ -22,6 +22,13 @@ median of the rounds' ratios, with their quartiles in brackets (the range, for f
 goal is reached. **misses**: it is not. **loses**: worse than the peer. "before" is the number of the run before this
 one, for comparison.
 
+**A machine that others use.** Commands set `OMP_WAIT_POLICY=PASSIVE` (and `KMP_BLOCKTIME=0`) unless `OMP_WAIT_POLICY` is
+set: threads that wait for work sleep instead of taking a core from somebody. With a load of 12 on 2 cores an update of
+the demo's network then took .26 to .38 s; with threads that spin for a tenth of OpenMP's default, 1.3 s; with the default
+itself, over 6 s. It has a price where nobody else computes: on 2 virtual cores of an H100's host, alone, an update of a
+network of that size took 1.19 to 1.22 times as long. On a machine of your own `OMP_WAIT_POLICY=ACTIVE` gets that back.
+Runs never take more threads than cores that the process may use, nor more than `OMP_NUM_THREADS`.
+
 - Machine: {machine}
 - Versions: {versions}
 - Measured: {date}, in {minutes:.0f} minutes; {load} at the start
