@@ -22,12 +22,12 @@ median of the rounds' ratios, with their quartiles in brackets (the range, for f
 goal is reached. **misses**: it is not. **loses**: worse than the peer. "before" is the number of the run before this
 one, for comparison.
 
-**A machine that others use.** Commands set `OMP_WAIT_POLICY=PASSIVE` (and `KMP_BLOCKTIME=0`) unless `OMP_WAIT_POLICY` is
+**A machine that others use.** Commands set `OMP_WAIT_POLICY=PASSIVE` (and `KMP_BLOCKTIME=0`) unless it is
 set: threads that wait for work sleep instead of taking a core from somebody. With a load of 12 on 2 cores an update of
-the demo's network then took .26 to .38 s; with threads that spin for a tenth of OpenMP's default, 1.3 s; with the default
-itself, over 6 s. It has a price where nobody else computes: on 2 virtual cores of an H100's host, alone, an update of a
-network of that size took 1.19 to 1.22 times as long. On a machine of your own `OMP_WAIT_POLICY=ACTIVE` gets that back.
-Runs never take more threads than cores that the process may use, nor more than `OMP_NUM_THREADS`.
+the demo's network then took .26 to .38 s, with threads that spin for a tenth of OpenMP's default 1.3 s, and with that
+default over 6 s. The price where nobody else computes: on 2 virtual cores of an H100's host an update of a network of
+that size took 1.18 to 1.23 times as long. `GOMP_SPINCOUNT=30000` gets it back (.80 to 1.03 times the default) on a
+machine of your own. Runs take no more threads than the cores that the process may use, nor than `OMP_NUM_THREADS`.
 
 - Machine: {machine}
 - Versions: {versions}
