@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Runs at once: one a core on a CPU, so that each has a thread of its own.
 JOBS ?= $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() or 1, 8))")
 
-.PHONY: setup compare test check lint types bench bench-gpu fuzz coverage mutation lock clean
+.PHONY: setup compare test check lint types bench bench-gpu fuzz coverage mutation kill-test lock clean
 
 setup: $(READY)
 
@@ -48,6 +48,12 @@ mutation: $(READY)
 	if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(VENV) uv pip install --quiet -e .[mutation]; \
 	  else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e .[mutation]; fi
 	PYTHON=$(abspath $(BIN)/python) tests/mutation.sh $(MUTATE)
+
+# A small study killed at 25 random moments and started again, in each way it can run; about ten minutes on two cores.
+kill-test: $(READY)
+	$(BIN)/python tests/killed_study.py --kills 25 --workers 0
+	$(BIN)/python tests/killed_study.py --kills 25 --workers 2
+	$(BIN)/python tests/killed_study.py --kills 25 --joblib
 
 check: lint types
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -21,7 +22,7 @@ _LOSS_INPUT = re.compile(r"loss\.(terms\.\w+\.)*input=")
 
 @contextmanager
 def exit_on_bad_input() -> Iterator[None]:
-    """Turn errors of the user's input into one message on stderr and exit code 2.
+    """Turn errors of the user's input into one message on stderr and exit code 2, those of the disk into code 1.
 
     `HYDRA_FULL_ERROR=1` shows the traceback instead.
     """
@@ -39,6 +40,12 @@ def exit_on_bad_input() -> Iterator[None]:
         raise SystemExit(2) from None
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:  # a full disk, a folder that cannot be written to or is gone
+        if os.environ.get(_TRACEBACK_WANTED):
+            traceback.print_exc()
+        text = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)
+        print(f"error: {text}", file=sys.stderr)
         raise SystemExit(1) from None
 
 
@@ -80,6 +87,7 @@ def run_command(command: Callable[[], None], text: str, groups: Sequence[str] | 
         return
     # Here and not where the package is imported: who uses it as a library keeps the settings of his process.
     let_waiting_threads_sleep()
+    logging.raiseExceptions = False  # a log that cannot be written is no reason for tracebacks
     full_error = os.environ.get("HYDRA_FULL_ERROR", "")
     os.environ[_TRACEBACK_WANTED] = full_error if full_error == "1" else ""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print a traceback and exit with 1 otherwise

@@ -211,6 +211,8 @@ def _holes(runs: Sequence[store.Run], arms: Sequence[str]) -> pd.DataFrame:
                 rows.append({"arm": arm, "seed": seed, "status": "missing", "reason": "no run folder", "command": ""})
             elif not run.scores:
                 said = {key: run.info.get(key) or "" for key in ("reason", "command")}
+                if run.status in ("diverged", "running"):  # would diverge again; another process is at it
+                    said["command"] = ""
                 rows.append({"arm": arm, "seed": seed, "status": run.status, **said})
     return pd.DataFrame(rows, columns=["arm", "seed", "status", "reason", "command"])
 

@@ -16,8 +16,8 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from experiments import run_store as store
+from experiments.run_store import PROGRESS_FILE, updates_done
 
-PROGRESS_FILE = ".progress"
 _SECONDS_BETWEEN_WRITES = 0.5
 _NAMED = 3  # runs that the bar names
 
@@ -30,22 +30,16 @@ def progress_writer(folder: Path) -> Callable[[int], None]:
         nonlocal last
         if time.monotonic() - last >= _SECONDS_BETWEEN_WRITES:
             last = time.monotonic()
-            (folder / PROGRESS_FILE).write_text(str(update))
+            with contextlib.suppress(OSError):  # a full disk is told when something that matters is written
+                (folder / PROGRESS_FILE).write_text(str(update))
 
     return note
 
 
 def clear_progress(folder: Path) -> None:
     """Remove a run's note once it has ended."""
-    (folder / PROGRESS_FILE).unlink(missing_ok=True)
-
-
-def updates_done(folder: Path) -> int:
-    """Read a run's note; 0 where there is none."""
-    try:
-        return int((folder / PROGRESS_FILE).read_text() or 0)
-    except (OSError, ValueError):
-        return 0
+    with contextlib.suppress(OSError):
+        (folder / PROGRESS_FILE).unlink()
 
 
 class _Lines:

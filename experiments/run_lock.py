@@ -1,8 +1,9 @@
-"""One process trains a run: its folder is held for as long as that takes."""
+"""One process works in a folder: it is held for as long as that takes."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,31 +15,85 @@ try:
 except ImportError:  # Windows has no flock; there nothing is held
     fcntl = None  # type: ignore[assignment]
 
+LOCK_FILE = ".lock"
+"""Empty, and left behind: a lock on the folder itself would not hold on a network drive."""
+
+
+class HeldError(ConfigError):
+    """Another process trains this run."""
+
+
+_open_locks: set[int] = set()
+
+
+def _close_in_child() -> None:
+    """Close a forked child's copies: a lock lasts until its last copy is closed, and loader workers outlive a kill."""
+    for handle in _open_locks:
+        os.close(handle)
+    _open_locks.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_in_child)
+
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Hold a run's folder; a process that ends, however it ends, lets go of it.
+def held(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a folder; a process that ends, however it ends, lets go of it, also where children of it live on.
 
     Args:
-        folder: Of the run; made where it is not there. A file system without locks holds nothing.
+        folder: Of a run or a report; made where it is not there. A file system without locks holds nothing.
+        wait: Wait for another process that holds it.
 
     Raises:
-        ConfigError: When another process holds it.
+        HeldError: When another process holds it, and `wait` is false.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
         yield
         return
-    handle = os.open(folder, os.O_RDONLY)  # the folder itself, so that no lock file is left behind
+    handle = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    _open_locks.add(handle)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
+        if not _lock(handle, wait):
+            raise HeldError(
                 f"{folder} is being trained by another process. Wait for it, or give study_dir=ANOTHER_FOLDER."
-            ) from None
-        except OSError:  # such as a network drive that knows no locks
-            pass
+            )
         yield
     finally:
+        if handle in _open_locks:  # not in a child that was forked meanwhile
+            _open_locks.remove(handle)
+            os.close(handle)
+
+
+def _lock(handle: int, wait: bool) -> bool:
+    """Take an exclusive lock; False when another process has it."""
+    for pause in (0.05, 0.05, 0.0):  # `is_held` of another process may have it for an instant
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(pause)
+        except OSError:  # such as a network drive that knows no locks
+            return True
+        else:
+            return True
+    return False
+
+
+def is_held(folder: Path) -> bool:
+    """Say whether a process holds a folder; nothing is written."""
+    if fcntl is None:
+        return False
+    try:
+        handle = os.open(folder / LOCK_FILE, os.O_RDONLY)
+    except OSError:  # nobody has held it yet, or it cannot be known
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
         os.close(handle)
+    return False

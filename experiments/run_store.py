@@ -10,17 +10,18 @@ A run folder `<study>/<arm>/seed=<k>/` holds
 | `scores.npz` | score histograms per image and mask of validation and test |
 | `examples.npz` | a few test images with their labels and the score of every pixel, unless switched off |
 | `checkpoint.pt` | the weights (while training: the whole state) |
-| `run.json` | status, versions, seed, device, times, fingerprints; says `complete` last |
+| `run.json` | status, versions, seed, device, times, fingerprints, checksums of the others; says `complete` last |
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -28,10 +29,11 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from experiments.frontier.example_scores import ExampleScores
 from experiments.frontier.score_histogram import ScoreHistograms
+from experiments.run_damage import DAMAGED, find_damage, info_problem, note_files
+from experiments.run_lock import is_held
 
 RUN_FILE = "run.json"
 CONFIG_FILE = "config.yaml"
@@ -40,6 +42,8 @@ HISTORY_FILE = "history.csv"
 SCORES_FILE = "scores.npz"
 EXAMPLES_FILE = "examples.npz"
 CHECKPOINT_FILE = "checkpoint.pt"
+PROGRESS_FILE = ".progress"  # the number of updates done, while a run trains
+ARTIFACTS = (CONFIG_FILE, METRICS_FILE, HISTORY_FILE, SCORES_FILE, EXAMPLES_FILE, CHECKPOINT_FILE)
 
 SCORED_SPLITS = ("val", "test")
 CEILING = "ceiling"  # the test split scored by its true probabilities, where the data know them
@@ -88,17 +92,31 @@ class Run:
     scores: Mapping[str, ScoreHistograms]
 
 
+class StorageError(OSError):
+    """A file could not be written: the disk is full, or the folder cannot be written to."""
+
+
 def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Call `write` on a temporary file beside `path`, then rename it: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Call `write` on a temporary file beside `path`, then rename it: a reader sees the old file or the new one.
+
+    Raises:
+        StorageError: When the file cannot be written; what was there before is still there.
+    """
+    temporary = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as file:
             write(file)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+    except BaseException as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            raise StorageError(f"{path} could not be written: {reason}. Nothing on disk was lost.") from error
         raise
 
 
@@ -123,7 +141,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 def remove_run(folder: Path) -> None:
     """Remove the files of a run, so that nothing of it is taken for the next one's."""
-    for name in (RUN_FILE, CONFIG_FILE, METRICS_FILE, HISTORY_FILE, SCORES_FILE, EXAMPLES_FILE, CHECKPOINT_FILE):
+    for name in (RUN_FILE, *ARTIFACTS):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -223,24 +241,74 @@ def read_examples(folder: Path) -> ExampleScores | None:
 
 
 def read_info(folder: Path) -> dict[str, Any] | None:
-    """Read `run.json`; None where there is none, a status of `unreadable` where it is broken."""
-    path = folder / RUN_FILE
-    if not path.exists():
-        return None
+    """Read `run.json`; None where there is none, a status of `damaged` with its reason where it is broken."""
     try:
-        info = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        return {"status": "unreadable", "reason": f"{path}: {error}"}
-    return info if isinstance(info, dict) else {"status": "unreadable", "reason": f"{path}: expected a JSON object"}
+        info = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        problem = str(error) or type(error).__name__
+    else:
+        problem = info_problem(info)
+    return {"status": DAMAGED, "reason": f"{RUN_FILE}: {problem}"} if problem else info
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read the resolved configuration; empty where there is none."""
+    """Read the resolved configuration; empty where there is none.
+
+    Raises:
+        ValueError: Naming the file that cannot be read.
+    """
     path = folder / CONFIG_FILE
-    if not path.exists():
+    try:
+        plain = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except FileNotFoundError:
         return {}
-    plain = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
+    except Exception as error:
+        raise ValueError(f"{path}: expected the configuration of a run, got {error}") from error
+    if not isinstance(plain, dict):
+        raise ValueError(f"{path}: expected the configuration of a run, got {type(plain).__name__}")
+    return {str(key): value for key, value in plain.items()}
+
+
+def note_artifacts(folder: Path) -> dict[str, dict[str, Any]]:
+    """Note size and checksum of a finished run's files, for its `run.json`."""
+    return note_files(folder, ARTIFACTS)
+
+
+def find_damaged_files(
+    folder: Path, info: Mapping[str, Any] | None, names: Sequence[str] = ARTIFACTS
+) -> dict[str, str]:
+    """Find those of a run's files that are damaged: name to what is wrong.
+
+    Args:
+        folder: Of the run.
+        info: Its `run.json`, as `read_info` gives it.
+        names: Which files to look at, besides `run.json`.
+    """
+    info = info or {}
+    noted = (info.get("artifacts") or {}) if info.get("status") in FINISHED else {}
+    needed = (CONFIG_FILE, SCORES_FILE) if _has_scores(info) else ()
+    damaged = find_damage(folder, names, noted, last=RUN_FILE, required=needed)
+    if info.get("status") == DAMAGED:
+        damaged[RUN_FILE] = info["reason"].removeprefix(f"{RUN_FILE}: ")
+    tests = (info.get("data_fingerprint") or {}).get("test")
+    if _has_scores(info) and not isinstance(tests, str):
+        damaged[RUN_FILE] = f"data_fingerprint.test: expected a word, got {tests!r}"
+    if CONFIG_FILE not in {*noted, *damaged}:
+        try:
+            read_config(folder)
+        except ValueError as error:
+            damaged[CONFIG_FILE] = str(error.__cause__ or error)
+    return damaged
+
+
+def updates_done(folder: Path) -> int:
+    """Read how many updates a run that trains, or was stopped, has done; 0 where that is not known."""
+    try:
+        return int((folder / PROGRESS_FILE).read_text() or 0)
+    except (OSError, ValueError):
+        return 0
 
 
 def load_run(folder: Path) -> Run:
@@ -249,18 +317,47 @@ def load_run(folder: Path) -> Run:
 
 
 def load_run_at(folder: Path, arm: str, seed: int) -> Run:
-    """Read one run folder. A complete run whose scores cannot be read comes back as `unreadable`, with its reason."""
+    """Read one run folder; nothing in it is changed.
+
+    A run with a damaged file comes back as `damaged`, one whose process has ended before it did as `stopped`; `info`
+    then holds the reason.
+    """
     info = read_info(folder) or {"status": "missing", "reason": f"no {RUN_FILE}"}
-    status = str(info.get("status", "unreadable"))
     scores: Mapping[str, ScoreHistograms] = {}
     config: dict[str, Any] = {}
+    problems = {}
+    has_scores = _has_scores(info)
+    if info["status"] == "running":
+        info = {**info, **_unfinished(folder)}
+    elif has_scores:
+        # The weights are not read: a comparison does without them.
+        problems = find_damaged_files(folder, info, [name for name in ARTIFACTS if name != CHECKPOINT_FILE])
     try:
         config = read_config(folder)
-        if status == "complete" or (status == "diverged" and info.get("reason") == CONSTANT_OUTPUT):
+        if has_scores and not problems:
             scores = StoredScores(folder, tuple(_kept_scores(folder)))
-    except (ValueError, OmegaConfBaseException) as error:
-        status, info = "unreadable", {**info, "status": "unreadable", "reason": str(error)}
-    return Run(folder, arm, seed, status, info, config, scores)
+    except ValueError as error:
+        problems = problems or {CONFIG_FILE if not config else SCORES_FILE: str(error.__cause__ or error)}
+    if problems:
+        reason = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
+        if not info.get("command"):
+            reason += "; the command that started it makes it again"
+        info = {**info, "status": DAMAGED, "reason": reason}
+    return Run(folder, arm, seed, str(info["status"]), info, config, scores)
+
+
+def _has_scores(info: Mapping[str, Any]) -> bool:
+    status = info.get("status")
+    return status == "complete" or (status == "diverged" and info.get("reason") == CONSTANT_OUTPUT)
+
+
+def _unfinished(folder: Path) -> dict[str, str]:
+    """Say whether a run that has not ended is still trained, or was stopped: status and reason."""
+    done = updates_done(folder)
+    if is_held(folder):
+        return {"status": "running", "reason": f"another process trains it, at update {done}"}
+    where = f"stopped after update {done}; " if done else ""
+    return {"status": "stopped", "reason": f"{where}the same command goes on from the last checkpoint"}
 
 
 def seed_of(folder: Path) -> int:
@@ -269,10 +366,11 @@ def seed_of(folder: Path) -> int:
 
 
 def find_run_folders(study_dir: Path) -> list[Path]:
-    """List the folders `<arm>/seed=<k>` below a study that hold a `run.json`, ordered by arm and seed."""
-    files = study_dir.glob(f"*/seed=*/{RUN_FILE}")
-    folders = [path.parent for path in files if _is_integer(path.parent.name.removeprefix("seed="))]
-    return sorted(folders, key=lambda path: (path.parent.name, seed_of(path)))
+    """List the folders `<arm>/seed=<k>` below a study that hold a run, whole or not, ordered by arm and seed."""
+    folders = [path for path in study_dir.glob("*/seed=*") if _is_integer(path.name.removeprefix("seed="))]
+    files = (RUN_FILE, CONFIG_FILE, SCORES_FILE, CHECKPOINT_FILE)
+    found = [folder for folder in folders if any((folder / name).exists() for name in files)]
+    return sorted(found, key=lambda path: (path.parent.name, seed_of(path)))
 
 
 def _is_integer(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from omegaconf import DictConfig, open_dict
 from experiments import stop_signals
 from experiments.command_line import stop_on_error
 from experiments.config import ConfigError, to_plain
+from experiments.shared_study import finish_runs, launch_again
 from experiments.study_checks import refuse_missing_baseline, refuse_other_configuration, sweep_axes, with_baseline
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class _Running:
     """The study that this process has started. Not held by the callback, which launchers send to other processes."""
 
     folders: list[Path] = field(default_factory=list)
+    to_do: dict[Path, list[str]] = field(default_factory=dict)  # the overrides of each run that has not ended
+    is_ended: Callable[[Path], bool] = Path.exists
     progress: StudyProgress | None = None
 
 
@@ -63,7 +66,7 @@ class StudyCallback(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of the study before the first one trains."""
         with stop_on_error():
-            _running.folders, _running.progress = [], None
+            _running.folders, _running.to_do, _running.progress = [], {}, None
             if config.study.source is not None:
                 _treat_source(config)
                 raise SystemExit(0)
@@ -80,6 +83,7 @@ class StudyCallback(Callback):
                 self._check_jobs(config, job_overrides(params, overrides))
 
     def _check_jobs(self, config: DictConfig, jobs: list[list[str]]) -> None:
+        from experiments.progress import StudyProgress
         from experiments.report.published import published_points
         from experiments.report.study_report import settings_of
         from experiments.training.device import set_threads
@@ -109,6 +113,7 @@ class StudyCallback(Callback):
                 plain = to_plain(job)
                 if loaded is not None and not is_finished(folder, plain, loaded):
                     to_do[folder] = job.trainer.max_steps
+                    _running.to_do[folder] = overrides
             except ConfigError as error:
                 problems[str(error)] = None
         if problems:
@@ -126,15 +131,20 @@ class StudyCallback(Callback):
         if not to_do:  # no need to start a launcher's processes for runs that are there
             self.on_multirun_end(config)
             raise SystemExit(0)
-        _running.progress = _start_progress(to_do)
+        _running.is_ended = _ended_since_now(to_do)
+        _running.progress = StudyProgress(to_do, _running.is_ended)
         stop_signals.launching(True)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Compare the runs of the study; exit with 1 when a run has failed."""
+        """Train what other processes left, then compare the runs; exit with 1 when a run has failed."""
         stop_signals.launching(False)
+        stop_signals.raise_if_received()  # the launcher's processes have ended their runs: leave
+        with stop_on_error():
+            if _running.to_do:
+                launch = launch_again(config, GlobalHydra.instance().config_loader())
+                finish_runs(_running.to_do, _running.is_ended, launch)
         if _running.progress is not None:
             _running.progress.close()
-        stop_signals.raise_if_received()  # the launcher's processes have ended their runs: leave
         from experiments.report.study_report import report_study
 
         failures = _failures(_running.folders)
@@ -180,14 +190,15 @@ def _treat_source(config: DictConfig) -> None:
     report_thresholding(Path(config.study.source), Path(config.study_dir) / "report", config.report)
 
 
-def _start_progress(to_do: dict[Path, int]) -> StudyProgress:
+def _ended_since_now(folders: Iterable[Path]) -> Callable[[Path], bool]:
+    """Return a function that says whether the run of a folder has ended after this call, whatever became of it."""
     from experiments import run_store as store
-    from experiments.progress import StudyProgress
 
-    known = {folder: store.read_info(folder) for folder in to_do}
+    known = {folder: store.read_info(folder) for folder in folders}
 
     def is_ended(folder: Path) -> bool:
         info = store.read_info(folder)
-        return info != known[folder] and (info or {}).get("status") not in (None, "running", "stopped", "unreadable")
+        unfinished = (None, "running", "stopped", store.DAMAGED)
+        return info != known[folder] and (info or {}).get("status") not in unfinished
 
-    return StudyProgress(to_do, is_ended)
+    return is_ended

@@ -75,7 +75,11 @@ def refuse_other_configuration(plain: dict[str, Any], study_dir: Path, axes: lis
     for folder in store.find_run_folders(study_dir):
         there = store.read_info(folder) or {}
         without = ("seed", *dict.fromkeys([*axes, *there.get("axes", [])]))
-        old, new = (store.result_config(config, without) for config in (store.read_config(folder), plain))
+        try:
+            config = store.read_config(folder)
+        except ValueError:  # damaged; the run says so when it is compared or made again
+            continue
+        old, new = (store.result_config(config, without) for config in (config, plain))
         changed = store.differing_keys(old, new)
         if old and changed:
             keys = "; ".join(f"{key}: {before!r} there, {now!r} now" for key, (before, now) in changed.items())

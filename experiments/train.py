@@ -27,7 +27,7 @@ from experiments.command_line import exit_on_bad_input, run_command
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="config")
 def train(cfg: DictConfig) -> str:
-    """Train and score one run; return its status."""
+    """Train and score one run; return its status, or that it was done before or is trained by another process."""
     from experiments import stop_signals
 
     stop_signals.handle_signals()
@@ -45,7 +45,9 @@ def _train(cfg: DictConfig) -> str:
     from experiments.config import to_plain
     from experiments.progress import clear_progress, make_bar, progress_writer
     from experiments.rerun import rerun_command
+    from experiments.run_lock import HeldError
     from experiments.run_store import FINISHED
+    from experiments.shared_study import BUSY
     from experiments.study import parallel_jobs, print_data
     from experiments.training.device import set_threads
     from experiments.training.preflight import check
@@ -66,7 +68,10 @@ def _train(cfg: DictConfig) -> str:
         return "skipped"
     command = rerun_command(hydra_cfg, cfg)
     if not alone:
-        status = execute(cfg, folder, folder.parent.name, loaded, progress_writer(folder), command)
+        try:
+            status = execute(cfg, folder, folder.parent.name, loaded, progress_writer(folder), command)
+        except HeldError:
+            return BUSY
         clear_progress(folder)
         return status
 

@@ -75,7 +75,7 @@ def test_failed_diverged_missing_and_broken_runs_are_holes(study):
     holes = load_study(study).holes.set_index(["arm", "seed"])
     assert holes.loc[("loss=dice", 0), ["status", "reason"]].tolist() == ["failed", "out of memory"]
     assert holes.loc[("loss=focal", 0), "status"] == "diverged"
-    assert holes.loc[("loss=focal", 1), "status"] == "unreadable"
+    assert holes.loc[("loss=focal", 1), "status"] == "damaged"
     assert "scores.npz" in holes.loc[("loss=focal", 1), "reason"]
     assert holes.loc[("loss=dice", 2), "status"] == "missing"
     assert len(holes) == 5
@@ -90,7 +90,7 @@ def test_a_constant_output_is_an_outcome_and_no_hole(study):
     assert runs.complete["loss=focal"][0].status == "diverged"
     (study / "loss=focal" / "seed=0" / store.SCORES_FILE).unlink()
     holes = load_study(study).holes
-    assert holes[["arm", "seed", "status"]].to_numpy().tolist() == [["loss=focal", 0, "unreadable"]]
+    assert holes[["arm", "seed", "status"]].to_numpy().tolist() == [["loss=focal", 0, "damaged"]]
 
 
 def test_other_test_images_are_refused_by_name(study):

@@ -27,6 +27,7 @@ from experiments.report.paper_table import latex_table, paper_markdown
 from experiments.report.prose import report_markdown
 from experiments.report.published import published_points
 from experiments.report.verdict_text import verdict_text
+from experiments.run_lock import held
 
 FIGURES = "figures"
 PAGE = "report.html"
@@ -44,8 +45,13 @@ def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, basel
     Raises:
         ConfigError: When the runs cannot be compared, or a setting is out of range.
     """
-    for folder in (report_dir, report_dir / FIGURES):
-        remove_leftovers(folder, ["*"], ABANDONED)
+    with held(report_dir, wait=True):
+        for folder in (report_dir, report_dir / FIGURES):
+            remove_leftovers(folder, ["*"], ABANDONED)
+        _report(study_dir, report_dir, report, baseline)
+
+
+def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str | None) -> None:
     studies = load_conditions(study_dir, baseline)
     if not studies[0].condition:
         comparison, ceiling, figures = _write_one(studies[0], report_dir, report)

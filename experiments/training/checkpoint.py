@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.random_numbers import generator_states, set_generator_states
+from experiments.run_damage import set_aside
 from experiments.run_store import write_atomically
 from experiments.training.own_state import own_state, set_own_state
 
@@ -54,31 +55,50 @@ def save_state(path: Path, state: TrainingState, fingerprint: str) -> None:
     write_atomically(path, lambda file: torch.save(content, file))
 
 
-def save_weights(path: Path, model: nn.Module, fingerprint: str, update: int) -> None:
-    """Write the weights alone: what a finished run keeps."""
-    content = {"fingerprint": fingerprint, "model": model.state_dict(), "update": update}
+def save_weights(path: Path, state: TrainingState, fingerprint: str) -> None:
+    """Write what a trained run keeps: the weights, and its history, so that scoring alone can be done again."""
+    content = {
+        "fingerprint": fingerprint,
+        "model": state.model.state_dict(),
+        "update": state.update,
+        "history": state.history,
+        "fit_seconds": state.fit_seconds,
+        "own": own_state(state.model),
+    }
     write_atomically(path, lambda file: torch.save(content, file))
 
 
 def restore_state(path: Path, state: TrainingState, fingerprint: str) -> bool:
     """Load a saved state in place, if there is one of the same configuration.
 
+    Of a run that was trained to its end only the weights and the history are there, and no update is left. A file
+    that cannot be read is set aside, with a warning.
+
     Returns:
         Whether the state was restored; False leaves everything as it is.
     """
     if not path.exists():
         return False
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    if content.get("fingerprint") != fingerprint or "optimizer" not in content:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict):
+            raise ValueError(f"expected a mapping, got {type(content).__name__}")
+    except Exception as error:
+        set_aside(path.parent, {path.name: str(error).strip().split("\n")[0] or type(error).__name__})
+        return False
+    if content.get("fingerprint") != fingerprint or "history" not in content:
         return False
     state.model.load_state_dict(content["model"])
+    state.update = content["update"]
+    state.history = content["history"]
+    state.fit_seconds = content["fit_seconds"]
+    if "optimizer" not in content:
+        set_own_state(state.model, content["own"])
+        return True
     state.optimizer.load_state_dict(content["optimizer"])
     state.scheduler.load_state_dict(content["scheduler"])
     for name, part in state.others.items():
         part.load_state_dict(content["others"][name])
-    state.update = content["update"]
-    state.history = content["history"]
-    state.fit_seconds = content["fit_seconds"]
     if "generators" not in content:
         return True  # an earlier version wrote it, at the end of a row
     device = next(iter(state.model.parameters())).device

@@ -28,6 +28,7 @@ from experiments.frontier.presence import Presence
 from experiments.frontier.run_metrics import metrics_table
 from experiments.leftovers import remove_leftovers
 from experiments.random_numbers import seed_generators
+from experiments.run_damage import set_aside
 from experiments.run_lock import held
 from experiments.stop_signals import held_back
 from experiments.training.ceiling import score_ceiling
@@ -82,31 +83,32 @@ def own_sources(plain: dict[str, Any]) -> dict[str, str]:
 
 
 def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool:
-    """Say whether a folder already holds this very run, finished.
+    """Say whether a folder already holds this very run, finished and whole; nothing in it is changed.
 
     Raises:
-        ConfigError: When it holds a run of another configuration or other data, naming the keys, or when another
-            process is training there.
+        ConfigError: When it holds a run of another configuration or other data, naming the keys.
     """
-    if folder.is_dir():
-        with held(folder):
-            pass
-    info = store.read_info(folder)
-    if info is None or plain["overwrite"]:
+    if plain["overwrite"]:
         return False
-    if info.get("status") == "unreadable":
-        raise ConfigError(f"{info['reason']}. Remove the folder, or overwrite=true to run it again.")
+    info = store.read_info(folder) or {}
     if info.get("status") == "failed":  # holds no result; its loss may have been mended since
         return False
-    if info.get("fingerprint") != run_fingerprint(plain, loaded):
-        before, now = store.result_config(store.read_config(folder)), store.result_config(plain)
-        changed = [f"{k}: {old!r} there, {new!r} now" for k, (old, new) in store.differing_keys(before, now).items()]
-        reason = "; ".join(changed) or "the same configuration on other images or labels"
-        raise ConfigError(
-            f"{folder} already holds a run that differs from this one ({reason}). "
-            "Give study_dir=ANOTHER_FOLDER, or overwrite=true to replace it."
-        )
-    return info["status"] in store.FINISHED
+    known = "fingerprint" in info
+    if known and info["fingerprint"] == run_fingerprint(plain, loaded):
+        return info["status"] in store.FINISHED and not store.find_damaged_files(folder, info)
+    try:
+        before = store.result_config(store.read_config(folder))
+    except ValueError:  # damaged, so that nothing is known of it
+        before = {}
+    changed = store.differing_keys(before, store.result_config(plain)) if before else {}
+    if not known and not changed:  # no run, or one with a damaged run.json
+        return False
+    reason = "; ".join(f"{key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
+    raise ConfigError(
+        f"{folder} already holds a run that differs from this one "
+        f"({reason or 'the same configuration on other images or labels'}). "
+        "Give study_dir=ANOTHER_FOLDER, or overwrite=true to replace it."
+    )
 
 
 def execute(
@@ -128,13 +130,14 @@ def execute(
         arm: Its name in the study.
         loaded: Its data.
         on_update: Called with the number of updates done, after each one.
-        command: What runs it again; a failed run's `run.json` holds it.
+        command: What runs it again; `run.json` holds it.
 
     Returns:
         The status: complete, diverged or failed.
 
     Raises:
-        ConfigError: When another process is training there.
+        HeldError: When another process is training there.
+        StorageError: When a file cannot be written.
     """
     with held(folder), determinism(cfg.trainer.deterministic):
         remove_leftovers(folder, _RUN_FILES)  # nobody else writes here
@@ -164,23 +167,34 @@ def _execute(
         "shared_fingerprint": store.fingerprint(store.result_config(plain, ("seed", *(cfg.study.axes or [])))),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
     }
     if plain["overwrite"]:
         store.remove_run(folder)
+    set_aside(folder, store.find_damaged_files(folder, store.read_info(folder)))
     store.write_config(folder, plain)
     store.write_json(folder / store.RUN_FILE, info)
     try:
         info.update(_fit_and_score(cfg, folder, loaded, on_update, info["fingerprint"]))
+    except store.StorageError:  # the other runs would not get further
+        raise
     except Exception as error:
         log.exception("run failed")
         reason = str(error) if isinstance(error, UpdateError) else describe_error(error)
-        info.update(status="failed", reason=reason, command=command, traceback=traceback.format_exc())
+        info.update(status="failed", reason=reason, traceback=traceback.format_exc())
         if isinstance(error, UpdateError):
             info.update(step=error.step, part=error.part)
     except KeyboardInterrupt as stop:
         reason = f"{str(stop) or 'Ctrl-C'}: the same command goes on from the last checkpoint"
         store.write_json(folder / store.RUN_FILE, {**info, "status": "stopped", "reason": reason})
         raise
+    if info["status"] in store.FINISHED:
+        info["artifacts"] = store.note_artifacts(folder)
+        gone = {store.CONFIG_FILE, store.HISTORY_FILE} - set(info["artifacts"])
+        if gone:
+            raise store.StorageError(
+                f"{folder}: {', '.join(sorted(gone))} disappeared while the run was trained. Start the command again."
+            )
     store.write_json(folder / store.RUN_FILE, info)
     return str(info["status"])
 
@@ -262,6 +276,7 @@ def _fit_and_score(
         reason = f"the loss or the weights were not finite by update {state.update}"
         return {**found, "status": "diverged", "reason": reason}
 
+    save_weights(checkpoint, state, fingerprint)  # first: scoring that is stopped is done again without training
     scoring = time.perf_counter()
     windows = {
         "side": trainer.eval_tile,
@@ -272,7 +287,6 @@ def _fit_and_score(
     thresholds = {"tuned": tuned_thresholds(val).tolist()}
     examples = example_collector(data.test, len(data.masks), trainer.example_pixels)
     test = score_split(model, data.test, data.masks, accelerator, thresholds=thresholds, examples=examples, **windows)
-    save_weights(checkpoint, state.model, fingerprint, state.update)
     scores = {"val": val, "test": test}
     ceiling = score_ceiling(data)
     store.write_scores(folder, scores if ceiling is None else {**scores, store.CEILING: ceiling})

@@ -14,6 +14,7 @@ from torch import nn
 from experiments import run_store as store
 from experiments.config import ConfigError, to_plain
 from experiments.data.batches import pixel_statistics
+from experiments.run_lock import LOCK_FILE, HeldError, is_held
 from experiments.training.preflight import LoadedData
 from experiments.training.run import execute, is_finished
 
@@ -187,13 +188,12 @@ def test_two_processes_never_train_one_run(tmp_path, loaded, composed):
         [sys.executable, "-c", command, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         assert other.stdout.readline() == b"held\n"
-        for call in (
-            lambda: is_finished(folder, to_plain(cfg), loaded),
-            lambda: execute(cfg, folder, "a", loaded, nothing),
-        ):
-            with pytest.raises(ConfigError, match=r"seed=0 is being trained by another process.*study_dir=ANOTHER"):
-                call()
-        assert not list(folder.iterdir())
+        assert is_held(folder)
+        assert not is_finished(folder, to_plain(cfg), loaded)
+        with pytest.raises(HeldError, match=r"seed=0 is being trained by another process.*study_dir=ANOTHER"):
+            execute(cfg, folder, "a", loaded, nothing)
+        assert [entry.name for entry in folder.iterdir()] == [LOCK_FILE]
         other.kill()
         other.wait()
+    assert not is_held(folder)
     assert execute(cfg, folder, "a", loaded, nothing) == "complete"

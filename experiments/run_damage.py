@@ -1,0 +1,175 @@
+"""Damaged files of a run: how they are noticed, and how they are put out of the way without losing them.
+
+`run.json` of a run that ended notes the size and the checksum of every other file. A file that was cut off, emptied,
+overwritten or removed since then is damaged, and so is a folder in its place.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+DAMAGED = "damaged"
+"""Status of a run with a damaged file, and the ending of such a file's name once it is set aside."""
+
+_BLOCK = 1 << 20
+_WORDS = ("status", "reason", "study", "arm", "baseline", "fingerprint", "initial_weights", "device")
+_NUMBERS = (
+    "seed",
+    "updates",
+    "parameters",
+    "threads",
+    "fit_seconds",
+    "evaluate_seconds",
+    "wall_seconds",
+    "images_per_second",
+    "peak_memory_mb",
+)
+_LISTS = ("axes", "nuisance", "conditions", "constant_masks")
+_MAPPINGS = ("versions", "data_fingerprint", "prevalence", "train_presence", "foreground_seen", "images", "artifacts")
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(_WORDS, (str,)),
+    **dict.fromkeys(_NUMBERS, (int, float)),
+    **dict.fromkeys(_LISTS, (list,)),
+    **dict.fromkeys(_MAPPINGS, (dict,)),
+}
+_STATUSES = ("running", "stopped", "complete", "diverged", "failed")
+
+
+def info_problem(info: Any) -> str:
+    """Say what is wrong with the content of a `run.json`; empty when nothing is.
+
+    >>> info_problem({"status": "complete", "updates": 200})
+    ''
+    >>> info_problem({"status": "complete", "updates": "many"})
+    "updates: expected a number, got 'many'"
+    """
+    if not isinstance(info, dict):
+        return f"expected a JSON object, got {type(info).__name__}"
+    if info.get("status") not in _STATUSES:
+        return f"status: expected one of {', '.join(_STATUSES)}, got {info.get('status')!r}"
+    names = {str: "a word", int: "a number", list: "a list", dict: "an object"}
+    for key, kinds in _KINDS.items():
+        value = info.get(key)
+        if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
+            return f"{key}: expected {names[kinds[0]]}, got {value!r}"
+    for key in _LISTS:
+        if not all(isinstance(value, str) for value in info.get(key) or []):
+            return f"{key}: expected words, got {info[key]!r}"
+    return ""
+
+
+def note_files(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Note size in bytes and checksum of those of the named files that are there, for `run.json`."""
+    paths = [folder / name for name in names if (folder / name).is_file()]
+    return {path.name: {"bytes": path.stat().st_size, "crc32": _checksum(path)} for path in paths}
+
+
+def find_damage(
+    folder: Path, names: Iterable[str], noted: Mapping[str, Any], *, last: str, required: Sequence[str] = ()
+) -> dict[str, str]:
+    """Find the damaged files of a run.
+
+    Checksums are compared, and without a note the format is: whole archives, tables with rows of one length.
+
+    Args:
+        folder: Of the run.
+        names: Files that the run may have.
+        noted: What `note_files` noted; a file that is noted must be there.
+        last: The file that was written last. A checkpoint, which is large, is read only where it changed after that.
+        required: Files that must be there without a note too.
+
+    Returns:
+        Name to what is wrong with it, such as `{"scores.npz": "expected 5123 bytes, got 0"}`.
+    """
+    found = {}
+    for name in names:
+        path, note = folder / name, noted.get(name)
+        try:
+            if note is not None:
+                problem = _changed(path, note, folder / last)
+            elif name in required or path.exists():
+                problem = _malformed(path)
+            else:
+                problem = ""
+        except FileNotFoundError:
+            problem = "it is not there"
+        except OSError as error:
+            problem = error.strerror or type(error).__name__
+        if problem:
+            found[name] = problem
+    return found
+
+
+def _changed(path: Path, note: Any, last: Path) -> str:
+    """Say in what a file is not the one that was noted."""
+    if path.is_dir():
+        return "expected a file, got a folder"
+    if not isinstance(note, dict) or not {"bytes", "crc32"} <= set(note):
+        return f"{last.name} notes neither its size nor its checksum"
+    stat = path.stat()
+    if stat.st_size != note["bytes"]:
+        return f"expected {note['bytes']} bytes, got {stat.st_size}"
+    if path.suffix == ".pt" and stat.st_mtime_ns <= last.stat().st_mtime_ns:
+        return ""
+    return "" if _checksum(path) == note["crc32"] else "its bytes are not those that were written (checksum)"
+
+
+def _malformed(path: Path) -> str:
+    """Say in what a file is not of its kind."""
+    if path.is_dir():
+        return "expected a file, got a folder"
+    try:
+        if path.suffix in (".npz", ".pt"):
+            with zipfile.ZipFile(path) as archive:
+                broken = archive.testzip()
+            return "" if broken is None else f"{broken} in it is damaged (checksum)"
+        text = path.read_text(encoding="utf-8")
+    except (ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
+        return str(error) or type(error).__name__
+    if not text:
+        return "it is empty"
+    if path.suffix == ".csv":
+        try:
+            widths = {len(row) for row in csv.reader(text.splitlines(), strict=True)}
+        except csv.Error as error:
+            return str(error)
+        if len(widths) > 1:
+            return "expected rows of one length"
+    return ""
+
+
+def _checksum(path: Path) -> str:
+    value = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            value = zlib.crc32(block, value)
+    return f"{value:08x}"
+
+
+def set_aside(folder: Path, damaged: Mapping[str, str]) -> None:
+    """Rename damaged files, `scores.npz` to `scores.npz.damaged` or `.damaged.2` and so on, and warn of each.
+
+    Args:
+        folder: Of the run.
+        damaged: Name to what is wrong with it. A file that is not there is made again, and there is nothing to rename.
+    """
+    for name, problem in damaged.items():
+        path = folder / name
+        kept = ""
+        if os.path.lexists(path):
+            free = path.with_name(f"{name}.{DAMAGED}")
+            for number in itertools.count(2):
+                if not os.path.lexists(free):
+                    break
+                free = path.with_name(f"{name}.{DAMAGED}.{number}")
+            path.rename(free)
+            kept = f"kept as {free.name}, "
+        print(f"warning: {path} is damaged: {problem}; {kept}made again", file=sys.stderr, flush=True)

@@ -1,0 +1,271 @@
+"""Kill a small study at random moments, start it again, and compare all it left with a study that was left alone.
+
+    python tests/killed_study.py --kills 25 --workers 0
+    python tests/killed_study.py --kills 25 --workers 2
+    python tests/killed_study.py --kills 25 --joblib
+
+Moments are events: an update, a file opened, before and after its renaming, a lock, between two runs, a figure. Under
+joblib, whose processes this one does not see, they are times, and every second kill takes the whole process group.
+Every process is a fork of this one, in which everything is imported.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import argparse
+import contextlib
+import fcntl
+import importlib
+import json
+import pkgutil
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # before this folder, whose `losses` are tests
+
+import pandas as pd
+import torch
+
+STUDY = (
+    "study=losses",
+    "loss=bce,dice",
+    "seed=0,1",
+    "study_dir=study",
+    "data.train_logs=3",
+    "data.val_logs=2",
+    "data.test_logs=3",
+    "data.height=[64,96]",
+    "data.width=[64,64]",
+    "data.cache_dir=../logs",
+    "trainer.max_steps=8",
+    "trainer.tile=32",
+    "trainer.batch_size=2",
+    "trainer.log_every=2",
+    "trainer.checkpoint_every=3",
+    "trainer.accelerator=cpu",
+    "trainer.threads=1",
+    "model.decoder_channels=[16,8,8,8]",
+)
+EVENTS = ("update", "open", "before rename", "after rename", "lock", "between runs", "figure")
+CHAIN = 4  # kills of one study, at most, before it is left to end
+TIMES = ("started", "fit_seconds", "images_per_second", "evaluate_seconds", "wall_seconds", "peak_memory_mb")
+
+
+class Moments:
+    """Counts the events of a process; kills it at the chosen one."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.kill_at: tuple[str, int] | None = None
+
+    def pass_by(self, event: str) -> None:
+        self.counts[event] += 1
+        if self.kill_at == (event, self.counts[event]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(self) -> None:
+        """Call `pass_by` from the places where a study can be killed."""
+        from matplotlib.figure import Figure
+
+        from experiments import progress
+
+        fdopen, replace, flock = os.fdopen, os.replace, fcntl.flock
+        writer, clear, savefig = progress.progress_writer, progress.clear_progress, Figure.savefig
+
+        def opened(*arguments, **options):
+            file = fdopen(*arguments, **options)
+            self.pass_by("open")
+            return file
+
+        def renamed(*arguments, **options):
+            self.pass_by("before rename")
+            replace(*arguments, **options)
+            self.pass_by("after rename")
+
+        def locked(*arguments):
+            flock(*arguments)
+            self.pass_by("lock")
+
+        def written(folder):
+            note = writer(folder)
+
+            def update(number):
+                note(number)
+                self.pass_by("update")
+
+            return update
+
+        def cleared(folder):
+            self.pass_by("between runs")
+            clear(folder)
+
+        def drawn(*arguments, **options):
+            self.pass_by("figure")
+            return savefig(*arguments, **options)
+
+        os.fdopen, os.replace, fcntl.flock = opened, renamed, locked
+        progress.progress_writer, progress.clear_progress, Figure.savefig = written, cleared, drawn
+
+
+moments = Moments()
+
+
+def import_everything() -> None:
+    import experiments
+
+    for module in pkgutil.walk_packages(experiments.__path__, "experiments."):
+        if not module.name.startswith("experiments.conf"):
+            importlib.import_module(module.name)
+    for name in ("timm", "hydra.plugins", "hydra._internal.core_plugins.basic_launcher", "matplotlib.font_manager"):
+        importlib.import_module(name)
+
+
+def start(folder: Path, overrides: list[str], kill_at: tuple[str, int] | None, counts: Path) -> int:
+    """Start the study in a fork of this process; return its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        os.setsid()
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chdir(folder)
+        log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        sys.argv = ["experiments.train", *STUDY, *overrides]
+        moments.kill_at = kill_at
+        from experiments.train import main
+
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        counts.write_text(json.dumps(moments.counts))
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def end(pid: int) -> int:
+    """Wait for a process; return its exit code, -9 where it was killed."""
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def differences(whole: Path, other: Path) -> list[str]:
+    """List the artifacts of two studies that differ in more than times."""
+    found = []
+    names = [
+        {path.relative_to(top).as_posix() for path in top.rglob("*") if is_artifact(path)} for top in (whole, other)
+    ]
+    found += [f"{name}: only in one" for name in sorted(names[0] ^ names[1])]
+    for name in sorted(names[0] & names[1]):
+        first, second = (without_times(top / name) for top in (whole, other))
+        if first != second:
+            found.append(name)
+    return found
+
+
+def is_artifact(path: Path) -> bool:
+    return path.is_file() and ".hydra" not in path.parts and path.suffix not in (".log", ".html", ".svg", ".png")
+
+
+def without_times(path: Path):
+    if path.name == "run.json":
+        info = json.loads(path.read_text())
+        for key in (*TIMES, "artifacts", "versions"):
+            info.pop(key, None)
+        return info
+    if path.name in ("history.csv", "training.csv"):
+        return pd.read_csv(path).drop(columns="seconds").to_csv()
+    if path.name == "checkpoint.pt":
+        content = torch.load(path, weights_only=True)
+        rows = [{key: value for key, value in row.items() if key != "seconds"} for row in content.get("history", [])]
+        weights = {name: value.numpy().tobytes() for name, value in content["model"].items()}
+        return content["fingerprint"], content["update"], rows, weights
+    if path.name == "multirun.yaml":
+        return None
+    return path.read_bytes()
+
+
+def disturb(top: Path, kills: int, overrides: list[str], by_time: bool, seed: int) -> int:
+    """Kill and compare; return how many studies differ or could not be ended."""
+    draw = random.Random(seed)
+    counts = top / "counts.json"
+    began = time.monotonic()
+    code = end(start(top / "whole", overrides, None, counts))
+    duration = time.monotonic() - began
+    if code:
+        print(f"the undisturbed study ended with {code}:\n{(top / 'whole' / 'log').read_text()[-3000:]}")
+        return 1
+    seen = Counter(json.loads(counts.read_text()))
+    kinds = [kind for kind in EVENTS if seen[kind]]
+    bad = done = 0
+    killed: Counter[str] = Counter()
+    for number in range(1000):
+        if done >= kills:
+            break
+        folder = top / f"study{number}"
+        history = []
+        for _ in range(min(CHAIN, kills - done)):
+            if by_time:
+                pid = start(folder, overrides, None, counts)
+                time.sleep(draw.uniform(0.1, 1.0) * duration)
+                whole_group = done % 2 == 1
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL) if whole_group else os.kill(pid, signal.SIGKILL)
+                history.append("group" if whole_group else "process")
+            else:
+                kind = draw.choice(kinds)
+                history.append(f"{kind} {draw.randint(1, seen[kind])}")
+                pid = start(folder, overrides, (kind, int(history[-1].rsplit(" ", 1)[1])), counts)
+            code = end(pid)
+            if code != -signal.SIGKILL:  # it ended before that moment
+                break
+            killed[history[-1].rstrip(" 0123456789")] += 1
+            done += 1
+        code = end(start(folder, overrides, None, counts))
+        problems = [f"exit code {code}"] if code else differences(top / "whole" / "study", folder / "study")
+        if problems:
+            bad += 1
+            print(f"study killed at {', '.join(history)}: {'; '.join(problems)}")
+            if code:
+                print((folder / "log").read_text()[-1500:])
+        else:
+            shutil.rmtree(folder)
+    print(f"{done} kills {dict(killed)}: {number - bad} studies end alike, {bad} do not")
+    return bad
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=25)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--joblib", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    overrides = [f"trainer.workers={chosen.workers}"]
+    if chosen.joblib:
+        overrides += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    import_everything()
+    moments.watch()
+    with tempfile.TemporaryDirectory(prefix="killed-study-") as top:
+        raise SystemExit(int(disturb(Path(top), chosen.kills, overrides, chosen.joblib, chosen.seed) > 0))
+
+
+if __name__ == "__main__":
+    main()
