@@ -21,7 +21,8 @@ from experiments.training.compiled import compiled_twin
 from experiments.training.device import make_accelerator
 from experiments.training.fit import fit
 from experiments.training.network import Segmenter, build_segmenter
-from experiments.training.preflight import LoadedData, load_data, make_optimizer, tile_batches
+from experiments.training.parts import make_optimizer
+from experiments.training.preflight import LoadedData, load_data, tile_batches
 from losses import WeightedBCELoss
 
 FULL_UPDATES, FULL_RUNS = 20_000, 30

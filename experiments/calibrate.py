@@ -19,7 +19,9 @@ from __future__ import annotations
 import hydra
 from omegaconf import DictConfig
 
-import experiments.calibration.settings  # noqa: F401  (schema)
+from experiments.calibration.settings import calibrate_problems
+from experiments.checks.flags import Check
+from experiments.checks.problems import raise_if_any
 from experiments.command_line import exit_on_bad_input, run_command
 
 
@@ -28,16 +30,15 @@ def calibrate(cfg: DictConfig) -> None:
     """Run the parts and write their tables."""
     # Imported here: --help should not wait for pandas and scipy.
     from experiments.calibration.calibration_run import run_calibration
-    from experiments.config import require_complete
 
     with exit_on_bad_input():
-        require_complete(cfg)
+        raise_if_any(calibrate_problems(cfg))
         run_calibration(cfg)
 
 
 def main() -> None:
     """Run the command; see `python -m experiments.calibrate --help`."""
-    run_command(calibrate, __doc__ or "", groups=())
+    run_command(calibrate, __doc__ or "", groups=(), check=Check("calibrate", calibrate_problems))
 
 
 if __name__ == "__main__":

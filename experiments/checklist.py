@@ -11,47 +11,32 @@ there. Prints the list and writes checklist.md into report/ of the first study. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import hydra
-from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig
+from omegaconf import DictConfig
 
+from experiments.checks.flags import Check
+from experiments.checks.problems import raise_if_any
+from experiments.checks.reports import checklist_problems
 from experiments.command_line import exit_on_bad_input, run_command
-from experiments.config import ReportSchema
-
-
-@dataclass
-class ChecklistSchema:
-    """Everything `python -m experiments.checklist` is configured by."""
-
-    study_dirs: list[str] = MISSING
-    report_dir: str | None = None
-    report: ReportSchema = field(default_factory=ReportSchema)
-
-
-ConfigStore.instance().store(name="checklist_schema", node=ChecklistSchema)
 
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="checklist")
 def checklist(cfg: DictConfig) -> None:
     """Write the checklist over `study_dirs`."""
     # Imported here: --help should not wait for pandas and scipy.
-    from experiments.config import ConfigError, require_complete
     from experiments.report.checklist_report import report_checklist
 
     with exit_on_bad_input():
-        require_complete(cfg)
+        raise_if_any(checklist_problems(cfg))
         folders = [Path(folder) for folder in cfg.study_dirs]
-        if not folders:
-            raise ConfigError("study_dirs: expected at least one study's folder, got an empty list")
         report_checklist(folders, Path(cfg.report_dir or folders[0] / "report"), cfg.report)
 
 
 def main() -> None:
     """Run the command; see `python -m experiments.checklist --help`."""
-    run_command(checklist, __doc__ or "", groups=("report",))
+    run_command(checklist, __doc__ or "", groups=("report",), check=Check("checklist", checklist_problems))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,10 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
+from experiments.checks.composing import COMPOSING_ERRORS
+from experiments.checks.flags import Check, Flags, find_problems, flag_problems, read_flags
+from experiments.checks.overrides import check_arguments
+from experiments.checks.problems import raise_if_any
 from experiments.config import ConfigError
 from experiments.stop_signals import Terminated, command_signals
 from experiments.waiting_threads import let_waiting_threads_sleep
@@ -71,19 +75,22 @@ def option_list(groups: Sequence[str] | None = None) -> str:
     return "\n".join(lines)
 
 
-def run_command(command: Callable[[], None], text: str, groups: Sequence[str] | None = None) -> None:
+def run_command(
+    command: Callable[[], None], text: str, groups: Sequence[str] | None = None, *, check: Check | None = None
+) -> None:
     """Run a Hydra command: the user's own folder is importable, and bad input ends in one clear message.
 
     Args:
         command: The function under `hydra.main`.
         text: What `--help` prints above the options: the docstring of the command's module.
         groups: The configuration groups that the command uses; None for all.
+        check: What the command checks its configuration by, for commands that cannot be composed as they were typed.
     """
     if {"--help", "-h"} & set(sys.argv[1:]):
         options = option_list(groups)
         listed = f"\n\nOptions:\n\n{options}" if options else ""
-        flags = "All keys: --cfg job. Hydra's own flags: --hydra-help. Tracebacks: HYDRA_FULL_ERROR=1"
-        print(f"{text.strip()}{listed}\n\n{flags}")
+        hints = "All keys: --cfg job. Hydra's own flags: --hydra-help. Tracebacks: HYDRA_FULL_ERROR=1"
+        print(f"{text.strip()}{listed}\n\n{hints}")
         return
     # Here and not where the package is imported: who uses it as a library keeps the settings of his process.
     let_waiting_threads_sleep()
@@ -94,11 +101,10 @@ def run_command(command: Callable[[], None], text: str, groups: Sequence[str] | 
     try:
         with command_signals(), exit_on_bad_input():
             sys.argv[1:] = with_loss_input(sys.argv[1:])
-            config_dir = _config_dir(sys.argv[1:])
-            _make_importable(config_dir)
-            if config_dir is not None:
-                _refuse_shadowed_options(config_dir)
-            command()
+            flags = read_flags(sys.argv[1:])
+            raise_if_any(flag_problems(flags))
+            _make_importable(None if flags.config_dir is None else Path(flags.config_dir))
+            _run_checked(command, flags, check)
     except KeyboardInterrupt as stop:
         _say_stopped(str(stop))
         raise SystemExit(stop.exit_code if isinstance(stop, Terminated) else 130) from None
@@ -116,29 +122,42 @@ def _say_stopped(signal: str) -> None:
         )
 
 
+def _run_checked(command: Callable[[], None], flags: Flags, check: Check | None) -> None:
+    """Run a command; where its arguments cannot be read or composed, look for all that is wrong with it.
+
+    Raises:
+        ConfigError: With every problem.
+    """
+    if not flags.runs:
+        command()
+        return
+    arguments = check_arguments(flags.overrides, trains=check is None or check.trains)
+    if not arguments.problems:
+        try:
+            command()
+            return
+        except COMPOSING_ERRORS as error:
+            if isinstance(error, ConfigError) or check is None:
+                raise
+            problems = find_problems(check, flags, arguments.kept)
+            if not problems:
+                raise
+            raise ConfigError("\n".join(problems)) from None
+    found = find_problems(check, flags, arguments.kept) if check is not None else []
+    raise_if_any(list(dict.fromkeys([*arguments.problems, *found])))
+
+
 def _message(error: BaseException) -> str:
     lines = [str(error).strip()]
     cause = error.__cause__
     if cause is not None and str(cause).strip() and str(cause).strip() not in lines[0]:
         lines.append(str(cause).strip())
-    text = "\n".join(lines)
-    if "--multirun" in text:
-        text += "\nA sweep needs a study: study=losses and the like, or --multirun with a study_dir."
-    return text
+    return "\n".join(lines)
 
 
 def with_loss_input(arguments: Sequence[str]) -> list[str]:
     """Let `loss.input` be set like any other key: every loss has it, though no option file lists it."""
     return [f"++{argument}" if _LOSS_INPUT.match(argument) else argument for argument in arguments]
-
-
-def _config_dir(arguments: list[str]) -> Path | None:
-    for position, argument in enumerate(arguments):
-        if argument in ("--config-dir", "-cd") and position + 1 < len(arguments):
-            return Path(arguments[position + 1])
-        if argument.startswith("--config-dir="):
-            return Path(argument.split("=", 1)[1])
-    return None
 
 
 def _make_importable(config_dir: Path | None) -> None:
@@ -153,19 +172,3 @@ def _make_importable(config_dir: Path | None) -> None:
     sys.path.extend(fresh)
     known = os.environ.get("PYTHONPATH", "")
     os.environ["PYTHONPATH"] = os.pathsep.join([*filter(None, [known]), *fresh])
-
-
-def _refuse_shadowed_options(config_dir: Path) -> None:
-    """Hydra silently prefers a built-in option to a user's of the same name: say so instead.
-
-    Raises:
-        ConfigError: Naming every such file.
-    """
-    built_in = files("experiments.conf")
-    options = (path.relative_to(config_dir).as_posix() for path in config_dir.rglob("*.yaml"))
-    clashes = sorted(option for option in options if built_in.joinpath(option).is_file())
-    if clashes:
-        raise ConfigError(
-            f"--config-dir {config_dir}: {', '.join(clashes)} would be ignored, because the built-in option of the "
-            "same name comes first. Rename the file and choose it by its new name."
-        )

@@ -15,17 +15,18 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
+from experiments.checks.flags import Check
+from experiments.checks.problems import raise_if_any
+from experiments.checks.reports import compare_problems
 from experiments.command_line import exit_on_bad_input, run_command
-from experiments.config import require_complete, require_study_folder
 
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="compare")
 def compare(cfg: DictConfig) -> None:
     """Compare the runs below `study_dir`."""
     with exit_on_bad_input():
-        require_complete(cfg)
+        raise_if_any(compare_problems(cfg))
         study_dir = Path(cfg.study_dir)
-        require_study_folder(study_dir)
         # Imported here: --help, and a folder that is not there, should not wait for pandas and scipy.
         from experiments.report.study_report import report_study
 
@@ -35,7 +36,7 @@ def compare(cfg: DictConfig) -> None:
 
 def main() -> None:
     """Run the command; see `python -m experiments.compare --help`."""
-    run_command(compare, __doc__ or "", groups=("report",))
+    run_command(compare, __doc__ or "", groups=("report",), check=Check("compare", compare_problems))
 
 
 if __name__ == "__main__":

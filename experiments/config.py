@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 
 
 class ConfigError(ValueError):
     """A configuration that cannot run; the message names the key, what was expected and what came."""
+
+
+# The parts that a `_target_` makes, in the order in which they are checked.
+PARTS = ("data", "sampling", "augmentation", "model", "loss", "optimizer", "scheduler")
 
 
 @dataclass
@@ -125,6 +130,15 @@ class CheckLossSchema:
     device: str = MISSING
 
 
+@dataclass
+class ChecklistSchema:
+    """Everything `python -m experiments.checklist` is configured by."""
+
+    study_dirs: list[str] = MISSING
+    report_dir: str | None = None
+    report: ReportSchema = field(default_factory=ReportSchema)
+
+
 # Overrides that say where or how often to run, not what is run: never part of an arm's name.
 _NOT_AN_ARM = ("seed", "study", "study_dir", "overwrite", "experiment", "size", "report")
 
@@ -161,12 +175,22 @@ def register() -> None:
     store.store(name="schema", node=RootSchema)
     store.store(name="compare_schema", node=CompareSchema)
     store.store(name="check_loss_schema", node=CheckLossSchema)
+    store.store(name="checklist_schema", node=ChecklistSchema)
     OmegaConf.register_new_resolver("arm_name", arm_name, replace=True)
 
 
 def missing_keys(cfg: DictConfig) -> list[str]:
-    """List the keys that are still `???`, sorted."""
-    return sorted(OmegaConf.missing_keys(cfg))
+    """List the keys that are still `???`, sorted; an interpolation, which may have no value either, is not followed."""
+    return sorted(_missing(cfg, ""))
+
+
+def _missing(node: DictConfig | ListConfig, prefix: str) -> Iterator[str]:
+    for key in range(len(node)) if isinstance(node, ListConfig) else list(node):
+        name = f"{prefix}[{key}]" if isinstance(node, ListConfig) else f"{prefix}.{key!s}".lstrip(".")
+        if OmegaConf.is_missing(node, key):
+            yield name
+        elif not OmegaConf.is_interpolation(node, key) and isinstance(node[key], DictConfig | ListConfig):
+            yield from _missing(node[key], name)
 
 
 def require_study_folder(study_dir: Path) -> None:
@@ -217,6 +241,8 @@ def instantiate(cfg: DictConfig, key: str, **arguments: Any) -> Any:
         cause = error.__cause__ or error
         reason = str(cause).strip() or type(cause).__name__
         raise ConfigError(f"{key} ({node._target_}): {reason}") from cause
+    except SystemExit as error:  # a target that ends the process is no part of a run
+        raise ConfigError(f"{key} ({node._target_}): it ended the process (exit code {error.code})") from error
 
 
 def to_plain(cfg: DictConfig) -> dict[str, Any]:

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from experiments import stop_signals
+from experiments.checks.plan import Plan, build_parts, plan_run, plan_study, source_problems
+from experiments.checks.problems import raise_if_any
 from experiments.command_line import stop_on_error
 from experiments.config import ConfigError, to_plain
 from experiments.shared_study import finish_runs, launch_again
-from experiments.study_checks import refuse_missing_baseline, refuse_other_configuration, sweep_axes, with_baseline
 
 if TYPE_CHECKING:
     from experiments.progress import StudyProgress
@@ -39,14 +39,6 @@ def print_data(loaded: LoadedData) -> None:
     print(summary_table(loaded.data), flush=True)
 
 
-def job_overrides(params: dict[str, Any], overrides: list[str]) -> list[list[str]]:
-    """List the overrides of every run of a grid sweep, as Hydra's basic sweeper makes them."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-
-    parsed = OverridesParser.create().parse_overrides([*(f"{k}={v}" for k, v in params.items()), *overrides])
-    return BasicSweeper.split_arguments(parsed, None)[0]
-
-
 @dataclass
 class _Running:
     """The study that this process has started. Not held by the callback, which launchers send to other processes."""
@@ -61,7 +53,18 @@ _running = _Running()
 
 
 class StudyCallback(Callback):
-    """Hydra callback of conf/config.yaml; does nothing for a single run."""
+    """Hydra callback of conf/config.yaml: refuses what cannot run before Hydra makes a folder or a run starts."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check a single run before its folder is made."""
+        with stop_on_error():
+            plan = plan_run(config)
+            _check_parts(plan, config, 1)
+            for job in plan.jobs:
+                from experiments.training.preflight import check
+                from experiments.training.run import is_finished
+
+                is_finished(job.folder, to_plain(job.cfg), check(job.cfg))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of the study before the first one trains."""
@@ -70,58 +73,35 @@ class StudyCallback(Callback):
             if config.study.source is not None:
                 _treat_source(config)
                 raise SystemExit(0)
-            params = dict(config.hydra.sweeper.get("params") or {})
-            with open_dict(config):
-                overrides = with_baseline(params, list(config.hydra.overrides.task), config.study)
-                # Given where a run of a wider sweep is run again: its folder is named by that sweep's axes.
-                axes = list(config.study.axes or sweep_axes(params, overrides))
-                config.study.axes = axes
-                # Hydra composes every job anew from these overrides: the only way to tell all of them.
-                config.hydra.overrides.task = overrides
-                config.hydra.overrides.hydra.append(f"study.axes=[{','.join(axes)}]")
-            if config.hydra.sweeper._target_.endswith("BasicSweeper"):
-                self._check_jobs(config, job_overrides(params, overrides))
+            plan = plan_study(config)
+            _check_parts(plan, config, parallel_jobs(config.hydra.launcher) if not plan.problems else 1)
+            self._check_jobs(config, plan)
 
-    def _check_jobs(self, config: DictConfig, jobs: list[list[str]]) -> None:
+    def _check_jobs(self, config: DictConfig, plan: Plan) -> None:
         from experiments.progress import StudyProgress
-        from experiments.report.published import published_points
-        from experiments.report.study_report import settings_of
-        from experiments.training.device import set_threads
+        from experiments.report.published import point_problems
         from experiments.training.preflight import check
         from experiments.training.run import is_finished
 
-        settings_of(config.report)
-        published_points(config.report)
-        set_threads(config.trainer.threads, 1)
-        loader = GlobalHydra.instance().config_loader()
         problems: dict[str, None] = {}
         to_do: dict[Path, int] = {}
         checked: dict[str, LoadedData | None] = {}
-        plain: dict[str, Any] = {}
-        for overrides in jobs:
-            job = loader.load_sweep_config(config, overrides)
-            folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir
-            arm = folder.parent.name
-            _running.folders.append(folder)
-            with open_dict(job):
-                del job["hydra"]
+        for job in plan.jobs:
+            _running.folders.append(job.folder)
             try:
-                if arm not in checked:
-                    checked[arm] = None
-                    checked[arm] = check(job)
-                loaded = checked[arm]
-                plain = to_plain(job)
-                if loaded is not None and not is_finished(folder, plain, loaded):
-                    to_do[folder] = job.trainer.max_steps
-                    _running.to_do[folder] = overrides
+                if job.arm not in checked:
+                    checked[job.arm] = None
+                    checked[job.arm] = check(job.cfg)
+                loaded = checked[job.arm]
+                if loaded is not None and not is_finished(job.folder, to_plain(job.cfg), loaded):
+                    to_do[job.folder] = job.cfg.trainer.max_steps
+                    _running.to_do[job.folder] = job.overrides
             except ConfigError as error:
                 problems[str(error)] = None
-        if problems:
-            raise ConfigError("\n".join(problems))
-        study_dir = Path(config.study_dir)
-        refuse_missing_baseline(list(checked), study_dir, config.study)
-        if not config.overwrite:
-            refuse_other_configuration(plain, study_dir, list(config.study.axes))
+        for loaded in list(dict.fromkeys(checked.values())):
+            if loaded is not None:
+                problems |= dict.fromkeys(point_problems(config.report, loaded.data.masks))
+        raise_if_any(list(problems))
         for loaded in list(dict.fromkeys(checked.values())):
             if loaded is not None:
                 print_data(loaded)
@@ -172,21 +152,31 @@ def _failures(folders: Sequence[Path]) -> list[str]:
     return [f"error: {count} of {len(folders)} runs failed:", *lines] if lines else []
 
 
+def _check_parts(plan: Plan, config: DictConfig, jobs: int) -> None:
+    """Refuse all that is wrong with a configuration by itself, before the data are loaded.
+
+    Raises:
+        ConfigError: With every problem of the plan, and of the parts as they are built.
+    """
+    if not plan.worth_building:
+        raise_if_any(plan.problems)
+    from experiments.training.device import set_threads
+
+    # First of all: the check sends a tile through the network, and runs side by side must not share their threads.
+    set_threads(None if plan.problems else config.trainer.threads, jobs)
+    build_parts(plan)
+    raise_if_any(plan.problems)
+
+
 def _treat_source(config: DictConfig) -> None:
     """Report on the runs of another study; nothing is trained.
 
     Raises:
-        ConfigError: Naming the overrides that would have no effect.
+        ConfigError: Naming the overrides that would have no effect, and all else that is wrong.
     """
     from experiments.report.thresholding_report import report_thresholding
 
-    keys = {override: override.lstrip("+~").split("=", 1)[0] for override in config.hydra.overrides.task}
-    idle = [override for override, key in keys.items() if key.split(".", 1)[0] not in ("study", "study_dir", "report")]
-    if idle:
-        raise ConfigError(
-            f"study={config.study.name} trains nothing: expected study.source, study_dir and report.* only, got "
-            f"{', '.join(idle)}"
-        )
+    raise_if_any(source_problems(config))
     report_thresholding(Path(config.study.source), Path(config.study_dir) / "report", config.report)
 
 

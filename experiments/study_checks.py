@@ -25,11 +25,17 @@ def sweep_axes(params: dict[str, Any], overrides: list[str]) -> list[str]:
     return [key for key in axes if key not in _NOT_AXES]
 
 
-def with_baseline(params: dict[str, Any], overrides: list[str], study: DictConfig) -> list[str]:
+def with_baseline(params: dict[str, Any], overrides: list[str], study: DictConfig, loader: Any = None) -> list[str]:
     """Add the baseline to a sweep that was narrowed without it: every arm needs its pair.
 
     `study=losses loss=dice` becomes `loss=bce,dice`. Only where the baseline is one value of one swept key and no key
     below that is set; elsewhere the overrides stay as they are.
+
+    Args:
+        params: `hydra.sweeper.params`.
+        overrides: The overrides of the command line.
+        study: The `study` group.
+        loader: Hydra's loader, which knows the options that `glob(...)` stands for.
     """
     key, _, value = study.baseline.partition("=")
     below = any(override.lstrip("+~").startswith(f"{key}.") for override in overrides)
@@ -37,12 +43,21 @@ def with_baseline(params: dict[str, Any], overrides: list[str], study: DictConfi
     other_axes = [k for k in sweep_axes(params, overrides) if k not in no_arms]
     changed = []
     for override in overrides:
-        name, _, values = override.partition("=")
-        if name == key and key in params and not below and not other_axes and value not in values.split(","):
-            print(f"{study.baseline} added: the baseline that every arm is paired with", flush=True)
-            override = f"{key}={value},{values}"
+        if override.partition("=")[0] == key and key in params and not below and not other_axes:
+            values = _values(override, loader)
+            if values and value not in values:
+                print(f"{study.baseline} added: the baseline that every arm is paired with", flush=True)
+                override = f"{key}={','.join([value, *values])}"
         changed.append(override)
     return changed
+
+
+def _values(override: str, loader: Any) -> list[str]:
+    """List the values of an override, one or a sweep, as they are written on a command line."""
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides([override])[0]
+    if not parsed.is_sweep_override():
+        return [parsed.get_value_element_as_str()]
+    return list(parsed.sweep_string_iterator()) if parsed.is_discrete_sweep() else []
 
 
 def refuse_missing_baseline(arms: list[str], study_dir: Path, study: DictConfig) -> None:

@@ -22,6 +22,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import experiments.config  # noqa: F401  (schemas and resolver, also in the processes of a launcher)
+from experiments.checks.flags import Check
+from experiments.checks.plan import training_problems
 from experiments.command_line import exit_on_bad_input, run_command
 
 
@@ -88,7 +90,7 @@ def _train(cfg: DictConfig) -> str:
 
 def main() -> None:
     """Run the command; see `python -m experiments.train --help`."""
-    run_command(train, __doc__ or "")
+    run_command(train, __doc__ or "", check=Check("config", training_problems, trains=True))
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig
 
+from experiments.checks.folders import folder_problems
+from experiments.checks.values import read_values
 from experiments.config import ConfigError
 from experiments.frontier.compare_settings import CompareSettings
 
@@ -77,9 +79,38 @@ class CalibrateSchema:
     advice: AdviceSchema = field(default_factory=AdviceSchema)
 
 
+_SCHEMAS: dict[str, type] = {
+    "": CalibrateSchema,
+    "coverage": CoverageSchema,
+    "same_arm": SameArmSchema,
+    "slides": SlidesSchema,
+    "power": PowerSchema,
+    "advice": AdviceSchema,
+}
+
+
 def register() -> None:
     """Make the schema known to Hydra; safe to call again."""
     ConfigStore.instance().store(name="calibrate_schema", node=CalibrateSchema)
+
+
+# Least and greatest number of each.
+_NUMBERS = {
+    "seed": (0, 2**63 - 1),
+    "threads": (1, 1_024),
+    "coverage.n_gaussian": (1, 10**8),
+    "coverage.n_histogram": (1, 10**8),
+    "coverage.n_floor": (1, 10**8),
+    "same_arm.n_splits": (1, 10**8),
+    "slides.n_studies": (1, 10**8),
+    "slides.n_splits": (1, 10**8),
+    "power.groups": (2, 10**6),
+    "power.n_gaussian": (1, 10**8),
+    "power.n_histogram": (1, 10**8),
+    "advice.n_studies": (1, 10**8),
+    "advice.n_per_size": (1, 10**8),
+    "n_draws": (100, 10**8),
+}
 
 
 def check_settings(cfg: DictConfig) -> CompareSettings:
@@ -88,44 +119,41 @@ def check_settings(cfg: DictConfig) -> CompareSettings:
     Raises:
         ConfigError: Naming every key that is out of range.
     """
-    problems = [f"parts: expected some of {', '.join(PARTS)}, got {part}" for part in cfg.parts if part not in PARTS]
-    least = {
-        "seed": 0,
-        "threads": 1,
-        "coverage.n_gaussian": 1,
-        "coverage.n_histogram": 1,
-        "coverage.n_floor": 1,
-        "same_arm.n_splits": 1,
-        "slides.n_studies": 1,
-        "slides.n_splits": 1,
-        "power.groups": 2,
-        "power.n_gaussian": 1,
-        "power.n_histogram": 1,
-        "advice.n_studies": 1,
-        "advice.n_per_size": 1,
-    }
-    for key, bound in least.items():
-        value = _at(cfg, key)
-        if value < bound:
-            problems.append(f"{key}: expected at least {bound}, got {value}")
-    for key in ("coverage.seeds", "coverage.groups", "power.seeds"):
-        values = list(_at(cfg, key))
-        if not values or min(values) < 2:
-            problems.append(f"{key}: expected numbers of at least 2, got {values}")
-    try:
-        settings = CompareSettings(level=cfg.level, margin=cfg.margin, n_draws=cfg.n_draws, workers=1)
-    except ValueError as error:
-        problems.append(str(error))
+    problems = calibrate_problems(cfg)
     if problems:
         raise ConfigError("\n".join(problems))
-    return settings
+    return CompareSettings(level=cfg.level, margin=cfg.margin, n_draws=cfg.n_draws, workers=1)
 
 
-def _at(cfg: DictConfig, key: str) -> Any:
-    node: Any = cfg
-    for part in key.split("."):
-        node = node[part]
-    return node
+def calibrate_problems(cfg: DictConfig) -> list[str]:
+    """List what is wrong with the configuration of a calibration: keys, numbers, folders."""
+    values, problems = read_values(cfg, _SCHEMAS)
+    parts = values.get("parts") or []
+    problems += [f"parts: expected some of {', '.join(PARTS)}, got {part}" for part in parts if part not in PARTS]
+    problems += [f"parts: expected each part once, got {p} more than once" for p in PARTS if parts.count(p) > 1]
+    if "parts" in values and not parts:
+        problems.append(f"parts: expected some of {', '.join(PARTS)}, got none")
+    for key, (least, most) in _NUMBERS.items():
+        value = values.get(key)
+        if value is not None and not least <= value <= most:
+            wanted = f"at least {least}" if value < least else f"at most {most}"
+            problems.append(f"{key}: expected {wanted}, got {value}")
+    for key, most in (("coverage.seeds", 10**4), ("coverage.groups", 10**6), ("power.seeds", 10**4)):
+        sizes = values.get(key)
+        if sizes is not None and (not sizes or min(sizes) < 2 or max(sizes) > most):
+            problems.append(f"{key}: expected numbers of at least 2 and at most {most}, got {sizes}")
+    for name in ("level", "margin"):
+        try:
+            if name in values:
+                CompareSettings(**{name: values[name]})
+        except ValueError as error:
+            problems.append(str(error))
+    if isinstance(values.get("out_dir"), str):
+        problems += folder_problems("out_dir", values["out_dir"])
+    runs = values.get("same_arm.study_dir")
+    if isinstance(runs, str) and Path(runs).exists() and not Path(runs).is_dir():
+        problems.append(f"same_arm.study_dir: expected a study's folder, got {runs}, a file")
+    return problems
 
 
 register()

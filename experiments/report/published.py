@@ -21,13 +21,35 @@ def published_points(report: DictConfig, masks: Sequence[str] | None = None) -> 
     Raises:
         ConfigError: Naming the entry, what was expected and what came.
     """
-    listed = OmegaConf.to_container(report, resolve=True).get("published") or []  # type: ignore[union-attr]
-    return tuple(_point(f"report.published[{index}]", entry, masks) for index, entry in enumerate(listed))
+    problems = point_problems(report, masks)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return tuple(_point(where, entry, masks) for where, entry in _listed(report))
+
+
+def point_problems(report: DictConfig, masks: Sequence[str] | None = None) -> list[str]:
+    """List what is wrong with `report.published`, a sentence for each entry that cannot be read."""
+    problems = []
+    for where, entry in _listed(report):
+        try:
+            _point(where, entry, masks)
+        except ConfigError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _listed(report: DictConfig) -> list[tuple[str, Any]]:
+    listed = report.get("published") or []
+    return [
+        (f"report.published[{i}]", OmegaConf.to_container(entry) if OmegaConf.is_config(entry) else entry)
+        for i, entry in enumerate(listed)
+    ]
 
 
 def _point(where: str, entry: Any, masks: Sequence[str] | None) -> PublishedPoint:
     known = ("label", "recall", "f1", "weight", "mask")
-    if not isinstance(entry, Mapping) or not {"label", "recall", "f1"} <= set(entry) <= set(known):
+    given = {k for k, v in entry.items() if v != "???"} if isinstance(entry, Mapping) else set()
+    if not isinstance(entry, Mapping) or not {"label", "recall", "f1"} <= given <= set(known):
         raise ConfigError(f"{where}: expected label, recall, f1 and optionally weight and mask, got {entry}")
     numbers = {name: entry[name] for name in ("recall", "f1", "weight") if entry.get(name) is not None}
     wrong = {n: v for n, v in numbers.items() if isinstance(v, bool) or not isinstance(v, int | float)}

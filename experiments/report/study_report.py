@@ -12,7 +12,6 @@ from omegaconf import DictConfig
 from experiments import run_store as store
 from experiments.comparable import StudyRuns, load_conditions, short_names
 from experiments.config import ConfigError
-from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.comparison import Comparison, compare_arms
 from experiments.frontier.run_metrics import metrics_table
 from experiments.frontier.run_scores import RunScores
@@ -26,6 +25,7 @@ from experiments.report.page.page import write_page
 from experiments.report.paper_table import latex_table, paper_markdown
 from experiments.report.prose import report_markdown
 from experiments.report.published import published_points
+from experiments.report.report_settings import settings_of
 from experiments.report.verdict_text import verdict_text
 from experiments.run_lock import held
 
@@ -82,34 +82,13 @@ def _write_one(
     comparison = compare(study, report, n_comparisons=n_comparisons)
     ceiling = find_ceiling(study, comparison)
     examples = choose_examples(study)
-    write_tables(report_dir, study, comparison, ceiling)
     published = published_points(report, comparison.masks)
+    write_tables(report_dir, study, comparison, ceiling)
     figures = draw_all(
         report_dir / FIGURES, study, comparison, ceiling, published=published, examples=examples, only=only
     )
     write_page(report_dir / PAGE, study, comparison, ceiling=ceiling, examples=examples)
     return comparison, ceiling, figures
-
-
-def settings_of(report: DictConfig) -> CompareSettings:
-    """Read the settings of a comparison.
-
-    Raises:
-        ConfigError: When one is out of range; the message names it.
-    """
-    if len(report.recall_band) != 2:
-        raise ConfigError(f"report.recall_band: expected [lowest, highest], got {list(report.recall_band)}")
-    try:
-        return CompareSettings(
-            margin=report.margin,
-            point_margin=report.point_margin,
-            level=report.level,
-            headline=report.headline,
-            beta=report.beta,
-            recall_band=(report.recall_band[0], report.recall_band[1]),
-        )
-    except ValueError as error:
-        raise ConfigError(f"report.{error}") from error
 
 
 def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> Comparison:

@@ -17,6 +17,7 @@ from experiments.frontier.run_scores import RunScores
 from experiments.frontier.treatment_study import TreatedArm, treat_arm
 from experiments.on_demand import Mapped
 from experiments.report.objective_theory import theories
+from experiments.report.report_settings import settings_of
 
 FIGURE = "thresholding"
 
@@ -75,8 +76,6 @@ def report_thresholding(source: Path, report_dir: Path, report: DictConfig) -> N
     Raises:
         ConfigError: When there are no runs to treat, or a setting is out of range.
     """
-    # Imported here: `settings_of` brings the whole comparison report with it.
-    from experiments.report.study_report import settings_of
     from experiments.report.thresholding_prose import thresholding_markdown, thresholding_text
 
     try:

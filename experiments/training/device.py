@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from experiments.config import ConfigError
 
-_PRECISIONS = {"32": "no", "bf16": "bf16", "fp16": "fp16"}
+_PRECISIONS = {"32": "no", "bf16": "bf16", "fp16": "fp16"}  # the names are checked by `checks.values`
 
 
 def make_accelerator(trainer: DictConfig) -> Accelerator:

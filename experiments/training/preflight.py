@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
 
-from experiments.config import ConfigError, instantiate, require_complete
+from experiments.checks.problems import raise_if_any
+from experiments.checks.targets import target_problems
+from experiments.checks.values import parts_named, value_problems
+from experiments.config import ConfigError, instantiate
 from experiments.criteria.build import build_criterion
 from experiments.criteria.contract import Setting
 from experiments.data.batches import PixelStatistics, TileBatches, pixel_statistics
@@ -23,8 +25,8 @@ from experiments.data.split import NO_POSITIVES, SegmentationData, missing_posit
 from experiments.training.compiled import check_compiler
 from experiments.training.criterion import check_criterion, worth_knowing
 from experiments.training.device import make_accelerator
-from experiments.training.evaluate import window_spans
 from experiments.training.network import build_segmenter
+from experiments.training.parts import part_problems
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,39 +79,54 @@ def _load_data(config: str) -> LoadedData:
 
 
 def check(cfg: DictConfig) -> LoadedData:
-    """Check one run's configuration against its data.
+    """Check one run's configuration by itself, then against its data.
 
     Returns:
         The data, loaded.
 
     Raises:
-        ConfigError: Naming the key or the files, what was expected and what came.
+        ConfigError: Naming every key that is wrong by itself; where none is, every key or file that the data refuse.
     """
-    require_complete(cfg)
-    _check_numbers(cfg)
-    device = make_accelerator(cfg.trainer).device
+    raise_if_any(value_problems(cfg))
+    wrong = target_problems(cfg)
+    raise_if_any([*wrong, *part_problems(cfg, parts_named(wrong))])
     loaded = load_data(cfg)
-    sampling = instantiate(cfg, "sampling")
-    if not callable(getattr(sampling, "draw", None)):
-        raise ConfigError(f"sampling: expected an object with a method draw, got {type(sampling).__name__}")
+    raise_if_any(_data_problems(cfg, loaded))
+    return loaded
+
+
+def _data_problems(cfg: DictConfig, loaded: LoadedData) -> list[str]:
+    """Try every part on the data, and say what fails."""
+    device = make_accelerator(cfg.trainer).device
+    model = json.dumps(OmegaConf.to_container(cfg.model, resolve=True), sort_keys=True)
+    tries: list[Callable[[], object]] = [
+        lambda: _check_sampling(cfg, loaded),
+        lambda: _check_loss(cfg, loaded, device),
+        lambda: _check_model(model, cfg.trainer.prior_bias, cfg.trainer.tile, loaded),
+        lambda: _check_resident(cfg, tile_batches(cfg, loaded), device),
+    ]
+    if cfg.trainer.compile:
+        tries.append(lambda: check_compiler(device))
+    problems = []
+    for attempt in tries:
+        try:
+            attempt()
+        except ConfigError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _check_sampling(cfg: DictConfig, loaded: LoadedData) -> None:
     try:
-        check_sampling(sampling, loaded.data.train, loaded.data.masks, side=cfg.trainer.tile)
+        check_sampling(instantiate(cfg, "sampling"), loaded.data.train, loaded.data.masks, side=cfg.trainer.tile)
     except ValueError as error:
         raise ConfigError(f"sampling ({cfg.sampling._target_}): {error}") from error
+
+
+def _check_loss(cfg: DictConfig, loaded: LoadedData, device: torch.device) -> None:
     setting = Setting(loaded.prevalence, loaded.ignores_pixels, cfg.trainer.batch_size, cfg.trainer.tile, device)
     for note in worth_knowing(check_criterion(build_criterion(cfg), setting)):
         _tell_once(f"note: loss ({cfg.loss._target_}): {note}")
-    _check_model(
-        json.dumps(OmegaConf.to_container(cfg, resolve=True)["model"], sort_keys=True),  # type: ignore[call-overload,index]
-        cfg.trainer.prior_bias,
-        cfg.trainer.tile,
-        loaded,
-    )
-    make_optimizer(cfg, nn.Linear(1, 1))
-    _check_resident(cfg, tile_batches(cfg, loaded), device)
-    if cfg.trainer.compile:
-        check_compiler(device)
-    return loaded
 
 
 @cache
@@ -132,67 +149,19 @@ def tile_batches(cfg: DictConfig, loaded: LoadedData) -> TileBatches:
     )
 
 
-def make_optimizer(cfg: DictConfig, model: nn.Module) -> tuple[torch.optim.Optimizer, Any]:
-    """Build optimizer and scheduler for a model.
-
-    Raises:
-        ConfigError: Naming the key whose arguments do not fit.
-    """
-    optimizer = _call(cfg, "optimizer", model.parameters())
-    return optimizer, _call(cfg, "scheduler", optimizer)
-
-
-def _call(cfg: DictConfig, key: str, argument: object) -> Any:
-    """Finish the partial at `key`: its arguments meet their function only now."""
-    partial = instantiate(cfg, key)
-    try:
-        return partial(argument)
-    except Exception as error:
-        raise ConfigError(f"{key} ({cfg[key]._target_}): {type(error).__name__}: {error}") from error
-
-
-def _check_numbers(cfg: DictConfig) -> None:
-    trainer = cfg.trainer
-    least = {"seed": cfg.seed, "trainer.workers": trainer.workers, "trainer.eval_overlap": trainer.eval_overlap}
-    wrong = [f"{key}: expected a number of at least 0, got {value}" for key, value in least.items() if value < 0]
-    wrong += [
-        f"trainer.{key}: expected a positive number, got {trainer[key]}"
-        for key in (
-            "max_steps",
-            "batch_size",
-            "tile",
-            "eval_tile",
-            "eval_batch_size",
-            "log_every",
-            "checkpoint_every",
-        )
-        if trainer[key] < 1
-    ]
-    if trainer.tile % 32:
-        nearest = max(32, 32 * round(trainer.tile / 32))
-        wrong.append(f"trainer.tile: expected a multiple of 32, got {trainer.tile}; {nearest} is near")
-    if trainer.eval_tile % 32:
-        nearest = max(32, 32 * round(trainer.eval_tile / 32))
-        wrong.append(f"trainer.eval_tile: expected a multiple of 32, got {trainer.eval_tile}; {nearest} is near")
-    minutes = trainer.checkpoint_minutes
-    if minutes is not None and not minutes > 0:
-        wrong.append(f"trainer.checkpoint_minutes: expected a positive number or null, got {minutes}")
-    if trainer.threads is not None and trainer.threads < 1:
-        wrong.append(f"trainer.threads: expected a positive number or null, got {trainer.threads}")
-    try:
-        window_spans(2 * trainer.eval_tile, trainer.eval_tile, trainer.eval_overlap)
-    except ValueError as error:
-        wrong.append(f"trainer.eval_overlap: {error}")
-    if wrong:
-        raise ConfigError("\n".join(wrong))
-
-
 def _check_resident(cfg: DictConfig, batches: TileBatches, device: torch.device) -> None:
     try:
-        if stays_on_device(cfg.trainer.data_on_device, batches, device):
+        stays = stays_on_device(cfg.trainer.data_on_device, batches, device)
+        if stays:
             check_augmentation(batches, device)
     except ValueError as error:
         raise ConfigError(f"trainer.data_on_device: {error}") from error
+    if not stays:
+        try:
+            check_augmentation(batches, torch.device("cpu"))
+        except ValueError as error:
+            reason = str(error).split(";")[0].replace(" on cpu, where training images stay", "")
+            raise ConfigError(f"augmentation ({cfg.augmentation._target_}): {reason}") from error
 
 
 @lru_cache(maxsize=8)

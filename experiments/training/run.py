@@ -41,7 +41,8 @@ from experiments.training.examples import example_collector
 from experiments.training.fit import fit
 from experiments.training.foreground_seen import foreground_seen
 from experiments.training.network import build_segmenter, weights_fingerprint
-from experiments.training.preflight import LoadedData, make_optimizer, tile_batches
+from experiments.training.parts import make_optimizer
+from experiments.training.preflight import LoadedData, tile_batches
 from experiments.training.update_error import UpdateError, describe_error
 
 log = logging.getLogger(__name__)

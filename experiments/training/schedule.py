@@ -20,10 +20,12 @@ def cosine_with_warmup(optimizer: Optimizer, *, total_steps: int, warmup_share: 
         warmup_share: In [0, 1).
 
     Raises:
-        ValueError: For a share outside [0, 1).
+        ValueError: For a share outside [0, 1), or no update.
     """
     if not 0 <= warmup_share < 1:
         raise ValueError(f"warmup_share: expected a number in [0, 1), got {warmup_share}")
+    if total_steps < 1:
+        raise ValueError(f"total_steps: expected at least 1, got {total_steps}")
     warmup = math.ceil(warmup_share * total_steps)
 
     def factor(update: int) -> float:

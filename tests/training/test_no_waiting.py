@@ -19,7 +19,8 @@ from experiments.training.criterion import set_prevalence
 from experiments.training.device import make_accelerator
 from experiments.training.fit import fit
 from experiments.training.network import build_segmenter
-from experiments.training.preflight import LoadedData, make_optimizer, tile_batches
+from experiments.training.parts import make_optimizer
+from experiments.training.preflight import LoadedData, tile_batches
 
 SETTINGS = (
     "trainer.max_steps=6",

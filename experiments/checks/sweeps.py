@@ -1,0 +1,132 @@
+"""What a study sweeps: how many runs, values given twice, keys that are no axis, arms that are one and the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, RangeSweep
+from omegaconf import DictConfig
+
+MOST_RUNS = 10_000
+_MOST_JOBS = 1_024
+
+
+def parse_sweep(params: Mapping[str, Any], overrides: Sequence[str], loader: Any = None) -> list[Override]:
+    """Read the overrides of a sweep: `hydra.sweeper.params`, then those of the command line."""
+    return OverridesParser.create(config_loader=loader).parse_overrides(
+        [*(f"{key}={value}" for key, value in params.items()), *overrides]
+    )
+
+
+def sweep_problems(parsed: Sequence[Override]) -> list[str]:
+    """List what is wrong with the values of a sweep: none, the same twice, too many runs, no grid.
+
+    Args:
+        parsed: All overrides of the study; a later one of a key replaces an earlier one.
+    """
+    problems = []
+    counts: dict[str, int] = {}
+    for override in {override.get_key_element(): override for override in parsed}.values():
+        key = override.get_key_element()
+        if not override.is_sweep_override():
+            continue
+        if not override.is_discrete_sweep():
+            problems.append(f"{key}: expected values to sweep over, such as {key}=A,B; got {override.input_line}")
+            continue
+        counts[key] = _count(override)
+        if counts[key] > MOST_RUNS:
+            continue
+        values = list(override.sweep_string_iterator())
+        if not values:
+            problems.append(f"{key}: expected at least one value, got none from {override.input_line}")
+        twice = list(dict.fromkeys(value for value in values if values.count(value) > 1)) if len(values) < 1000 else []
+        if twice:
+            problems.append(f"{key}: expected every value once, got {', '.join(twice)} more than once")
+    runs = math.prod(counts.values())
+    if runs > MOST_RUNS:
+        sizes = ", ".join(f"{key} {count}" for key, count in counts.items())
+        problems.append(f"the sweep: expected at most {MOST_RUNS:,} runs, got {runs:,} ({sizes}); make several studies")
+    return problems
+
+
+def _count(override: Override) -> int:
+    """Count the values of a sweep without making them: a range can have any number."""
+    value = override.value()
+    if isinstance(value, RangeSweep):
+        start, stop, step = (float(number or 0) for number in (value.start, value.stop, value.step))
+        return max(0, math.ceil((stop - start) / step)) if step else 0
+    return sum(1 for _ in override.sweep_iterator())
+
+
+def study_key_problems(study: DictConfig, axes: Sequence[str]) -> list[str]:
+    """List what is wrong with the keys that a study names.
+
+    Args:
+        study: The `study` group.
+        axes: The swept keys.
+    """
+    problems = []
+    swept = f"one of the keys that the study sweeps ({', '.join(axes)})"
+    for name in ("nuisance", "conditions"):
+        keys = list(study.get(name) or [])
+        for key in dict.fromkeys(keys):
+            if key not in axes:
+                problems.append(f"study.{name}: expected {swept}, got {key}")
+            if keys.count(key) > 1:
+                problems.append(f"study.{name}: expected every key once, got {key} {keys.count(key)} times")
+    both = [key for key in study.get("nuisance") or [] if key in (study.get("conditions") or [])]
+    if both:
+        problems.append(
+            f"study.nuisance, study.conditions: {', '.join(both)}: expected a key in one of them only. The values of a "
+            "nuisance key are chosen from, those of a condition are compared each by itself"
+        )
+    if not str(study.baseline or "").strip():
+        problems.append("study.baseline: expected the name of an arm, got none")
+    return problems
+
+
+def equal_arms(configs: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+    """Find arms that are the same run under two names, and runs that would share a folder.
+
+    Args:
+        configs: Fingerprint of the configuration, seed included, and the arm, by the run's folder.
+    """
+    first: dict[str, str] = {}
+    pairs: dict[tuple[str, str], None] = {}
+    for content, arm in configs.values():
+        other = first.setdefault(content, arm)
+        if other != arm:
+            pairs[other, arm] = None
+    for one, other in pairs:
+        yield (
+            f"{one} and {other} are the same configuration: expected arms that differ. A key below a swept group "
+            "reaches every option of it, the baseline too; to set it for one arm, write an option of its own "
+            "(mine/loss/my_loss.yaml, then --config-dir mine loss=bce,my_loss)"
+        )
+
+
+def launcher_problems(hydra: DictConfig) -> list[str]:
+    """List what is wrong with how the runs are launched: no grid, or a number of jobs that cannot be.
+
+    Args:
+        hydra: Hydra's own part of the configuration.
+    """
+    problems = []
+    if not str(hydra.sweeper.get("_target_", "")).endswith("BasicSweeper"):
+        problems.append(f"hydra/sweeper: expected basic (every arm with every seed), got {hydra.sweeper._target_}")
+    batch = hydra.sweeper.get("max_batch_size")
+    if batch is not None and (not isinstance(batch, int) or isinstance(batch, bool) or batch < 1):
+        problems.append(f"hydra.sweeper.max_batch_size: expected a positive number or null, got {batch}")
+    if "n_jobs" in hydra.launcher:
+        jobs = hydra.launcher.n_jobs
+        whole = isinstance(jobs, int) and not isinstance(jobs, bool)
+        if not whole or not (jobs == -1 or 1 <= jobs <= _MOST_JOBS):
+            problems.append(f"hydra.launcher.n_jobs: expected 1 to {_MOST_JOBS}, or -1 for every core, got {jobs}")
+        for name, allowed in (("backend", (None, "loky")), ("prefer", ("processes",)), ("require", (None,))):
+            if hydra.launcher.get(name) not in allowed:  # runs in threads of one process would share their generators
+                words = " or ".join("null" if word is None else word for word in allowed)
+                problems.append(f"hydra.launcher.{name}: expected {words}, got {hydra.launcher.get(name)}")
+    return problems

@@ -1,0 +1,214 @@
+"""The arguments of every `_target_` against its signature, before anything is built: names, and types where ours."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from experiments.checks.composing import similar
+from experiments.checks.values import is_number
+from experiments.config import PARTS
+
+# What the caller adds: by keyword, or as the one positional argument that finishes a partial.
+_GIVEN = {"model": ("in_channels", "classes")}
+_FINISHED_LATER = ("optimizer", "scheduler")
+_OWN_WORDS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
+# Packages whose annotations are kept exactly enough to refuse a value by them.
+_TYPED = ("losses", "experiments", "torch", "segmentation_models_pytorch")
+
+
+def target_problems(cfg: DictConfig, in_doubt: Collection[str] = ()) -> list[str]:
+    """List the arguments that a target does not take, lacks, or takes of another type.
+
+    A target that takes any keyword (`**kwargs`) is only checked for types.
+
+    Args:
+        cfg: The root configuration of one run.
+        in_doubt: Parts that are known to be wrong, and are left out.
+    """
+    problems: list[str] = []
+    for part in PARTS:
+        if part in in_doubt:
+            continue
+        node = None if OmegaConf.is_missing(cfg, part) else cfg.get(part)
+        if part in _FINISHED_LATER and isinstance(node, DictConfig) and not node.get("_partial_"):
+            problems.append(f"{part}._partial_: expected true, got {node.get('_partial_')}")
+            continue
+        for path, target in _targets(node, part):
+            outer = path == part
+            problems += _check(
+                path, target, given=_GIVEN.get(part, ()) if outer else (), partial=outer and part in _FINISHED_LATER
+            )
+    return problems
+
+
+def _targets(node: Any, path: str) -> Iterator[tuple[str, DictConfig]]:
+    """Find every node with a target, the outer ones first."""
+    if isinstance(node, DictConfig):
+        if "_target_" in node and not OmegaConf.is_missing(node, "_target_"):
+            yield path, node
+        for name in node:
+            if not OmegaConf.is_missing(node, name):
+                yield from _targets(node[name], f"{path}.{name!s}")
+    elif isinstance(node, ListConfig):
+        for index, entry in enumerate(node):
+            yield from _targets(entry, f"{path}.{index}")
+
+
+def _check(path: str, node: DictConfig, *, given: Sequence[str], partial: bool) -> Iterator[str]:
+    name = node["_target_"]
+    try:
+        target = locate(name)
+    except (ImportError, ValueError) as error:
+        yield f"{path}._target_: {error}"
+        return
+    unknown_words = [str(key) for key in node if str(key).startswith("_") and key not in _OWN_WORDS]
+    for word in unknown_words:
+        yield f"{path}.{word}: expected one of {', '.join(_OWN_WORDS)}"
+    try:
+        parameters = inspect.signature(target).parameters
+    except (TypeError, ValueError):  # compiled classes may have none
+        return
+    # `input` is a word of every loss; `criteria.build` reads it.
+    read_elsewhere = ("input",) if path.split(".", 1)[0] == "loss" else ()
+    arguments = {str(key): node[key] for key in node if not str(key).startswith("_") and key not in read_elsewhere}
+    named = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        for argument in arguments:
+            if argument not in named:
+                takes = f"it takes {', '.join(n for n in named if n not in given)}" if named else "it takes none"
+                yield f"{path}.{argument}: {name} has no such argument; {takes}.{similar(argument, named)}"
+        for argument in given:
+            if argument not in named:
+                yield f"{path} ({name}): expected an argument {argument}, which is given to it; it has none"
+    if read_elsewhere and (node.get("_partial_") or not inspect.isclass(target)):
+        return  # a function: it meets its logits and its target in training
+    positional = len(node.get("_args_") or ()) + int(partial)
+    for argument in named[positional:]:
+        parameter = parameters[argument]
+        if parameter.default is parameter.empty and argument not in arguments and argument not in given:
+            yield f"{path}.{argument}: {name} needs this argument; give it as +{path}.{argument}=..."
+    if str(name).split(".", 1)[0] in _TYPED:
+        yield from _wrong_types(path, target, parameters, arguments)
+
+
+def locate(name: object) -> Callable[..., Any]:
+    """Import what a `_target_` names.
+
+    Raises:
+        ImportError: Where there is no such thing.
+        ValueError: Where it is not a class or a function, or `name` is no dotted name.
+    """
+    from hydra.utils import get_object
+
+    if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+        raise ValueError(f"expected the dotted name of a class or function, got {name!r}")
+    try:
+        found = get_object(name)
+    except Exception as error:  # whatever the import of a user's own module raises
+        raise ImportError(f"cannot import {name}: {_first_reason(error)}") from error
+    if not callable(found):
+        raise ValueError(f"expected a class or function, got {name}, a {type(found).__name__}")
+    return typing.cast(Callable[..., Any], found)
+
+
+def _first_reason(error: BaseException) -> str:
+    """Say what went wrong underneath Hydra's own words."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}"
+
+
+def _wrong_types(
+    path: str, target: Callable[..., Any], parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, Any]
+) -> Iterator[str]:
+    function = target.__init__ if inspect.isclass(target) else target
+    try:
+        annotations = typing.get_type_hints(function)
+    except Exception:  # names that only a type checker can see
+        return
+    for name, value in arguments.items():
+        annotation = annotations.get(name)
+        plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+        if annotation is None or _has_target(plain) or fits(plain, annotation):
+            continue
+        default = parameters[name].default if name in parameters else inspect.Parameter.empty
+        if default is inspect.Parameter.empty or type(default) is not type(plain) or default != plain:
+            yield f"{path}.{name}: expected {in_words(annotation)}, got {plain!r}"
+
+
+def _has_target(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return "_target_" in value or any(_has_target(entry) for entry in value.values())
+    return isinstance(value, list) and any(_has_target(entry) for entry in value)
+
+
+def fits(value: Any, annotation: Any) -> bool:
+    """Say whether a value of a configuration suits an annotation; what cannot be told from YAML suits.
+
+    A whole number is a float, true and false are no numbers, a list is any sequence.
+    """
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, one) for one in inner)
+    if origin is typing.Literal:
+        return value in inner
+    if annotation is None or annotation is type(None):
+        return value is None
+    if annotation is bool:
+        return isinstance(value, bool)
+    if annotation is int:
+        return is_number(value) and isinstance(value, int)
+    if annotation is float:
+        return is_number(value)
+    if annotation is str:
+        return isinstance(value, str)
+    kind = origin or annotation
+    if not inspect.isclass(kind) or kind is object:
+        return True
+    if issubclass(kind, Mapping):
+        return isinstance(value, Mapping)
+    if _is_listed(kind):
+        return isinstance(value, list) and _entries_fit(value, kind, inner)
+    # A path can be written in YAML; a tensor cannot.
+    return isinstance(value, str) and kind.__module__.startswith("pathlib")
+
+
+def _is_listed(kind: type) -> bool:
+    """Say whether a list in YAML stands for a kind: `Sequence`, `Iterable`, tuples and sets as well."""
+    return issubclass(list, kind) or issubclass(kind, tuple | set | frozenset)
+
+
+def _entries_fit(values: list[Any], kind: type, inner: tuple[Any, ...]) -> bool:
+    if issubclass(kind, tuple) and inner and inner[-1] is not Ellipsis:
+        return len(values) == len(inner) and all(fits(v, one) for v, one in zip(values, inner, strict=True))
+    return all(fits(value, inner[0]) for value in values) if inner else True
+
+
+def in_words(annotation: Any) -> str:
+    """Name an annotation as a user of YAML would: `int | Sequence[int]` is `a whole number or [whole number, ...]`."""
+    origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(in_words(one) for one in inner if _is_writable(one))) or str(annotation)
+    if origin is typing.Literal:
+        return " or ".join(str(one) for one in inner)
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
+    if annotation in words:
+        return words[annotation]
+    kind = origin or annotation
+    if inspect.isclass(kind) and issubclass(kind, Mapping):
+        return "a mapping {name: value}"
+    if inspect.isclass(kind) and _is_listed(kind):
+        entry = in_words(inner[0]) if inner else "value"
+        return f"a list [{entry}, ...]"
+    return getattr(kind, "__name__", str(annotation)) if kind is not Any else "any value"
+
+
+def _is_writable(annotation: Any) -> bool:
+    kind = typing.get_origin(annotation) or annotation
+    return not (inspect.isclass(kind) and kind.__module__.startswith(("torch", "pathlib")))
