@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Runs at once: one a core on a CPU, so that each has a thread of its own.
 JOBS ?= $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() or 1, 8))")
 
-.PHONY: setup compare test check lint types bench bench-gpu fuzz coverage mutation kill-test lock clean
+.PHONY: setup compare test processors check lint types bench bench-gpu fuzz coverage mutation kill-test lock clean
 
 setup: $(READY)
 
@@ -33,6 +33,9 @@ test: $(READY)
 FUZZ_EXAMPLES ?= 10000
 fuzz: $(READY)
 	HYPOTHESIS_PROFILE=fuzz FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -n auto -m hypothesis
+# The losses' tests as other processors would run them.
+processors: $(READY)
+	PYTHON=$(BIN)/python .ci/processors
 
 # Branches of the losses and the statistics; the kernels once uncompiled too, as coverage cannot see into compiled code.
 coverage: $(READY)

@@ -21,6 +21,7 @@ SMALL = (
     "trainer.accelerator=cpu",
     "optimizer.lr=3e-3",
 )
+ROUNDING = 3e-5
 
 
 def _reference_scores(model, split):
@@ -49,9 +50,11 @@ def test_histograms_agree_with_sorted_logits(composed, many_blobs, tmp_path, los
         rounded = logits[mask].astype(np.float16).astype(np.float32)
         assert row["ap"] == pytest.approx(average_precision_score(labels[mask], rounded), abs=1e-6)
         assert row["ap"] == pytest.approx(average_precision_score(labels[mask], logits[mask]), abs=1e-4)
-        predicted = logits[mask] >= 0
-        assert row["tp"] == (predicted & labels[mask]).sum()
-        assert row["fp"] == (predicted & ~labels[mask]).sum()
+        # A run scores other batches, and how a convolution rounds depends on the batch and the machine.
+        fewest, most = logits[mask] >= ROUNDING, logits[mask] >= -ROUNDING
+        assert (fewest & labels[mask]).sum() <= row["tp"] <= (most & labels[mask]).sum()
+        assert (fewest & ~labels[mask]).sum() <= row["fp"] <= (most & ~labels[mask]).sum()
+        assert (most ^ fewest).mean() < 1e-4
         # The best F1 over all thresholds, from the stored histogram and from the sorted logits.
         precision, recall, _ = precision_recall_curve(labels[mask], logits[mask])
         exact = (2 * precision * recall / np.maximum(precision + recall, 1e-12)).max()
