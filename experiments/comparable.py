@@ -13,6 +13,7 @@ import pandas as pd
 from experiments import run_store as store
 from experiments.arm_keys import only_keys, without_keys
 from experiments.config import ConfigError, require_study_folder
+from experiments.foreign_files import check_folder_name, check_name
 from experiments.nuisance import COLUMNS, choose
 
 _START = "initial weights"
@@ -81,6 +82,7 @@ def load_conditions(study_dir: Path, baseline: str | None = None) -> list[StudyR
     runs = [store.load_run(folder) for folder in store.find_run_folders(study_dir)]
     if not runs:
         raise ConfigError(f"study_dir: expected runs at {study_dir}/<arm>/seed=<k>/, found none")
+    _check_names(runs, study_dir)
     keys = _listed(runs, "conditions")
     if not keys:
         return [_comparable(runs, study_dir, baseline)]
@@ -96,6 +98,17 @@ def load_conditions(study_dir: Path, baseline: str | None = None) -> list[StudyR
             raise ConfigError(f"{condition}: {error}") from error
         studies.append(replace(study, condition=condition, axes=tuple(a for a in study.axes if a not in keys)))
     return studies
+
+
+def _check_names(runs: Sequence[store.Run], study_dir: Path) -> None:
+    """Refuse names of arms, and parts of them that are to be folders, that could be read as something else."""
+    keys = _listed(runs, "conditions")
+    for arm in dict.fromkeys(run.arm for run in runs):
+        try:
+            check_name(arm)
+            check_folder_name(only_keys(arm, keys))
+        except ValueError as error:
+            raise ConfigError(f"study_dir: expected names of arms in {study_dir}, got {error}") from error
 
 
 def condition_values(condition: str) -> dict[str, str]:
@@ -210,7 +223,7 @@ def _holes(runs: Sequence[store.Run], arms: Sequence[str]) -> pd.DataFrame:
             if run is None:
                 rows.append({"arm": arm, "seed": seed, "status": "missing", "reason": "no run folder", "command": ""})
             elif not run.scores:
-                said = {key: run.info.get(key) or "" for key in ("reason", "command")}
+                said = {key: " ".join(str(run.info.get(key) or "").split()) for key in ("reason", "command")}
                 if run.status in ("diverged", "running"):  # would diverge again; another process is at it
                     said["command"] = ""
                 rows.append({"arm": arm, "seed": seed, "status": run.status, **said})

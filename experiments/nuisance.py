@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from omegaconf import OmegaConf
 
 from experiments.arm_keys import without_keys
 from experiments.frontier.pr_curve import average_precision, pr_curve
-from experiments.run_store import Run
+from experiments.run_store import Run, flatten
 
 Runs = Mapping[str, Mapping[int, Run]]
 
@@ -70,5 +69,5 @@ def validation_ap(seeds: Mapping[int, Run]) -> float:
 def _setting(name: str, seeds: Mapping[int, Run], keys: Sequence[str]) -> str:
     if not seeds:
         return name
-    config = OmegaConf.create(dict(next(iter(seeds.values())).config))
-    return ", ".join(f"{key}={OmegaConf.select(config, key)}" for key in keys)
+    config = flatten(next(iter(seeds.values())).config)
+    return ", ".join(f"{key}={config.get(key)}" for key in keys)

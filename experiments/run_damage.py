@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import itertools
 import os
+import stat
 import sys
 import zipfile
 import zlib
@@ -20,6 +21,7 @@ DAMAGED = "damaged"
 """Status of a run with a damaged file, and the ending of such a file's name once it is set aside."""
 
 _BLOCK = 1 << 20
+_MOST_UNPACKED = 512 * _BLOCK
 _WORDS = ("status", "reason", "study", "arm", "baseline", "fingerprint", "initial_weights", "device")
 _NUMBERS = (
     "seed",
@@ -108,27 +110,39 @@ def find_damage(
     return found
 
 
+def _special(path: Path) -> str:
+    """Say what is in the place of a file: opening a pipe would wait for ever, and a link may lead anywhere."""
+    mode = path.lstat().st_mode
+    if stat.S_ISREG(mode):
+        return ""
+    kind = "a folder" if stat.S_ISDIR(mode) else "a link" if stat.S_ISLNK(mode) else "something that is no file"
+    return f"expected a file, got {kind}"
+
+
 def _changed(path: Path, note: Any, last: Path) -> str:
     """Say in what a file is not the one that was noted."""
-    if path.is_dir():
-        return "expected a file, got a folder"
+    if special := _special(path):
+        return special
     if not isinstance(note, dict) or not {"bytes", "crc32"} <= set(note):
         return f"{last.name} notes neither its size nor its checksum"
-    stat = path.stat()
-    if stat.st_size != note["bytes"]:
-        return f"expected {note['bytes']} bytes, got {stat.st_size}"
-    if path.suffix == ".pt" and stat.st_mtime_ns <= last.stat().st_mtime_ns:
+    now = path.stat()
+    if now.st_size != note["bytes"]:
+        return f"expected {note['bytes']} bytes, got {now.st_size}"
+    if path.suffix == ".pt" and now.st_mtime_ns <= last.stat().st_mtime_ns:
         return ""
     return "" if _checksum(path) == note["crc32"] else "its bytes are not those that were written (checksum)"
 
 
 def _malformed(path: Path) -> str:
     """Say in what a file is not of its kind."""
-    if path.is_dir():
-        return "expected a file, got a folder"
+    if special := _special(path):
+        return special
     try:
         if path.suffix in (".npz", ".pt"):
             with zipfile.ZipFile(path) as archive:
+                claimed = sum(member.file_size for member in archive.infolist())
+                if claimed > max(_MOST_UNPACKED, 4 * path.stat().st_size):
+                    return f"it claims {claimed} bytes unpacked"
                 broken = archive.testzip()
             return "" if broken is None else f"{broken} in it is damaged (checksum)"
         text = path.read_text(encoding="utf-8")

@@ -30,6 +30,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
+from experiments import foreign_files
 from experiments.frontier.example_scores import ExampleScores
 from experiments.frontier.score_histogram import ScoreHistograms
 from experiments.run_damage import DAMAGED, find_damage, info_problem, note_files
@@ -135,8 +136,8 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a CSV file atomically; floats keep seven significant digits."""
-    write_text(path, table.to_csv(index=False, float_format="%.7g"))
+    """Write a CSV file atomically; floats keep seven significant digits, and no text is a formula (docs/tables.md)."""
+    write_text(path, foreign_files.inert_table(table).to_csv(index=False, float_format="%.7g"))
 
 
 def remove_run(folder: Path) -> None:
@@ -164,10 +165,12 @@ def read_scores(folder: Path) -> dict[str, ScoreHistograms]:
     """
     path = folder / SCORES_FILE
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = foreign_files.read_arrays(path)
         known = [CEILING] if f"{CEILING}_bins" in arrays else []
-        return {split: ScoreHistograms.from_arrays(arrays, f"{split}_") for split in (*SCORED_SPLITS, *known)}
+        scores = {split: ScoreHistograms.from_arrays(arrays, f"{split}_") for split in (*SCORED_SPLITS, *known)}
+        for name in {name for rows in scores.values() for name in (*rows.masks, *rows.image_ids, *rows.group_ids)}:
+            foreign_files.check_name(name)
+        return scores
     except Exception as error:
         raise ValueError(f"{path}: expected the score histograms of a run, got {error}") from error
 
@@ -234,41 +237,32 @@ def read_examples(folder: Path) -> ExampleScores | None:
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return ExampleScores.from_arrays({name: file[name] for name in file.files})
+        return ExampleScores.from_arrays(foreign_files.read_arrays(path, foreign_files.MOST_EXAMPLES))
     except Exception as error:
         raise ValueError(f"{path}: expected the example scores of a run, got {error}") from error
 
 
 def read_info(folder: Path) -> dict[str, Any] | None:
     """Read `run.json`; None where there is none, a status of `damaged` with its reason where it is broken."""
-    try:
-        info = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not os.path.lexists(folder / RUN_FILE):
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        problem = str(error) or type(error).__name__
+    try:
+        info = foreign_files.read_json(folder / RUN_FILE)
+    except ValueError as error:
+        problem = str(error)
     else:
         problem = info_problem(info)
     return {"status": DAMAGED, "reason": f"{RUN_FILE}: {problem}"} if problem else info
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read the resolved configuration; empty where there is none.
+    """Read the resolved configuration; empty where there is none. What a `${...}` in it stands for is not looked up.
 
     Raises:
         ValueError: Naming the file that cannot be read.
     """
     path = folder / CONFIG_FILE
-    try:
-        plain = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    except FileNotFoundError:
-        return {}
-    except Exception as error:
-        raise ValueError(f"{path}: expected the configuration of a run, got {error}") from error
-    if not isinstance(plain, dict):
-        raise ValueError(f"{path}: expected the configuration of a run, got {type(plain).__name__}")
-    return {str(key): value for key, value in plain.items()}
+    return foreign_files.read_yaml(path) if os.path.lexists(path) else {}
 
 
 def note_artifacts(folder: Path) -> dict[str, dict[str, Any]]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from experiments import run_store as store
 from experiments.comparable import load_conditions
 from experiments.report.checklist import checklist
+from experiments.report.inert_markdown import write_markdown
 from experiments.report.study_evidence import StudyEvidence, with_unique_names
 from experiments.report.study_report import compare
 
@@ -34,7 +34,7 @@ def report_checklist(study_dirs: Sequence[Path], report_dir: Path, report: DictC
             found.append(StudyEvidence.of(study, compare(study, report, n_comparisons=len(conditions))))
     text = checklist_markdown(found)
     path = report_dir / CHECKLIST_FILE
-    store.write_text(path, text)
+    write_markdown(path, text)
     print(text)
     print(f"checklist: {path}")
 

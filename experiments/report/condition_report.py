@@ -9,6 +9,7 @@ from experiments import run_store as store
 from experiments.comparable import StudyRuns, condition_values, short_names
 from experiments.frontier.comparison import Comparison
 from experiments.report.condition_tables import level_table, verdicts_by_condition
+from experiments.report.inert_markdown import write_markdown
 from experiments.report.not_trained import not_trained
 from experiments.report.study_size import counted
 from experiments.report.text_table import fitted_table, markdown_table, terminal_width
@@ -50,6 +51,8 @@ def write_condition_report(
     ]
     store.write_text(report_dir / "report.md", "\n\n".join(text) + "\n")
     keep = headers.index("verdict") + 3  # as far as the gain by which it is given
+    write_markdown(report_dir / "report.md", "\n\n".join(text) + "\n")
+    keep = headers.index("verdict") + 2  # as far as the gain by which it is given
     table = fitted_table(headers, rows, width=terminal_width(), keep=keep)
     return "\n".join(
         [*(line.replace("**", "") for line in warned), "", table, "", *notes, f"report: {report_dir / 'report.md'}"]

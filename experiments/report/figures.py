@@ -12,6 +12,7 @@ from experiments.frontier.comparison import Comparison
 from experiments.frontier.published_point import PublishedPoint
 from experiments.parallel import in_parallel
 from experiments.report.example_choice import ExampleChoice
+from experiments.report.inert_markdown import write_markdown
 from experiments.report.known_ceiling import Ceiling
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def draw_all(
     tasks = list(_displays(study, comparison, ceiling, published, examples))
     captions = in_parallel(draw, tasks, comparison.settings.workers)
     drawn = {name: caption for (name, _), caption in zip(tasks, captions, strict=True) if caption is not None}
-    store.write_text(folder / CAPTIONS_FILE, "\n\n".join(["# Figures", *drawn.values()]) + "\n")
+    write_markdown(folder / CAPTIONS_FILE, "\n\n".join(["# Figures", *drawn.values()]) + "\n")
     return [folder / f"{name}.png" for name in drawn]
 
 

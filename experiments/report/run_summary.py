@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from experiments.foreign_files import read_csv
 from experiments.frontier.above_chance import above_chance
 from experiments.frontier.group_sweep import SweepGrid, group_sweep
 from experiments.frontier.run_numbers import run_points
@@ -23,7 +24,7 @@ def print_run(folder: Path) -> None:
         if info.get("command"):
             print(f"run it again: {info['command']}")
         return
-    table = pd.read_csv(folder / METRICS_FILE)
+    table = read_csv(folder / METRICS_FILE)
     test = table[table["split"] == "test"]
     headers = ["mask", "operating point", "threshold (prob.)", "precision", "recall", "F1", "AP"]
     rows = [

@@ -19,6 +19,7 @@ from experiments.leftovers import ABANDONED, remove_leftovers
 from experiments.on_demand import Mapped
 from experiments.report.example_choice import choose_examples
 from experiments.report.figures import TITLES, draw_all
+from experiments.report.inert_markdown import write_markdown
 from experiments.report.known_ceiling import Ceiling, find_ceiling
 from experiments.report.objective_theory import theories
 from experiments.report.page.page import write_page
@@ -53,6 +54,7 @@ def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, basel
 
 def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str | None) -> None:
     studies = load_conditions(study_dir, baseline)
+    _refuse_links(study_dir, report_dir, [study.condition for study in studies])
     if not studies[0].condition:
         comparison, ceiling, figures = _write_one(studies[0], report_dir, report)
         print(verdict_text(studies[0], comparison, ceiling))
@@ -68,6 +70,14 @@ def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str
         for study in studies
     }
     print(write_condition_report(report_dir, studies, comparisons))
+
+
+def _refuse_links(study_dir: Path, report_dir: Path, conditions: Collection[str]) -> None:
+    """Refuse links among a study's own folders that would lead what is written elsewhere."""
+    folders = [report_dir / condition / below for condition in ("", *conditions) for below in ("", FIGURES)]
+    links = [folder for folder in dict.fromkeys(folders) if folder.is_symlink() and study_dir in folder.parents]
+    if links:
+        raise ConfigError(f"report_dir: expected a folder, got the link {links[0]}; give report_dir=ANOTHER_FOLDER")
 
 
 def _write_one(
@@ -136,8 +146,8 @@ def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, cei
         store.write_table(report_dir / f"{name}.csv", table)
     names = short_names(list(study.complete))
     store.write_text(report_dir / "verdicts.tex", latex_table(comparison, names))
-    store.write_text(report_dir / "verdicts.md", paper_markdown(comparison, names))
-    store.write_text(report_dir / "report.md", report_markdown(study, comparison, ceiling))
+    write_markdown(report_dir / "verdicts.md", paper_markdown(comparison, names))
+    write_markdown(report_dir / "report.md", report_markdown(study, comparison, ceiling))
 
 
 def metrics_of_all(study: StudyRuns) -> pd.DataFrame:

@@ -39,6 +39,10 @@ def fitted_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, width
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a Markdown table; a pipe inside a cell is escaped, an empty row is left out."""
+    """Write a Markdown table; pipes and line breaks inside a cell are escaped, an empty row is left out."""
     lines = [headers, ["---"] * len(headers), *(row for row in rows if row)]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").splitlines())

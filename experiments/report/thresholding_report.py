@@ -16,6 +16,7 @@ from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.run_scores import RunScores
 from experiments.frontier.treatment_study import TreatedArm, treat_arm
 from experiments.on_demand import Mapped
+from experiments.report.inert_markdown import write_markdown
 from experiments.report.objective_theory import theories
 from experiments.report.report_settings import settings_of
 
@@ -86,7 +87,7 @@ def report_thresholding(source: Path, report_dir: Path, report: DictConfig) -> N
     for name, table in tables.items():
         store.write_table(report_dir / f"{name}.csv", table)
     caption = _draw(report_dir / "figures", found)
-    store.write_text(report_dir / "report.md", thresholding_markdown(found, caption))
+    write_markdown(report_dir / "report.md", thresholding_markdown(found, caption))
     print(thresholding_text(found))
     print(f"figure: {report_dir / 'figures' / FIGURE}.png")
     print(f"report: {report_dir / 'report.md'}")

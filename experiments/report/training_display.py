@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from experiments import run_store as store
 from experiments.comparable import StudyRuns, short_names
+from experiments.foreign_files import read_csv
 from experiments.frontier.comparison import Comparison
 from experiments.report.display import check_axes, figure_of, panel_grid
 from experiments.report.study_size import StudySize
@@ -53,7 +54,7 @@ class TrainingDisplay:
             for seed, run in seeds.items():
                 path = run.folder / store.HISTORY_FILE
                 if path.exists() and path.stat().st_size > 1:
-                    history = pd.read_csv(path)
+                    history = read_csv(path)
                     history.insert(0, "arm", arm)
                     history.insert(1, "seed", seed)
                     frames.append(history)
