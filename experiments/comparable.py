@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from experiments import run_store as store
-from experiments.arm_keys import only_keys, without_keys
+from experiments.arm_keys import name_parts, only_keys, without_keys
 from experiments.config import ConfigError, require_study_folder
 from experiments.foreign_files import check_folder_name, check_name
 from experiments.nuisance import COLUMNS, choose
@@ -180,9 +180,17 @@ def _declared(runs: Sequence[store.Run]) -> str:
 
 
 def find_arm(arms: Sequence[str], wanted: str) -> str | None:
-    """Find an arm by its name, with or without the part that all arms share; None where there is none."""
+    """Find an arm by its name, with or without what all arms share; None where there is none.
+
+    They share a key, such as `loss=`, or whole parts: a study with `data.val_logs=2` has it in the name of every arm.
+    """
     short = short_names(arms)
     matches = [arm for arm in arms if wanted in (arm, short[arm])]
+    if not matches:
+        parts = {arm: set(name_parts(arm)) for arm in arms}
+        shared = set.intersection(*parts.values()) if parts else set()
+        asked = set(name_parts(wanted))
+        matches = [arm for arm in arms if asked <= parts[arm] <= asked | shared]
     return matches[0] if len(matches) == 1 else None
 
 

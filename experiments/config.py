@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -141,13 +142,20 @@ class ChecklistSchema:
 
 # Overrides that say where or how often to run, not what is run: never part of an arm's name.
 _NOT_AN_ARM = ("seed", "study", "study_dir", "overwrite", "experiment", "size", "report")
+_ODD_CHARACTERS = re.compile(r"[^\w.,=+\-\[\]]+")  # what does not belong in a folder's name
+_MOST_NAME = 240  # bytes; a folder's name has at most 255
+_MOST_ALONE = 150  # characters of a single run's name
+_MOST_OTHERS = 145  # bytes of the keys of a study's arm that are not swept
+_MOST_VALUE = 32  # bytes of a swept value, where the name would be too long with all of it
+_HASH_DIGITS = 8
 
 
 def arm_name(overrides: list[str], axes: list[str] | None) -> str:
     """Name an arm by the overrides that make it.
 
     In a study these are the overrides of the swept keys (`axes`) and of keys below them; outside a study all but
-    the seed and the folder. Characters that do not belong in a folder name become `_`.
+    the seed and the folder. Characters that do not belong in a folder name become `_`. Where the name would be too long
+    for a folder, the swept keys stay and the others become one part `others=HASH`.
 
     Args:
         overrides: The job's overrides, such as `["loss=dice", "seed=0"]`.
@@ -156,17 +164,43 @@ def arm_name(overrides: list[str], axes: list[str] | None) -> str:
     Returns:
         The name, such as `loss=dice`; `default` where nothing is overridden.
     """
-    parts = []
+    swept, others = [], []
     for override in overrides:
         key = override.lstrip("+~").split("=", 1)[0].split("@", 1)[0]
         if key in _NOT_AN_ARM or key.startswith(("hydra.", "hydra/", "study.", "report.")):
             continue
         if axes is None or any(key == axis or key.startswith(f"{axis}.") for axis in axes):
-            parts.append(override.lstrip("+"))
-    name = re.sub(r"[^\w.,=+\-\[\]]+", "_", ",".join(parts)) or "default"
-    if len(name) > 150:  # a folder's name has a limit, and two long names must not meet
-        name = f"{name[:140]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return name
+            part = _ODD_CHARACTERS.sub("_", override.lstrip("+"))
+            (swept if axes is not None and key in axes else others).append((len(swept) + len(others), part))
+    name = ",".join(part for _, part in sorted(swept + others)) or "default"
+    if axes is None:
+        return name if len(name) <= _MOST_ALONE and _size(name) <= _MOST_NAME else f"{_start(name)}-{_hash(name)}"
+    # Told from the others alone, which all arms share, so that a long name and a short one have the same part.
+    rest = ",".join(part for _, part in others)
+    if _size(rest) <= _MOST_OTHERS and _size(name) <= _MOST_NAME:
+        return name
+    keys = [part for _, part in swept]
+    if _size(",".join(keys)) + len(",others=") + _HASH_DIGITS > _MOST_NAME:
+        keys = [_short_part(part) for part in keys]
+    return ",".join([*keys, *([f"others={_hash(rest)}"] if rest else [])])
+
+
+def _short_part(part: str) -> str:
+    """Put a hash in the place of a long value; the key stays, for studies that compare by it."""
+    key, _, value = part.partition("=")
+    return part if _size(value) <= _MOST_VALUE else f"{key}={_hash(value)}"
+
+
+def _size(name: str) -> int:
+    return len(os.fsencode(name))
+
+
+def _start(name: str) -> str:
+    return os.fsencode(name)[:140].decode(errors="ignore")
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:_HASH_DIGITS]
 
 
 def register() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import run_store as store
-from experiments.comparable import load_study, short_names
+from experiments.comparable import find_arm, load_study, short_names
 from experiments.config import ConfigError
 from experiments.frontier.score_counts import ScoreHistogramBuilder
 
@@ -129,6 +129,22 @@ def test_short_names_drop_what_all_share():
     assert short_names(["loss=bce", "loss=dice"]) == {"loss=bce": "bce", "loss=dice": "dice"}
     assert short_names(["loss=bce", "lr=1"]) == {"loss=bce": "loss=bce", "lr=1": "lr=1"}
     assert short_names(["default", "loss=bce"])["loss=bce"] == "loss=bce"
+
+
+@pytest.mark.parametrize(
+    ("arms", "wanted", "found"),
+    [
+        (["loss=bce,data.val_logs=2", "loss=dice,data.val_logs=2"], "loss=bce", 0),
+        (["loss=bce,data.width=[6,4]", "loss=dice,data.width=[6,4]"], "loss=dice", 1),
+        (["loss=bce,data.val_logs=2", "loss=dice,data.val_logs=3"], "loss=bce", None),  # val_logs makes the arms
+        (["loss=dice,data.val_logs=2", "loss=focal,data.val_logs=2"], "loss=bce", None),
+        (["loss=bce,optimizer.lr=1,data.x=2", "loss=bce,optimizer.lr=2,data.x=2"], "loss=bce", None),
+        (["loss=bce,optimizer.lr=1,data.x=2", "loss=bce,optimizer.lr=2,data.x=2"], "loss=bce,optimizer.lr=2", 1),
+        (["loss=bce", "loss=dice,loss.mode=a"], "loss=bce", 0),
+    ],
+)
+def test_an_arm_is_found_without_what_all_share(arms, wanted, found):
+    assert find_arm(arms, wanted) == (None if found is None else arms[found])
 
 
 def test_scores_come_back_as_they_were(tmp_path):

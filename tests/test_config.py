@@ -1,8 +1,12 @@
 """Arm names, missing keys, and errors that name what is wrong."""
 
+import re
+
 import pytest
 from omegaconf import OmegaConf
 
+from experiments.arm_keys import only_keys, without_keys
+from experiments.comparable import find_arm
 from experiments.config import ConfigError, arm_name, instantiate, missing_keys, require_complete
 
 
@@ -29,6 +33,35 @@ def test_long_arm_names_stay_short_and_apart():
     assert len(first) <= 150
     assert len(second) <= 150
     assert first != second
+
+
+def test_a_long_name_keeps_the_swept_keys_for_every_arm_alike():
+    axes = ["data", "data.prevalence", "loss"]
+    many = [f"data.key{i}=[{i},{i}]" for i in range(30)]
+    names = [
+        arm_name([f"data={data}", "data.prevalence=0.02", f"loss={loss}", *many], axes)
+        for data in ("plain", "cluttered")
+        for loss in ("bce", "focal_tversky")
+    ]
+    rest = names[0].rpartition(",")[2]
+    assert re.fullmatch("others=[0-9a-f]{8}", rest)
+    assert names[3] == f"data=cluttered,data.prevalence=0.02,loss=focal_tversky,{rest}"
+    assert [only_keys(name, axes[:2]) for name in names] == [
+        "data=plain,data.prevalence=0.02",
+        "data=plain,data.prevalence=0.02",
+        "data=cluttered,data.prevalence=0.02",
+        "data=cluttered,data.prevalence=0.02",
+    ]
+    assert find_arm([without_keys(name, axes[:2]) for name in names[:2]], "loss=bce") == f"loss=bce,{rest}"
+    assert arm_name(["loss=bce", *many, "data.key30=1"], axes) != arm_name(["loss=bce", *many], axes)
+
+
+@pytest.mark.parametrize("axes", [None, ["loss", "model"], ["loss"]])
+def test_any_name_fits_a_folder(axes):
+    long = ["loss=" + "ü" * 200, "model=" + "x" * 200, "model.name=" + "名" * 90]
+    names = {arm_name([*long[:i], *long[i + 1 :], *extra], axes) for i in range(3) for extra in ([], ["loss.a=1"])}
+    assert all(len(name.encode()) <= 240 for name in names)
+    assert len(names) == (6 if axes != ["loss"] else 4)  # the model makes no arm there
 
 
 def test_missing_keys_are_all_named():

@@ -101,10 +101,11 @@ def find_problems(check: Check, flags: Flags, overrides: Sequence[str]) -> list[
     hydra = Hydra.create_main_hydra2(task_name=check.config_name, config_search_path=search_path)
 
     def compose(kept: list[str]) -> DictConfig:
-        sweeps = hydra.get_mode(check.config_name, kept) == RunMode.MULTIRUN
-        return hydra.compose_config(
-            check.config_name, kept, run_mode=RunMode.MULTIRUN if sweeps else RunMode.RUN, with_log_configuration=False
-        )
+        # As a sweep first: a study is one by its own file, which is known only where all the rest can be composed.
+        config = hydra.compose_config(check.config_name, kept, run_mode=RunMode.MULTIRUN, with_log_configuration=False)
+        if config.hydra.mode == RunMode.MULTIRUN:
+            return config
+        return hydra.compose_config(check.config_name, kept, run_mode=RunMode.RUN, with_log_configuration=False)
 
     try:
         # Hydra prints what it makes of an error itself.

@@ -48,6 +48,7 @@ def refused(monkeypatch, capsys, tmp_path):
         (["report.margin=0.02", "trainer.tile=50"], ["report.margin=0.02: no effect on a single run", "trainer.tile"]),
         (["seed=0,1"], ["a sweep needs a study"]),
         (["-m", "loss=bce,dice"], ["--multirun: expected a study"]),
+        (["study=losses", "seed=0,1", "trainer.max_stepz=3"], ["trainer.max_stepz: no such key"]),
         (["study=losses", "hydra.mode=RUN"], ["hydra.mode: expected MULTIRUN for study=losses"]),
         (
             ["study=losses", "seed=0,-1", "study.conditions=[no]", "report.level=0", "loss=bce,wbce"],
@@ -74,6 +75,7 @@ def test_training(refused, arguments, words):
     message = refused(train_main, *arguments)
     for word in words:
         assert word in message
+    assert ("a sweep needs a study" in message) == any("a sweep needs" in word for word in words)
 
 
 def test_the_other_commands(refused):
