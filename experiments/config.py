@@ -276,7 +276,7 @@ def instantiate(cfg: DictConfig, key: str, **arguments: Any) -> Any:
         reason = str(cause).strip() or type(cause).__name__
         raise ConfigError(f"{key} ({node._target_}): {reason}") from cause
     except SystemExit as error:  # a target that ends the process is no part of a run
-        raise ConfigError(f"{key} ({node._target_}): it ended the process (exit code {error.code})") from error
+        raise ConfigError(f"{key} ({node._target_}): calls sys.exit({error.code!r}) when it is built") from error
 
 
 def to_plain(cfg: DictConfig) -> dict[str, Any]:

@@ -34,10 +34,7 @@ def build_criterion(cfg: DictConfig, key: str = "loss") -> nn.Module:
     if not OmegaConf.is_config(node) or "_target_" not in node:
         raise ConfigError(f"{key}: expected a group option with a _target_, got {node!r}")
     plain = to_plain(node)
-    try:
-        made = _build(plain, key)
-    except SystemExit as error:
-        raise ConfigError(f"{key} ({node._target_}): calls sys.exit({error.code!r}) when it is built") from error
+    made = _build(plain, key)
     return made if isinstance(made, nn.Module) else FunctionLoss(made)
 
 

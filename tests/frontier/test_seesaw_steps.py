@@ -36,16 +36,16 @@ def test_natural_f1_with_and_without_each_group():
 
 
 def test_steps_go_from_each_weight_to_the_next_and_pair_seeds():
-    runs = scores({"w1": 0.5, "w2": 0.7, "w8": 0.4}, seeds=2)
-    runs["w2"][1] += 0.02
+    runs = scores({"w1": 0.5, "w2": 0.7, "w8": 0.4}, seeds=3)
+    runs["w2"][1] += 0.03
     runs["w8"][9] = runs["w8"][1] + 1.0  # a seed that no other weight has
     table = step_table(runs, WEIGHTS, ("thin",))
     assert table[["weight", "to_weight"]].to_numpy().tolist() == [[1, 2], [2, 8]]
     assert table["f1_change"].tolist() == pytest.approx([0.21, -0.31])
-    assert table["n_seeds"].tolist() == [2, 2]
+    assert table["n_seeds"].tolist() == [3, 3]
     assert table["n_groups"].tolist() == [GROUPS, GROUPS]
-    # Only the seeds vary: differences .2 and .22, so half the width is t(1) * sd / sqrt(2).
-    half = stats.t.ppf(0.975, 1) * np.std([0.2, 0.22], ddof=1) / np.sqrt(2)
+    # Only the seeds vary: differences .2, .23 and .2, so half the width is t(2) * sd / sqrt(3).
+    half = stats.t.ppf(0.975, 2) * np.std([0.2, 0.23, 0.2], ddof=1) / np.sqrt(3)
     assert table.loc[0, ["f1_change_low", "f1_change_high"]].tolist() == pytest.approx([0.21 - half, 0.21 + half])
 
 

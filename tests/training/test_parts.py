@@ -34,7 +34,7 @@ def test_what_is_shipped_can_be_built(composed):
         (("augmentation.transforms.0.p=2",), "augmentation (torchvision.transforms.v2.Compose)"),
         (("model.arch=unett",), "unett"),
         (("model.decoder_channels=[16,8]",), "model (segmentation_models_pytorch.create_model)"),
-        (("sampling._target_=sys.exit",), "sampling (sys.exit): it ended the process"),
+        (("sampling._target_=sys.exit",), "sampling (sys.exit): calls sys.exit("),
     ],
 )
 def test_a_part_that_fails_is_named(composed, overrides, words):
