@@ -164,7 +164,8 @@ def arm_name(overrides: list[str], axes: list[str] | None) -> str:
     Returns:
         The name, such as `loss=dice`; `default` where nothing is overridden.
     """
-    swept, others = [], []
+    swept: list[tuple[int, str]] = []
+    others: list[tuple[int, str]] = []
     for override in overrides:
         key = override.lstrip("+~").split("=", 1)[0].split("@", 1)[0]
         if key in _NOT_AN_ARM or key.startswith(("hydra.", "hydra/", "study.", "report.")):

@@ -10,8 +10,9 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from experiments.config import ConfigError, instantiate
+from experiments.config import ConfigError
 from experiments.data.batches import PixelStatistics
+from experiments.training.pretrained import instantiate_network
 
 
 class Segmenter(nn.Module):
@@ -49,8 +50,7 @@ def build_segmenter(
     Raises:
         ConfigError: When the network cannot be built, or has no last layer for the prior bias.
     """
-    torch.manual_seed(cfg.seed)
-    network = instantiate(cfg, "model", in_channels=channels, classes=len(prevalence))
+    network = instantiate_network(cfg, seed=cfg.seed, in_channels=channels, classes=len(prevalence))
     if not isinstance(network, nn.Module):
         raise ConfigError(f"model ({cfg.model._target_}): expected a torch.nn.Module, got {type(network).__name__}")
     if cfg.trainer.prior_bias:

@@ -17,6 +17,7 @@ from torch import nn
 from experiments.config import ConfigError, instantiate
 from experiments.criteria.build import build_criterion
 from experiments.training.device import make_accelerator
+from experiments.training.pretrained import instantiate_network
 
 _MOST_UPDATES_TRIED = 20_000  # of a schedule, 20 microseconds each
 
@@ -97,7 +98,7 @@ def _network(cfg: DictConfig) -> None:
 
 @lru_cache(maxsize=8)
 def _build_network(model: str) -> None:
-    network = instantiate(OmegaConf.create({"model": json.loads(model)}), "model", in_channels=1, classes=1)
+    network = instantiate_network(OmegaConf.create({"model": json.loads(model)}), seed=0, in_channels=1, classes=1)
     if not isinstance(network, nn.Module):
         raise ConfigError(f"model: expected a torch.nn.Module, got {type(network).__name__}")
 
