@@ -80,18 +80,21 @@ class StudyCallback(Callback):
     def _check_jobs(self, config: DictConfig, plan: Plan) -> None:
         from experiments.progress import StudyProgress
         from experiments.report.published import point_problems
-        from experiments.training.preflight import check
+        from experiments.training.duration import duration_warning
+        from experiments.training.preflight import check, projected_seconds
         from experiments.training.run import is_finished
 
         problems: dict[str, None] = {}
         to_do: dict[Path, int] = {}
         checked: dict[str, LoadedData | None] = {}
+        seconds: dict[str, float] = {}
         for job in plan.jobs:
             _running.folders.append(job.folder)
             try:
                 if job.arm not in checked:
                     checked[job.arm] = None
-                    checked[job.arm] = check(job.cfg)
+                    found = check(job.cfg)
+                    checked[job.arm], seconds[job.arm] = found, projected_seconds(job.cfg, found)
                 loaded = checked[job.arm]
                 if loaded is not None and not is_finished(job.folder, to_plain(job.cfg), loaded):
                     to_do[job.folder] = job.cfg.trainer.max_steps
@@ -108,6 +111,8 @@ class StudyCallback(Callback):
         done = len(_running.folders) - len(to_do)
         already = f", {done} of them done before" if done else ""
         print(f"{config.study.name}: {len(checked)} arms, {len(_running.folders)} runs{already}", flush=True)
+        if warning := duration_warning([seconds[job.arm] for job in plan.jobs if job.folder in to_do]):
+            print(warning, file=sys.stderr, flush=True)
         if not to_do:  # no need to start a launcher's processes for runs that are there
             self.on_multirun_end(config)
             raise SystemExit(0)

@@ -13,6 +13,7 @@ Choose a part with GROUP=OPTION, change a key with KEY=VALUE, sweep over a key w
 
 from __future__ import annotations
 
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def _train(cfg: DictConfig) -> str:
     from experiments.shared_study import BUSY
     from experiments.study import parallel_jobs, print_data
     from experiments.training.device import set_threads
-    from experiments.training.preflight import check
+    from experiments.training.duration import duration_warning
+    from experiments.training.preflight import check, projected_seconds
     from experiments.training.run import execute, is_finished
 
     hydra_cfg = HydraConfig.get()
@@ -78,6 +80,8 @@ def _train(cfg: DictConfig) -> str:
         return status
 
     print_data(loaded)
+    if warning := duration_warning([projected_seconds(cfg, loaded)]):
+        print(warning, file=sys.stderr, flush=True)
     with make_bar(cfg.trainer.max_steps, "training") as bar:
         status = execute(cfg, folder, folder.parent.name, loaded, lambda update: bar.update(update - bar.n), command)
     from experiments.report.run_summary import print_run

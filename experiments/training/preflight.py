@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -25,6 +26,7 @@ from experiments.data.split import NO_POSITIVES, SegmentationData, missing_posit
 from experiments.training.compiled import check_compiler
 from experiments.training.criterion import check_criterion, worth_knowing
 from experiments.training.device import make_accelerator
+from experiments.training.duration import training_seconds
 from experiments.training.network import build_segmenter
 from experiments.training.parts import part_problems
 
@@ -98,11 +100,10 @@ def check(cfg: DictConfig) -> LoadedData:
 def _data_problems(cfg: DictConfig, loaded: LoadedData) -> list[str]:
     """Try every part on the data, and say what fails."""
     device = make_accelerator(cfg.trainer).device
-    model = json.dumps(OmegaConf.to_container(cfg.model, resolve=True), sort_keys=True)
     tries: list[Callable[[], object]] = [
         lambda: _check_sampling(cfg, loaded),
         lambda: _check_loss(cfg, loaded, device),
-        lambda: _check_model(model, cfg.trainer.prior_bias, cfg.trainer.tile, loaded),
+        lambda: _try_model(cfg, loaded),
         lambda: _check_resident(cfg, tile_batches(cfg, loaded), device),
     ]
     if cfg.trainer.compile:
@@ -164,9 +165,14 @@ def _check_resident(cfg: DictConfig, batches: TileBatches, device: torch.device)
             raise ConfigError(f"augmentation ({cfg.augmentation._target_}): {reason}") from error
 
 
+def _try_model(cfg: DictConfig, loaded: LoadedData) -> float:
+    model = json.dumps(OmegaConf.to_container(cfg.model, resolve=True), sort_keys=True)
+    return _check_model(model, cfg.trainer.prior_bias, cfg.trainer.tile, loaded)
+
+
 @lru_cache(maxsize=8)
-def _check_model(model: str, prior_bias: bool, tile: int, loaded: LoadedData) -> None:
-    """Build the network once and send one tile through it: wrong names and shapes show here."""
+def _check_model(model: str, prior_bias: bool, tile: int, loaded: LoadedData) -> float:
+    """Build the network once and send one tile through it: wrong names and shapes show here. Return the seconds."""
     cfg = OmegaConf.create(
         {
             "seed": 0,
@@ -178,10 +184,22 @@ def _check_model(model: str, prior_bias: bool, tile: int, loaded: LoadedData) ->
     segmenter = build_segmenter(
         cfg, channels=channels, prevalence=loaded.prevalence, statistics=loaded.statistics
     ).eval()
+    image = torch.zeros(1, channels, tile, tile, dtype=torch.uint8)
     try:
         with torch.inference_mode():
-            logits = segmenter(torch.zeros(1, channels, tile, tile, dtype=torch.uint8))
+            logits = segmenter(image)
+            start = time.perf_counter()  # of a second pass: the first one prepares
+            segmenter(image)
+            seconds = time.perf_counter() - start
     except Exception as error:
         raise ConfigError(f"model: a tile of {tile} x {tile} pixels failed: {error}") from error
     if tuple(logits.shape) != (1, masks, tile, tile):
         raise ConfigError(f"model: expected logits of shape {(1, masks, tile, tile)}, got {tuple(logits.shape)}")
+    return seconds
+
+
+def projected_seconds(cfg: DictConfig, loaded: LoadedData) -> float:
+    """Project how long a run that passed the check trains on this machine's CPU; 0 where it uses another device."""
+    if make_accelerator(cfg.trainer).device.type != "cpu":
+        return 0.0
+    return training_seconds(_try_model(cfg, loaded), cfg.trainer.batch_size, cfg.trainer.max_steps)
