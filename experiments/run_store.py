@@ -115,8 +115,11 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        if isinstance(error, OSError):
-            reason = error.strerror or str(error)
+        cause: BaseException | None = error
+        while isinstance(cause, Exception) and not isinstance(cause, OSError):
+            cause = cause.__context__  # torch.save raises a RuntimeError while it handles the error of the disk
+        if isinstance(cause, OSError):
+            reason = cause.strerror or str(cause)
             raise StorageError(f"{path} could not be written: {reason}. Nothing on disk was lost.") from error
         raise
 

@@ -36,7 +36,9 @@ def train(cfg: DictConfig) -> str:
     stop_signals.handle_signals()
     try:
         stop_signals.raise_if_received()
-        return _train(cfg)
+        # Hydra would print the overrides first, and go on with the next run of a study, whose files fail likewise.
+        with exit_on_bad_input() if stop_signals.is_command() else nullcontext():
+            return _train(cfg)
     except stop_signals.Terminated:
         if stop_signals.is_command():
             raise
@@ -62,10 +64,8 @@ def _train(cfg: DictConfig) -> str:
     alone = hydra_cfg.mode == RunMode.RUN
     # First of all: the check sends a tile through the network, and runs side by side must not share their threads.
     set_threads(cfg.trainer.threads, 1 if alone else parallel_jobs(hydra_cfg.launcher))
-    # Before a study its callback has checked every run; alone, a run says so itself, without Hydra's preamble.
-    with exit_on_bad_input() if alone else nullcontext():
-        loaded = check(cfg)
-        finished = is_finished(folder, to_plain(cfg), loaded)
+    loaded = check(cfg)
+    finished = is_finished(folder, to_plain(cfg), loaded)
     if finished:
         if alone:
             print(f"{folder}: already done with this configuration; overwrite=true runs it again")
