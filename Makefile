@@ -53,7 +53,7 @@ mutation: $(READY)
 	  else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e .[mutation]; fi
 	PYTHON=$(abspath $(BIN)/python) tests/mutation.sh $(MUTATE)
 
-# A small study killed at 25 random moments and started again, in each way it can run; about ten minutes on two cores.
+# A small study killed at 25 random moments and started again, in each way it can run; an hour where cores are shared.
 kill-test: $(READY)
 	$(BIN)/python tests/killed_study.py --kills 25 --workers 0
 	$(BIN)/python tests/killed_study.py --kills 25 --workers 2

@@ -11,7 +11,7 @@ from pathlib import Path
 ABANDONED = 600.0
 """Seconds without a change after which nobody writes a temporary file any more; none takes a tenth of it."""
 
-_ANY_NAME = "?" * 8  # what `tempfile.mkstemp` puts in
+_ANY_NAME = "[a-z0-9_]" * 8  # what `tempfile.mkstemp` puts in
 
 
 def remove_leftovers(folder: Path, names: Iterable[str], seconds: float = 0.0) -> None:

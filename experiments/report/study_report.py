@@ -15,7 +15,7 @@ from experiments.config import ConfigError
 from experiments.frontier.comparison import Comparison, compare_arms
 from experiments.frontier.run_metrics import metrics_table
 from experiments.frontier.run_scores import RunScores
-from experiments.leftovers import ABANDONED, remove_leftovers
+from experiments.leftovers import remove_leftovers
 from experiments.on_demand import Mapped
 from experiments.report.example_choice import choose_examples
 from experiments.report.figures import TITLES, draw_all
@@ -32,6 +32,7 @@ from experiments.run_lock import held
 
 FIGURES = "figures"
 PAGE = "report.html"
+_REPORT_FILES = ("*.csv", "*.md", "*.tex", "*.html", "*.png", "*.svg")
 
 
 def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, baseline: str | None = None) -> None:
@@ -47,14 +48,15 @@ def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, basel
         ConfigError: When the runs cannot be compared, or a setting is out of range.
     """
     with held(report_dir, wait=True):
-        for folder in (report_dir, report_dir / FIGURES):
-            remove_leftovers(folder, ["*"], ABANDONED)
         _report(study_dir, report_dir, report, baseline)
 
 
 def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str | None) -> None:
     studies = load_conditions(study_dir, baseline)
-    _refuse_links(study_dir, report_dir, [study.condition for study in studies])
+    conditions = [study.condition for study in studies]
+    _refuse_links(study_dir, report_dir, conditions)
+    for folder in _folders(report_dir, conditions):
+        remove_leftovers(folder, _REPORT_FILES)  # the lock says that nobody else writes here
     if not studies[0].condition:
         comparison, ceiling, figures = _write_one(studies[0], report_dir, report)
         print(verdict_text(studies[0], comparison, ceiling))
@@ -72,10 +74,17 @@ def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str
     print(write_condition_report(report_dir, studies, comparisons))
 
 
+def _folders(report_dir: Path, conditions: Collection[str]) -> list[Path]:
+    """List the folders that a report is written to."""
+    folders = [report_dir / condition / below for condition in ("", *conditions) for below in ("", FIGURES)]
+    return list(dict.fromkeys(folders))
+
+
 def _refuse_links(study_dir: Path, report_dir: Path, conditions: Collection[str]) -> None:
     """Refuse links among a study's own folders that would lead what is written elsewhere."""
-    folders = [report_dir / condition / below for condition in ("", *conditions) for below in ("", FIGURES)]
-    links = [folder for folder in dict.fromkeys(folders) if folder.is_symlink() and study_dir in folder.parents]
+    links = [
+        folder for folder in _folders(report_dir, conditions) if folder.is_symlink() and study_dir in folder.parents
+    ]
     if links:
         raise ConfigError(f"report_dir: expected a folder, got the link {links[0]}; give report_dir=ANOTHER_FOLDER")
 

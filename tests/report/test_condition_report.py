@@ -126,7 +126,15 @@ def test_masks_share_the_scale_of_a_statistic(comparisons):
 
 
 def test_the_report_is_written_for_each_condition_and_for_all(study_dir, tmp_path, capsys):
+    figures = tmp_path / "trainer.max_steps=20" / "figures"
+    figures.mkdir(parents=True)
+    left_by_a_kill = [tmp_path / ".verdicts.csv.abcd1234", figures / ".frontier.png.zz_9abcd"]
+    of_the_user = [tmp_path / ".profile.original", tmp_path / ".notes.md.Original"]
+    for path in left_by_a_kill + of_the_user:
+        path.touch()
     report_study(study_dir, tmp_path, REPORT)
+    assert not any(path.exists() for path in left_by_a_kill)
+    assert all(path.exists() for path in of_the_user)
     printed = capsys.readouterr().out
     verdicts = pd.read_csv(tmp_path / "verdicts.csv")
     assert verdicts[["condition", "arm", "verdict"]].to_numpy().tolist() == [

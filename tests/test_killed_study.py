@@ -1,0 +1,67 @@
+"""A few kills of the kill test (`make kill-test` makes many), and that it sees what differs."""
+
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("killed_study.py")
+
+
+@pytest.fixture
+def killed_study():
+    spec = importlib.util.spec_from_file_location("killed_study", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    path = list(sys.path)
+    spec.loader.exec_module(module)
+    sys.path[:] = path
+    return module
+
+
+def test_a_study_killed_in_training_and_while_a_figure_is_drawn_ends_alike():
+    command = [sys.executable, SCRIPT, "--kills", "2", "--seeds", "0", "--seed", "559"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert ended.stdout == "2 kills {'update': 1, 'figure': 1}: 1 studies end alike, 0 do not\n"
+
+
+def write_run(folder, *, ap="0.5", status="complete", seconds=1.0):
+    folder.mkdir(parents=True)
+    (folder / "metrics.csv").write_text(f"ap\n{ap}\n")
+    (folder / "history.csv").write_text(f"update,seconds\n1,{seconds}\n")
+    (folder / "run.json").write_text(json.dumps({"status": status, "fit_seconds": seconds}))
+
+
+def test_differences_are_those_of_artifacts_and_not_of_times(killed_study, tmp_path):
+    write_run(tmp_path / "whole")
+    write_run(tmp_path / "slower", seconds=2.0)
+    write_run(tmp_path / "other", ap="0.6", status="failed")
+    (tmp_path / "other" / ".figure.png.abcd1234").touch()
+    assert killed_study.differences(tmp_path / "whole", tmp_path / "slower") == []
+    assert killed_study.differences(tmp_path / "whole", tmp_path / "other") == [
+        ".figure.png.abcd1234: only in one",
+        "metrics.csv",
+        "run.json",
+    ]
+
+
+@pytest.mark.parametrize(("last_ap", "last_code", "bad"), [("0.5", 0, 0), ("0.6", 0, 1), ("0.5", 1, 1)])
+def test_a_study_that_ends_otherwise_is_counted(killed_study, tmp_path, monkeypatch, last_ap, last_code, bad):
+    codes = [0, -signal.SIGKILL, last_code]
+
+    def start(folder, overrides, kill_at, counts):
+        if kill_at is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "log").touch()
+            write_run(folder / "study", ap="0.5" if folder.name == "whole" else last_ap)
+            counts.write_text(json.dumps({"update": 3}))
+        return 0
+
+    monkeypatch.setattr(killed_study, "start", start)
+    monkeypatch.setattr(killed_study, "end", lambda pid: codes.pop(0))
+    assert killed_study.disturb(tmp_path, 1, [], False, seed=0) == bad
+    assert codes == []
