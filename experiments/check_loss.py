@@ -15,7 +15,9 @@ import textwrap
 import hydra
 from omegaconf import DictConfig
 
-import experiments.config
+from experiments.checks.flags import Check
+from experiments.checks.loss_check import check_loss_problems
+from experiments.checks.problems import raise_if_any
 from experiments.command_line import exit_on_bad_input, run_command
 
 _WIDTH = 88  # characters of the column of measurements
@@ -25,7 +27,7 @@ _WIDTH = 88  # characters of the column of measurements
 def check_loss(cfg: DictConfig) -> None:
     """Print the contract of one loss as a table."""
     with exit_on_bad_input():
-        experiments.config.require_complete(cfg)
+        wrong = check_loss_problems(cfg)
         # Imported here: --help should not wait for torch.
         import torch
 
@@ -34,16 +36,11 @@ def check_loss(cfg: DictConfig) -> None:
         from experiments.report.text_table import text_table
         from experiments.training.criterion import measured_clauses
 
-        least = {"masks": cfg.masks, "batch_size": cfg.batch_size, "tile": cfg.tile}
-        wrong = [f"{key}: expected a number of at least 1, got {value}" for key, value in least.items() if value < 1]
-        if not 0 < cfg.prevalence < 1:
-            wrong.append(f"prevalence: expected a share between 0 and 1, got {cfg.prevalence}")
         try:
             device = torch.zeros(1, device=cfg.device).device
         except (RuntimeError, AssertionError) as error:
             wrong.append(f"device: expected one that torch finds here, got {cfg.device} ({error})")
-        if wrong:
-            raise experiments.config.ConfigError("\n".join(wrong))
+        raise_if_any(wrong)
         setting = Setting([cfg.prevalence] * cfg.masks, cfg.ignores_pixels, cfg.batch_size, cfg.tile, device)
         criterion = build_criterion(cfg)
         clauses = measured_clauses(criterion, setting)
@@ -63,7 +60,7 @@ def check_loss(cfg: DictConfig) -> None:
 
 def main() -> None:
     """Run the command; see `python -m experiments.check_loss --help`."""
-    run_command(check_loss, __doc__ or "", groups=("loss",))
+    run_command(check_loss, __doc__ or "", groups=("loss",), check=Check("check_loss", check_loss_problems))
 
 
 if __name__ == "__main__":

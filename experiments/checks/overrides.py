@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -116,6 +118,8 @@ def _problem(text: str, override: Override, trains: bool) -> str | None:
                 return f"{key}: expected some of {', '.join(options_of(key))}, got {odd[0]}"
         return None
     value = override.value()
+    if key in ("hydra.verbose", "hydra.searchpath"):
+        return _log_problem(value) if key == "hydra.verbose" else _search_problem(value)
     if any(isinstance(word, str) and not word.strip() for word in _leaves(value)):
         return f"{key}: expected a value, got none ({text}). Is a variable of the shell not set?"
     if key in _TRUE_OR_FALSE and not isinstance(value, bool) and str(value).lower() not in ("true", "false"):
@@ -125,6 +129,30 @@ def _problem(text: str, override: Override, trains: bool) -> str | None:
         shown = "null" if value is None else text.split("=", 1)[1]
         return f"{key}: expected one of {', '.join(options)}, got {shown}"
     return None
+
+
+def _log_problem(value: Any) -> str | None:
+    """Check what is to log in detail: all, or loggers, which are named after packages."""
+    for name in [] if isinstance(value, bool) else value if isinstance(value, list) else [value]:
+        if not _is_package(str(name).split(".")[0]):
+            return f"hydra.verbose: expected true, false or names of packages such as experiments, got {name}"
+    return None
+
+
+def _search_problem(value: Any) -> str | None:
+    """Check the places of more options: folders, or packages `pkg://NAME`."""
+    if not isinstance(value, list):
+        return f"hydra.searchpath: expected a list [FOLDER, ...], got {value}"
+    for place in map(str, value):
+        package = place.removeprefix("pkg://")
+        found = _is_package(package.split(".")[0]) if package != place else Path(place.removeprefix("file://")).is_dir()
+        if not found:
+            return f"hydra.searchpath: expected folders or packages pkg://NAME, got {place}, which is not there"
+    return None
+
+
+def _is_package(name: str) -> bool:
+    return name.isidentifier() and not name.startswith("__") and find_spec(name) is not None
 
 
 def _unreadable(text: str) -> str:

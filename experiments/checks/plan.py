@@ -129,7 +129,13 @@ def plan_study(config: DictConfig) -> Plan:
     if unset:
         plan.add([f"study.axes: expected keys that are swept or set, got {', '.join(unset)}"])
     wrong_sweep = sweep_problems(parsed)
-    plan.add([*wrong_sweep, *study_key_problems(config.study, plan.axes), *_report_problems(config.report)])
+    plan.add(
+        [
+            *wrong_sweep,
+            *study_key_problems(config.study, plan.axes),
+            *_report_problems(config.report, _known_masks(config.data)),
+        ]
+    )
     with open_dict(config):
         config.study.axes = plan.axes
         # Hydra composes every job anew from these overrides: the only way to tell all of them.
@@ -270,10 +276,25 @@ def build_parts(plan: Plan) -> None:
             plan.add(part_problems(cfg, in_doubt))
 
 
-def _report_problems(report: DictConfig) -> list[str]:
+def _report_problems(report: DictConfig, masks: Sequence[str] | None = None) -> list[str]:
     from experiments.report.report_settings import report_problems
 
-    return report_problems(report)
+    return report_problems(report, masks)
+
+
+def _known_masks(data: Any) -> list[str] | None:
+    """List the masks of data that need not be loaded to know them; None of all others."""
+    if not isinstance(data, DictConfig):
+        return None
+    if OmegaConf.select(data, "_target_", throw_on_missing=False) == "experiments.data.well_logs.make_well_logs":
+        from experiments.data.log_style import PENS
+
+        return list(PENS)
+    if OmegaConf.select(data, "_target_", throw_on_missing=False) != "experiments.data.image_folder.load_image_folder":
+        return None
+    masks = OmegaConf.select(data, "masks", throw_on_missing=False)
+    names = [masks] if isinstance(masks, str) else list(masks) if OmegaConf.is_list(masks) else []
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
 def _without_hydra(config: DictConfig) -> DictConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -25,11 +26,16 @@ def settings_of(report: DictConfig) -> CompareSettings:
     return CompareSettings(**{name: _value(report, name) for name in _NAMES})
 
 
-def report_problems(report: DictConfig) -> list[str]:
-    """List what is wrong with the `report` group: settings out of range, and published points that cannot be."""
+def report_problems(report: DictConfig, masks: Sequence[str] | None = None) -> list[str]:
+    """List what is wrong with the `report` group: settings out of range, and published points that cannot be.
+
+    Args:
+        report: The group.
+        masks: Names of the study's masks, where they are known.
+    """
     from experiments.report.published import point_problems
 
-    return [*_setting_problems(report), *point_problems(report)]
+    return [*_setting_problems(report), *point_problems(report, masks)]
 
 
 def _setting_problems(report: DictConfig) -> list[str]:

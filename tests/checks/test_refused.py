@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from experiments.calibrate import main as calibrate_main
+from experiments.check_loss import main as check_loss_main
 from experiments.checklist import main as checklist_main
 from experiments.compare import main as compare_main
 from experiments.train import main as train_main
@@ -68,6 +69,19 @@ def refused(monkeypatch, capsys, tmp_path):
             ["study.source", "report.beta", "seed=1"],
         ),
         (["loss.pos_weight=-1", "+loss.x=1", "+model.y=1", "optimizer.lr=inf"], ["loss.x", "optimizer.lr"]),
+        (
+            [
+                "study=losses",
+                "seed=0",
+                "report.level=2",
+                "report.published=[{label: a, recall: .5, f1: .5, mask: ink}]",
+            ],
+            ["report.level", "report.published[0].mask: expected one of solid, dashed, dotted, got ink"],
+        ),
+        (
+            ["hydra.verbose=banana", "hydra.searchpath=[nowhere,pkg://no_such_package]", "trainer.tile=50"],
+            ["hydra.verbose: expected", "hydra.searchpath: expected", "got nowhere", "trainer.tile"],
+        ),
         (["study_dir=${nope}", "data.cache_dir=${oc.env:NOT_SET_AT_ALL}"], ["study_dir: ", "data.cache_dir: "]),
     ],
 )
@@ -87,5 +101,8 @@ def test_the_other_commands(refused):
         assert word in message
     message = refused(calibrate_main, "out_dir=file", "level=0", "coverage.n_gaussian=1000000000000", "seed=-1")
     for word in ("out_dir: ", "level: ", "coverage.n_gaussian: expected at most", "seed: "):
+        assert word in message
+    message = refused(check_loss_main, "loss=dicee", "masks=0", "maskz=1", "prevalence=a", "tile=0")
+    for word in ("Did you mean dice?", "masks: ", "maskz: no such key", "prevalence: expected a number", "tile: "):
         assert word in message
     assert "hydra.run.dir: cannot be set" in refused(calibrate_main, "hydra.run.dir=x")
