@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -41,12 +43,15 @@ def in_parallel(function: Callable[[_In], _Out], items: Sequence[_In], workers: 
             return list(pool.map(_do, range(len(items))))
 
 
+_PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 _work: tuple[Callable[[Any], Any], Sequence[Any]]
 
 
 def _take(function: Callable[[Any], Any], items: Sequence[Any]) -> None:
     global _work
     _work = function, items
+    # A pool's processes wait for work for ever when the process that made them is killed: end with it.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _do(place: int) -> Any:

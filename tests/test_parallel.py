@@ -2,7 +2,10 @@
 
 import multiprocessing
 import os
+import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +54,24 @@ def test_a_process_of_a_pool_does_the_work_itself():
 
 def _own_process() -> bool:
     return set(in_parallel(lambda _: os.getpid(), range(4), 2)) == {os.getpid()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
+def test_a_pool_ends_with_the_process_that_made_it(tmp_path):
+    code = f"""
+import os, pathlib, signal, time
+from experiments.parallel import in_parallel
+def work(place):
+    pathlib.Path({str(tmp_path)!r}, str(os.getpid())).touch()
+    while len(os.listdir({str(tmp_path)!r})) < 2:
+        time.sleep(0.01)
+    if place == 0:
+        os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(30)
+in_parallel(work, [0, 1], 2)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    time.sleep(0.5)
+    for name in os.listdir(tmp_path):
+        state = Path("/proc", name, "stat")
+        assert not state.exists() or state.read_text().rsplit(")", 1)[1].split()[0] == "Z"
