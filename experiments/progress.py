@@ -70,6 +70,7 @@ def make_bar(total: int, description: str, initial: int = 0, stream: TextIO | No
     """
     stream = stream or sys.stderr
     common: dict[str, Any] = {"total": total, "desc": description, "unit": "update", "initial": initial}
+    common["position"] = 0  # one bar at a time: one that an error left unclosed does not push this one down
     # Over all of the time so far: scoring, which counts no update, is part of what is left too.
     common["smoothing"] = 0
     if stream.isatty():

@@ -114,3 +114,13 @@ def test_a_run_that_goes_on_does_not_make_the_time_left_shorter(tmp_path, starte
     bar = make_bar(100, "training", stream=io.StringIO())
     assert bar.initial == 0
     bar.close()
+
+
+def test_a_bar_that_was_left_unclosed_does_not_push_the_next_one_down(tmp_path):
+    left = make_bar(10, "left", stream=io.StringIO())
+    stream = io.StringIO()
+    bar = make_bar(10, "next", stream=stream)
+    bar.update(5)
+    bar.close()
+    assert "\x1b" not in stream.getvalue()
+    left.close()
