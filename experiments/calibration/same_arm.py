@@ -33,7 +33,7 @@ def complete_runs(study_dir: Path) -> dict[int, RunScores]:
     runs = study.complete[study.baseline]
     if len(runs) < 4:
         raise ConfigError(f"same_arm.study_dir: expected at least 4 complete runs in {study_dir}, got {len(runs)}")
-    return {seed: RunScores(run.scores["val"], run.scores["test"]) for seed, run in runs.items()}
+    return {seed: RunScores.of(run.scores) for seed, run in runs.items()}
 
 
 def halves(seeds: Sequence[int], most: int, rng: np.random.Generator) -> list[Split]:

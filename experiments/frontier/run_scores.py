@@ -26,6 +26,11 @@ class RunScores:
     val: ScoreHistograms | None
     test: ScoreHistograms
 
+    @classmethod
+    def of(cls, scores: Mapping[str, ScoreHistograms]) -> "RunScores":
+        """Take the splits `val` and `test` of a stored run."""
+        return cls(scores["val"], scores["test"])
+
 
 @dataclass(frozen=True)
 class CheckedRuns:

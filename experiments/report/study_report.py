@@ -120,14 +120,10 @@ def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> 
     """
     try:
         settings = replace(settings_of(report), theory=theories(study), n_comparisons=n_comparisons)
-        runs = {arm: Mapped(seeds, _run_scores) for arm, seeds in study.complete.items()}
+        runs = {arm: Mapped(seeds, lambda run: RunScores.of(run.scores)) for arm, seeds in study.complete.items()}
         return compare_arms(runs, baseline=study.baseline, settings=settings)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-
-
-def _run_scores(run: store.Run) -> RunScores:
-    return RunScores(run.scores["val"], run.scores["test"])
 
 
 def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> None:

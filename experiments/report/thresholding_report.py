@@ -127,7 +127,7 @@ def treat_study(source: Path, settings: CompareSettings) -> Thresholding:
 
 
 def _treat(study: StudyRuns, arm: str, settings: CompareSettings) -> TreatedArm:
-    runs = Mapped(study.complete[arm], lambda run: RunScores(run.scores["val"], run.scores["test"]))
+    runs = Mapped(study.complete[arm], lambda run: RunScores.of(run.scores))
     masks = next(iter(runs.values())).test.n_masks
     try:
         # No arm is the baseline here: what theory says of the study's own baseline counts as well.

@@ -47,15 +47,6 @@ from experiments.training.update_error import UpdateError, describe_error
 
 log = logging.getLogger(__name__)
 
-_RUN_FILES = (
-    store.RUN_FILE,
-    store.CONFIG_FILE,
-    store.METRICS_FILE,
-    store.HISTORY_FILE,
-    store.SCORES_FILE,
-    store.EXAMPLES_FILE,
-    store.CHECKPOINT_FILE,
-)
 _PACKAGES = ("torch", "segmentation-models-pytorch", "hydra-core", "numpy", "lossfrontier")
 
 
@@ -141,7 +132,7 @@ def execute(
         StorageError: When a file cannot be written.
     """
     with held(folder), determinism(cfg.trainer.deterministic):
-        remove_leftovers(folder, _RUN_FILES)  # nobody else writes here
+        remove_leftovers(folder, (store.RUN_FILE, *store.ARTIFACTS))  # nobody else writes here
         return _execute(cfg, folder, arm, loaded, on_update, command)
 
 

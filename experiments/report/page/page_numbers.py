@@ -61,7 +61,7 @@ def page_numbers(study: StudyRuns, settings: CompareSettings) -> PageNumbers:
         settings: Those of the comparison: level, tolerance, workers.
     """
     runs = {
-        arm: Mapped(dict(sorted(seeds.items())), lambda run: RunScores(run.scores["val"], run.scores["test"]))
+        arm: Mapped(dict(sorted(seeds.items())), lambda run: RunScores.of(run.scores))
         for arm, seeds in study.complete.items()
         if seeds
     }
