@@ -23,11 +23,19 @@ goal is reached. **misses**: it is not. **loses**: worse than the peer. "before"
 one, for comparison.
 
 **A machine that others use.** Commands set `OMP_WAIT_POLICY=PASSIVE` (and `KMP_BLOCKTIME=0`) unless it is
-set: threads that wait for work sleep instead of taking a core from somebody. With a load of 12 on 2 cores an update of
-the demo's network then took .26 to .38 s, with threads that spin for a tenth of OpenMP's default 1.3 s, and with that
-default over 6 s. The price where nobody else computes: on 2 virtual cores of an H100's host an update of a network of
-that size took 1.18 to 1.23 times as long. `GOMP_SPINCOUNT=30000` gets it back (.80 to 1.03 times the default) on a
-machine of your own. Runs take no more threads than the cores that the process may use, nor than `OMP_NUM_THREADS`.
+set: threads that wait for work sleep instead of taking a core from somebody. Where the machine is idle when a command
+starts they spin briefly first (`GOMP_SPINCOUNT=10000`), as to wake a thread between two layers takes longer there than
+to keep it awake. An update of the demo's network (4 tiles of 96 x 96 pixels) beside processes that want a core each, on
+2 virtual cores of an AMD EPYC, in OpenMP's default time (median of the rounds' ratios, 2026-11-27,
+`python -m benchmarks.waiting`; **bold**: what a command chooses):
+
+| other processes | asleep at once | asleep after 10,000 turns |
+|---|---|---|
+| 0 | 1.63 | **.91** (least time against least time 1.02) |
+| 1 | **.64** | 1.31 |
+| 3 | **.38** | .62 |
+
+Runs take no more threads than the cores that the process may use, nor than `OMP_NUM_THREADS`.
 
 - Machine: {machine}
 - Versions: {versions}
