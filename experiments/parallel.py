@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
+
+from experiments.child_process import end_with_parent
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -43,15 +43,13 @@ def in_parallel(function: Callable[[_In], _Out], items: Sequence[_In], workers: 
             return list(pool.map(_do, range(len(items))))
 
 
-_PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 _work: tuple[Callable[[Any], Any], Sequence[Any]]
 
 
 def _take(function: Callable[[Any], Any], items: Sequence[Any]) -> None:
     global _work
     _work = function, items
-    # A pool's processes wait for work for ever when the process that made them is killed: end with it.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()  # a pool's processes wait for work for ever when the process that made them is killed
 
 
 def _do(place: int) -> Any:

@@ -16,6 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 
+from experiments.child_process import end_with_parent
+
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _KEEPS_ON = b"\nstopping after this update, with a checkpoint; Ctrl-C again stops at once\n"
 
@@ -139,16 +141,17 @@ def leave_to_parent(worker: int = 0) -> None:
     """Leave the signals to the parent: for a worker of a loader, which must go on until the parent's update is done.
 
     A terminal or a scheduler signals all processes of a command at once. A second SIGTERM, which is how the parent
-    ends a worker that hangs, ends it, and any where the parent is gone.
+    ends a worker that hangs, ends it.
 
     Args:
         worker: Its number; a loader gives it.
     """
-    parent, asked = os.getppid(), False
+    end_with_parent()
+    asked = False
 
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked or os.getppid() != parent:
+        if asked:
             os._exit(128 + number)
         asked = True
 

@@ -13,6 +13,7 @@ Choose a part with GROUP=OPTION, change a key with KEY=VALUE, sweep over a key w
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -25,6 +26,7 @@ from omegaconf import DictConfig
 import experiments.config  # noqa: F401  (schemas and resolver, also in the processes of a launcher)
 from experiments.checks.flags import Check
 from experiments.checks.plan import training_problems
+from experiments.child_process import end_with_parent
 from experiments.command_line import exit_on_bad_input, run_command
 
 
@@ -33,6 +35,7 @@ def train(cfg: DictConfig) -> str:
     """Train and score one run; return its status, or that it was done before or is trained by another process."""
     from experiments import stop_signals
 
+    end_with_parent()
     stop_signals.handle_signals()
     try:
         stop_signals.raise_if_received()
@@ -96,6 +99,9 @@ def main() -> None:
     """Run the command; see `python -m experiments.train --help`."""
     run_command(train, __doc__ or "", check=Check("config", training_problems, trains=True))
 
+
+if __name__ == "__mp_main__":  # a launcher's process reads this file first, and may wait for a run that never comes
+    end_with_parent(os.getppid())
 
 if __name__ == "__main__":
     # Through the package, so that a launcher's processes can import the task by its name.

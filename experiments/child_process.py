@@ -1,0 +1,53 @@
+"""Processes that this one, or a launcher, has made end with it: an orphan would train on and hold its run's lock."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from functools import cache
+
+_PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def end_with_parent(parent: int | None = None) -> None:
+    """End this process as soon as its parent has ended, however that ended; call it in the child.
+
+    It ends as by SIGKILL, and with it the children that it has told the same. Nothing is lost: a run goes on from its
+    last checkpoint. Where no parent is known, as in a user's own script, nothing happens.
+
+    Args:
+        parent: Its process id; None for the process that `multiprocessing` knows as the parent.
+    """
+    if parent is None:
+        known = multiprocessing.parent_process()
+        if known is None or known.pid is None:
+            return
+        parent = known.pid
+    if hasattr(os, "fork"):  # elsewhere an orphan keeps its parent's id
+        _arrange_end(parent, os.getpid())
+        if os.getppid() != parent:  # it had ended before
+            os._exit(128 + signal.SIGKILL)
+
+
+@cache
+def _arrange_end(parent: int, child: int) -> None:
+    """Arrange the end of this process once; a fork of it is another child."""
+    if not _kernel_ends_it():
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _kernel_ends_it() -> bool:
+    """Ask Linux for SIGKILL when the thread that made this process ends; a pool's thread waits for its processes."""
+    return sys.platform == "linux" and ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) == 0
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    os.kill(os.getpid(), signal.SIGKILL)
