@@ -1,4 +1,4 @@
-"""What a run stores agrees with the exact, sorted computation on the model's own logits, for every objective."""
+"""What a run stores agrees with the exact, sorted computation on the model's own logits."""
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,9 @@ def _reference_scores(model, split):
     return logits.transpose(0, 1).flatten(1).numpy(), labels.swapaxes(0, 1).reshape(labels.shape[1], -1)
 
 
-@pytest.mark.parametrize("loss", ["bce", "weighted_bce", "dice", "tversky", "focal", "focal_tversky", "combined"])
+# One of each kind of logits: as a likelihood trains them, saturated by an overlap, held small by focusing. What a run
+# stores depends on its loss in no other way.
+@pytest.mark.parametrize("loss", ["bce", "dice", "focal"])
 def test_histograms_agree_with_sorted_logits(composed, many_blobs, tmp_path, loss):
     statistics = pixel_statistics(many_blobs.train)
     loaded = LoadedData(many_blobs, tuple(many_blobs.prevalence("train").tolist()), statistics, ignores_pixels=False)
