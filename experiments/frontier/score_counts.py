@@ -181,6 +181,10 @@ def _fired(codes: torch.Tensor, thresholds: NDArray[np.int16]) -> torch.Tensor:
     """Predictions (N, Q, C, P) of (N, C, P) codes at (Q, C) thresholds."""
     if codes.device.type == "cpu":  # numpy compares int16 ten times faster than torch
         return torch.from_numpy(codes.numpy()[:, None] >= thresholds[:, :, None])
+    return _fired_on_device(codes, thresholds)
+
+
+def _fired_on_device(codes: torch.Tensor, thresholds: NDArray[np.int16]) -> torch.Tensor:
     return codes[:, None] >= torch.from_numpy(thresholds).to(codes.device)[:, :, None]
 
 
@@ -203,6 +207,11 @@ def _count_rows(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor
         ordered = codes.numpy().view(np.uint16) ^ np.uint16(NATURAL_CODE)
         keeps = [None] * len(ordered) if counted is None else list(counted.numpy())
         return [_count_row(*row) for row in zip(ordered, labels.numpy(), keeps, strict=True)]
+    return _count_blocks(codes, labels, counted)
+
+
+def _count_blocks(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:
+    """Do what `_count_rows` does on the tensors' device, some rows at once."""
     rows: list[Row] = []
     for start in range(0, len(codes), _ROWS_PER_BLOCK):
         block = slice(start, start + _ROWS_PER_BLOCK)

@@ -8,6 +8,7 @@ from itertools import accumulate
 import numpy as np
 import pytest
 
+from experiments.frontier.above_chance import chance_average_precision
 from experiments.frontier.calibration import calibration, code_probabilities, saturation
 from experiments.frontier.group_sweep import SweepGrid, group_sweep
 from experiments.frontier.histogram_sums import add_rows, from_rows, merge, recode, sparse_row
@@ -106,6 +107,16 @@ def test_products_of_counts_do_not_pass_the_largest_integer() -> None:
     hull = roc_hull(curve)
     assert average_precision(curve) <= achievable_average_precision(hull) <= 1
     assert tpr_at_fpr(curve, [1.0])[0] == 1.0
+
+
+def test_the_chance_level_of_a_large_pool() -> None:
+    """H_N = ln N + gamma + 1 / (2 N), and what follows is below 1e-23; P - 1 of N - 1 must not lose the 1."""
+    n = 10**11 + 1
+    harmonic = Fraction(np.log(n) + np.euler_gamma + 0.5 / n)
+    for positive in (1, 2, 3, n // 1000, n - 1):
+        exact = (harmonic + (n - harmonic) * Fraction(positive - 1, n - 1)) / n
+        assert float(chance_average_precision(positive, n)) == pytest.approx(float(exact), rel=1e-13)
+    assert float(chance_average_precision(n, n)) == 1.0
 
 
 def test_leaving_a_group_out_is_exact() -> None:

@@ -152,6 +152,20 @@ def test_the_sentence_says_the_spans_and_whether_the_orders_differ():
     assert text.endswith("The last by AP (bce) stands above a, c by ROC AUC.")
     alike = roc_sentence(areas[areas["arm"] != "b"], "thin")
     assert "stands above" not in alike
+    alone = roc_sentence(areas[areas["arm"] == "a"], "thin")
+    assert "thin: ROC AUC is 0.970 while AP is 0.700; with 99 negative pixels" in alone
+    assert "stands above" not in alone
     with pytest.raises(ValueError, match="mask: expected one of"):
         roc_sentence(areas, "thick")
     assert "no positive" in roc_sentence(areas.assign(ap=np.nan), "thin")
+
+
+def test_a_curve_that_bends_at_every_threshold_is_its_own_hull():
+    """Each threshold gives fewer positives for a negative than the one before it, so that none may be left out."""
+    positives, negatives = np.zeros(N_CODES, np.int64), np.zeros(N_CODES, np.int64)
+    places = np.arange(40_000, 40_400)
+    positives[places], negatives[places] = np.arange(1, 401), 1
+    curve = pr_curve(positives, negatives)
+    hull = roc_hull(curve)
+    assert np.array_equal(hull.codes, curve.codes)
+    assert np.array_equal(hull.tp, curve.tp)

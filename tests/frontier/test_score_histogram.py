@@ -135,14 +135,41 @@ def _empty() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         ({"image_ids": ("image-0",) * 5}, "image_ids: expected unique names"),
         ({"masks": ("a", "a")}, "masks: expected unique names"),
         ({"group_ids": ("g",)}, "group_ids: expected 5"),
+        ({"masks": ()}, "masks: expected unique names, at least one"),
         ({"row_start": np.arange(4)}, "row_start: expected 11 offsets"),
-        ({"bins": np.zeros(3, np.int32)}, "row_start|bins"),
+        ({"row_start": np.arange(1, 12)}, "row_start: expected 11 offsets from 0"),
+        ({"row_start": np.arange(11)}, "row_start: expected 11 offsets from 0 to"),
+        ({"bins": np.zeros(3, np.uint16)}, "row_start: expected 11 offsets from 0 to 3"),
         ({"joint": np.zeros((5, 2, 5), np.int64)}, "joint: expected shape"),
     ],
 )
 def test_what_does_not_fit_is_refused(change: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(_histograms(), **change)
+
+
+def test_offsets_that_decrease_and_counts_of_another_type_or_length_are_refused() -> None:
+    histograms = _histograms()
+    assert histograms.row_start[1] > 0
+    back = np.concatenate([[0, histograms.row_start[-1]], histograms.row_start[2:]])
+    with pytest.raises(ValueError, match="row_start: expected offsets that never decrease"):
+        replace(histograms, row_start=back)
+    for name in ("bins", "positives", "negatives"):
+        counts = getattr(histograms, name)
+        with pytest.raises(ValueError, match=f"{name}: expected uint.*, got int64"):
+            replace(histograms, **{name: counts.astype(np.int64)})
+    for name in ("positives", "negatives"):
+        with pytest.raises(ValueError, match=f"{name}: expected uint32"):
+            replace(histograms, **{name: getattr(histograms, name)[1:]})
+
+
+def test_pixels_of_another_shape_are_refused() -> None:
+    logits = np.zeros((2, 1, 9))
+    for labels in (np.zeros((2, 1, 8), bool), np.zeros((2, 2, 9), bool)):
+        with pytest.raises(ValueError, match=r"logits, labels: expected \(2, 1, P\) both, got \(2, 1, 9\) and"):
+            from_pixels(["a"], ["x", "y"], ["x", "y"], logits, labels)
+    with pytest.raises(ValueError, match=r"expected \(1, 1, P\) both"):
+        from_pixels(["a"], ["x"], ["x"], logits, logits > 0)
 
 
 def test_storage_refuses_missing_arrays_and_unordered_bins() -> None:

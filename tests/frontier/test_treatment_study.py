@@ -10,6 +10,7 @@ from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.histogram_sums import from_pixels
 from experiments.frontier.operating_point import natural_point, operating_point, tuned_codes
 from experiments.frontier.run_scores import RunScores
+from experiments.frontier.score_codes import N_CODES
 from experiments.frontier.theory import ScoreMap
 from experiments.frontier.treated_scores import Treatment
 from experiments.frontier.treated_values import VALUES, treated_values
@@ -132,6 +133,14 @@ def test_changes_are_paired_over_seeds(weighted):
         assert row["f1_change_low"] < row["f1_change"] < row["f1_change_high"]
         assert (row["n_seeds"], row["n_groups"]) == (4, IMAGES // 2)
         assert (table.loc[(mask, UNTREATED), ["f1_change", "f1_change_low", "f1_change_high"]] == 0).all()
+
+
+def test_a_theory_that_changes_nothing_is_missing_with_its_reason():
+    counts = np.zeros((2, N_CODES), np.int64)
+    counts[0, [100, 50_000]], counts[1, [90, 60_000]] = 3, 2
+    treatments = fit_treatments(*counts, ScoreMap())
+    assert "prior_theory" not in treatments.fitted
+    assert treatments.missing["prior_theory"] == "theory says that this objective leaves the scores as they are"
 
 
 def test_what_cannot_be_fitted_is_missing_with_its_reason_and_not_compared():

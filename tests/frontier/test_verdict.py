@@ -90,6 +90,13 @@ def test_identical_runs_stay_and_copies_that_differ_are_undecided() -> None:
     assert "copies of one run" in copies.reason
 
 
+def test_a_gain_that_is_undefined_without_some_group_is_undecided() -> None:
+    gain = PairedDifference(np.array([0.2]), np.array([1e-6]), np.array([np.nan]), 5, 50)
+    (verdict,) = decide([replace(_evidence(0.0), gain=gain)], Rule(statistic="F1"))
+    assert (verdict.word, verdict.advice) == ("undecided", "")
+    assert verdict.reason == "F1 is undefined in some seed or without some test group"
+
+
 def test_holm_over_the_family() -> None:
     """One gain among many: p = .02 holds alone and not among ten."""
     item = _evidence(0.0, error=0.02)
@@ -118,6 +125,18 @@ def test_advice_uses_the_level_that_is_left_after_holm() -> None:
     assert p_values([item] * 4, Rule())[0].difference_factor == 4
 
 
+def test_each_family_has_its_own_factors() -> None:
+    """Of two rows the first has the smaller p of a difference, the second of equivalence; a third cannot be tested."""
+    rows = [_evidence(0.05, error=0.02), _evidence(0.0, error=0.004), _evidence(0.0, problem="one seed")]
+    first, second, problem = p_values(rows, Rule())
+    assert first.difference < second.difference
+    assert second.equivalence < first.equivalence
+    assert (first.difference_factor, first.equivalence_factor) == (2, 1)
+    assert (second.difference_factor, second.equivalence_factor) == (1, 2)
+    # One without a test is not steadied: it keeps the variance and the degrees of freedom of its own five seeds.
+    assert (problem.steady.variance, problem.steady.df) == (rows[2].gain.v_seed, 4)
+
+
 def test_level_and_margins_matter() -> None:
     item = _evidence(0.015, error=0.006)
     assert decide([item], Rule())[0].word == "moves out"
@@ -125,7 +144,17 @@ def test_level_and_margins_matter() -> None:
     assert decide([item], Rule(margin=0.05))[0].word == "stays"
 
 
-@pytest.mark.parametrize("options", [{"margin": 0.0}, {"point_margin": 1.5}, {"level": 0.7}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"margin": 0.0},
+        {"margin": 1.0},
+        {"point_margin": 0.0},
+        {"point_margin": 1.0},
+        {"level": 0.0},
+        {"level": 0.5},
+    ],
+)
 def test_bad_rules_are_named(options: dict) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(options))}: expected a number in"):
         Rule(**options)

@@ -218,12 +218,28 @@ def test_accepts_valid(criterion: nn.Module, expected: bool) -> None:
     [
         (nn.BCEWithLogitsLoss(reduction="none"), r"BCEWithLogitsLoss must return a scalar.*\(2, 3, 8, 8\).*reduction"),
         (lambda logits, target: 0.5, "<lambda> must return a scalar tensor, got float"),
+        (lambda logits, target: None, "got NoneType; is its return missing"),
+        (lambda logits, target: (logits.mean(), logits.mean()), "got tuple; return one value"),
+        (lambda logits, target: {"loss": logits.mean()}, "got dict; return one value"),
+        (lambda logits, target: DiceLoss(), "got DiceLoss; it is a loss itself"),
+        (lambda logits, target: logits.to(torch.complex64).mean(), "must return a real number, got torch.complex64"),
     ],
 )
 def test_a_criterion_must_return_a_scalar(criterion: nn.Module, message: str) -> None:
     logits, target, _ = _batch()
     with pytest.raises(ValueError, match=message):
         apply_criterion(criterion, logits, target)
+
+
+@pytest.mark.parametrize("detached", [lambda x, t: x.detach().mean(), lambda x, t: (x > 0).float().mean()])
+def test_a_value_without_a_gradient_is_refused_where_one_is_asked_for(detached: nn.Module) -> None:
+    logits, target, _ = _batch()
+    with pytest.raises(ValueError, match="returned a value with no gradient"):
+        apply_criterion(detached, logits.requires_grad_(), target)
+    # Nobody asks for one while a model is only evaluated.
+    with torch.no_grad():
+        assert apply_criterion(detached, logits, target).ndim == 0
+    assert apply_criterion(detached, logits.detach(), target).ndim == 0
 
 
 def test_inputs_are_checked_for_criteria_from_elsewhere_too() -> None:

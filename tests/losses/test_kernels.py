@@ -6,8 +6,10 @@ import math
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -155,6 +157,29 @@ def test_without_numba_the_losses_work_and_agree() -> None:
         )
         printed.append([float(value) for value in run.stdout.split()])
     assert printed[0] == pytest.approx(printed[1], rel=1e-6)
+
+
+def test_where_the_kernels_cannot_be_imported_torch_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a word where numba is not installed, with a warning where it is and does not work."""
+    find = losses._sums._compiled_kernels.__wrapped__
+    monkeypatch.delattr(losses, "_planes", raising=False)
+    monkeypatch.setitem(sys.modules, "losses._planes", None)
+    assert find() is None
+    # numba is there, and lacks what the kernels take from it, as one that does not fit numpy does.
+    monkeypatch.delitem(sys.modules, "losses._planes")
+    monkeypatch.setitem(sys.modules, "losses._kernels", ModuleType("losses._kernels"))
+    monkeypatch.delattr(losses, "_kernels", raising=False)
+    with pytest.warns(UserWarning, match="numba cannot be used, torch's slower operations are: cannot import name"):
+        assert find() is None
+
+
+def test_a_forked_process_has_a_turn_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that held the lock does not exist in the child."""
+    planes = pytest.importorskip("losses._planes", exc_type=ImportError)
+    monkeypatch.setattr(planes, "_turn", threading.Lock())
+    assert planes._turn.acquire()
+    planes._new_turn()
+    assert not planes._turn.locked()
 
 
 def test_bytes_of_255_seen_as_bool_are_refused() -> None:
