@@ -41,17 +41,17 @@ processors: $(READY)
 # Branches of the losses and the statistics; the kernels once uncompiled too, as coverage cannot see into compiled code.
 coverage: $(READY)
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest tests/losses tests/frontier
+	$(BIN)/python -m coverage run -m pytest tests/losses tests/frontier tests/criteria/test_build.py
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -W ignore::RuntimeWarning \
 	  tests/losses/test_loss_properties.py tests/losses/test_loops_in_threads.py
 	$(BIN)/python -m coverage combine
 	$(BIN)/python -m coverage report --fail-under=95
 
-# Small changes of the losses and the statistics, each of which a test must notice; hours. MUTATE=FILE for one file.
+# Small changes of the losses and the statistics, each of which a test must notice; hours. MUTATE=FILE for one file,
+# MUTANTS=40 for a sample of each.
+MUTANTS ?= 1000
 mutation: $(READY)
-	if command -v uv >/dev/null 2>&1; then VIRTUAL_ENV=$(VENV) uv pip install --quiet -e .[mutation]; \
-	  else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e .[mutation]; fi
-	PYTHON=$(abspath $(BIN)/python) tests/mutation.sh $(MUTATE)
+	$(BIN)/python tests/mutants.py --at-most $(MUTANTS) $(if $(MUTATE),--only $(MUTATE))
 
 # A small study killed at 25 random moments and started again, in each way it can run; an hour where cores are shared.
 kill-test: $(READY)
