@@ -61,6 +61,18 @@ def test_a_move_smaller_than_the_margin_is_no_slide() -> None:
     assert wider.word == "slides"
 
 
+def test_the_p_of_a_moved_point_is_twice_that_of_the_coordinate_that_moved_for_sure() -> None:
+    point = _difference(0.06, -0.09, error=0.04)
+    (p,) = p_values([replace(_evidence(0.001), point=point)], Rule())
+    assert p.moved_holm == pytest.approx(2 * float(point.p_difference()[1]), rel=1e-12)
+    # Precision lies inside its margin: recall alone is looked at, and still counts twice.
+    point = _difference(0.06, -0.049, error=0.02)
+    (p,) = p_values([replace(_evidence(0.001), point=point)], Rule())
+    assert p.moved_holm == pytest.approx(2 * float(point.p_difference()[0]), rel=1e-12)
+    # Both must stay, so the larger p counts.
+    assert p.same_holm == pytest.approx(float(point.p_equivalence(0.05)[0]), rel=1e-12)
+
+
 def test_undefined_precision() -> None:
     nan = float("nan")
     # The baseline predicts nothing: recall alone establishes the move.
