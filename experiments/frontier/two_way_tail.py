@@ -51,10 +51,11 @@ def _upper_tail(x: NDArray[np.float64], first: Part, second: Part) -> NDArray[np
     # A part that is 0, or almost, adds nothing to the other.
     both = np.minimum(a, b) > 1e-9 * np.maximum(a, b)
     if both.any():
-        x, a, b = x[both], a[both], b[both]
-        neither_half = special.stdtr(a_df, -x / (2.0 * a)) * special.stdtr(b_df, -x / (2.0 * b))
-        tail[both] = _made_up_for(x, (a, a_df), (b, b_df)) + _made_up_for(x, (b, b_df), (a, a_df)) + neither_half
-    return np.minimum(tail, 0.5)  # the quadrature's rounding must not make a p value of more than 1
+        far, a, b = x[both], a[both], b[both]
+        neither_half = special.stdtr(a_df, -far / (2.0 * a)) * special.stdtr(b_df, -far / (2.0 * b))
+        tail[both] = _made_up_for(far, (a, a_df), (b, b_df)) + _made_up_for(far, (b, b_df), (a, a_df)) + neither_half
+    # The quadrature's error must not make a p value of more than 1, nor one of less where the difference is 0.
+    return np.where(x == 0.0, 0.5, np.minimum(tail, 0.5))
 
 
 def _made_up_for(x: NDArray[np.float64], inner: Part, outer: Part) -> NDArray[np.float64]:

@@ -75,6 +75,19 @@ def test_band_over_all_recalls_is_average_precision() -> None:
     np.testing.assert_array_equal(sweep.mean_precision, sweep.average_precision)
 
 
+def test_without_precisions_the_rest_is_the_same() -> None:
+    histograms = _histograms()
+    _, group_of = histograms.groups()
+    levels = np.full((5, 1), 0.3)
+    full, less = (
+        group_sweep(histograms, 0, group_of, SweepGrid(GRID.recalls, precisions, GRID.recall_band), levels)
+        for precisions in (GRID.precisions, np.zeros(0))
+    )
+    assert less.recall_at_precision.shape == (5, 0)
+    for name in ("average_precision", "mean_precision", "precision_at_recall", "precision_at_level", "reached"):
+        np.testing.assert_array_equal(getattr(less, name), getattr(full, name))
+
+
 def test_a_group_with_all_positives_leaves_nan() -> None:
     labels = np.zeros((3, 1, 50), bool)
     labels[1, 0, :5] = True

@@ -61,6 +61,8 @@ def test_storage_round_trip() -> None:
     arrays = histograms.to_arrays("test_")
     assert all(name.startswith("test_") for name in arrays)
     assert _same(ScoreHistograms.from_arrays(arrays, "test_"), histograms)
+    # Ten rows of int64 offsets, entries of 2 + 4 + 4 bytes, five joint counts of int64 for each of five images.
+    assert histograms.n_bytes == 11 * 8 + 10 * len(histograms.bins) + 5 * 5 * 8
 
 
 def test_merge_is_addition() -> None:

@@ -56,6 +56,14 @@ def test_symmetry_and_order() -> None:
     assert (np.diff(tail) < 0).all()
 
 
+@pytest.mark.parametrize(("v_seed", "v_group"), [(1.0, 1e-3), (1.0, 0.7), (1e-6, 1.0), (1e-12, 1.0), (0.0, 1.0)])
+@pytest.mark.parametrize("size", [2, 3, 30])
+def test_half_of_the_distribution_lies_above_its_middle(v_seed: float, v_group: float, size: int) -> None:
+    assert float(two_way_sf(0.0, v_seed, v_group, size, size)) == 0.5
+    # A part a thousand times narrower than the other is a step between two nodes there, at a p value of 1.
+    assert float(two_way_sf(1e-30, v_seed, v_group, size, size)) == pytest.approx(0.5, rel=1e-3)
+
+
 def test_undefined_is_nan() -> None:
     assert np.isnan(two_way_sf([1.0, np.nan], [np.nan, 1.0], 1.0, 3, 30)).all()
     assert np.isnan(two_way_sf(1.0, 0.0, 0.0, 3, 30))

@@ -175,7 +175,6 @@ def test_where_the_kernels_cannot_be_imported_torch_takes_over(monkeypatch: pyte
 
 def test_a_forked_process_has_a_turn_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that held the lock does not exist in the child."""
-    planes = pytest.importorskip("losses._planes", exc_type=ImportError)
     monkeypatch.setattr(planes, "_turn", threading.Lock())
     assert planes._turn.acquire()
     planes._new_turn()
