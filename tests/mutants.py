@@ -29,6 +29,7 @@ TESTS = {
     "losses/_inputs.py": "losses/test_inputs losses/test_pixelwise losses/test_overlap losses/test_contract",
     "losses/_sums.py": "losses/test_sums losses/test_pixelwise losses/test_overlap losses/test_loss_properties",
     "losses/_planes.py": "losses/test_sums losses/test_overlap losses/test_loops_in_threads losses/test_contract",
+    "losses/_kernels.py": "losses/test_loops_in_threads losses/test_loss_properties",
     "losses/_analytic.py": "losses/test_pixelwise losses/test_loss_properties",
     "losses/pixelwise.py": "losses/test_pixelwise losses/test_contract",
     "losses/overlap.py": "losses/test_overlap losses/test_contract",
@@ -136,27 +137,17 @@ def run_tests(path: Path, tree: ast.Module | None, tests: list[str], seconds: fl
             return compile(tree, str(path), "exec", dont_inherit=True) if changed else read(loader, name)
 
         importlib.machinery.SourceFileLoader.get_code = get_code
+        import numba
         import pytest
 
+        options = OPTIONS
+        if path.name == "_kernels.py":  # as plain Python: compiling each change would take a minute
+            numba.config.DISABLE_JIT = True
+            options = [*OPTIONS, "-W", "ignore::RuntimeWarning"]
         try:
-            code = int(
-                pytest.main(
-                    [
-                        "-x",
-                        "-q",
-                        "-p",
-                        "no:cacheprovider",
-                        "-p",
-                        "no:xdist",
-                        "-p",
-                        "no:unraisableexception",
-                        "--assert=plain",
-                        *tests,
-                    ]
-                )
-            )
+            os._exit(int(pytest.main([*options, *tests])))
         finally:
-            os._exit(code if "code" in locals() else 3)
+            os._exit(3)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

@@ -80,12 +80,32 @@ def test_copies_that_differ_are_no_evidence() -> None:
     assert np.isnan(copies.p_equivalence(0.2)[0])
 
 
+def test_what_counts_as_rounding_ends_below_a_picounit() -> None:
+    nothing = np.zeros(1)
+    for estimate, p, equivalent in ((0.9e-12, 1.0, 0.0), (1e-12, np.nan, np.nan)):
+        still = PairedDifference(np.array([estimate]), nothing, nothing, 3, 5)
+        np.testing.assert_array_equal([still.p_difference()[0], still.p_equivalence(0.1)[0]], [p, equivalent])
+    for variance, error in ((0.9e-24, 0.0), (1e-24, 1e-12)):
+        assert PairedDifference(nothing, np.array([variance]), nothing, 3, 5).standard_error[0] == error
+
+
 def test_one_seed_or_group_has_no_variance_and_no_interval() -> None:
     one_seed = difference_of(np.array([[0.1]]), np.zeros((1, 5, 1)))
     assert one_seed.estimate[0] == pytest.approx(0.1)
     one_group = difference_of(np.array([[0.1], [0.2]]), np.zeros((2, 1, 1)))
     for difference in (one_seed, one_group):
         assert np.isnan([difference.interval()[0][0], difference.p_difference()[0], difference.df[0]]).all()
+
+
+def test_an_interval_is_shown_from_three_seeds_on() -> None:
+    three = PairedDifference(np.array([0.1, 0.2]), np.full(2, 0.01), np.full(2, 0.02), 3, 9)
+    for shown, plain in zip(three.shown_interval(), three.interval(0.05), strict=True):
+        np.testing.assert_array_equal(shown, plain)
+    for shown, plain in zip(three.shown_interval(0.2), three.interval(0.2), strict=True):
+        np.testing.assert_array_equal(shown, plain)
+    two = PairedDifference(three.estimate, three.v_seed, three.v_group, 2, 9)
+    assert np.isnan(two.shown_interval()).all()
+    assert np.isfinite(two.interval()).all()
 
 
 def test_satterthwaite_limits() -> None:

@@ -34,7 +34,7 @@ def _scores(scale: float, *, saturated: bool, n: int = 400_000) -> tuple[np.ndar
 
 
 @pytest.mark.parametrize("saturated", [False, True])
-@pytest.mark.parametrize("scale", [1e-3, 1e-2, 1.0, 30.0, 1e3])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
 def test_ap_f1_and_curve_agree_with_the_sorted_computation(scale: float, saturated: bool) -> None:
     logits, labels = _scores(scale, saturated=saturated)
     curve = _curve(logits, labels)

@@ -72,3 +72,11 @@ def test_bad_input_is_named() -> None:
 def test_a_code_just_out_of_range_is_refused(code: int) -> None:
     with pytest.raises(ValueError, match=f"expected 0 to 65535, got {code} to {code}"):
         code_to_logit([code])
+    with pytest.raises(ValueError, match=f"expected 0 to 65535, got {min(code, 7)} to {max(code, 7)}"):
+        code_to_logit([7, code])
+
+
+def test_the_first_and_the_last_code_are_codes() -> None:
+    """They are no numbers: 0xFFFF and 0x7FFF are NaN in float16. No code at all is none out of range."""
+    assert np.isnan(code_to_logit([0, N_CODES - 1])).all()
+    assert code_to_logit(np.zeros(0, np.uint16)).shape == (0,)

@@ -93,6 +93,14 @@ def test_a_point_that_varies_over_nothing() -> None:
     assert decide([item], Rule())[0].word == "slides"
 
 
+@pytest.mark.parametrize(("moved", "p_same"), [(0.05, 1.0), (0.0499, 0.0)])
+def test_a_still_point_at_its_margin_is_not_inside_it(moved: float, p_same: float) -> None:
+    """Of what does not vary, recall has moved by the margin and precision not at all."""
+    still = _difference(moved, 0.0, error=0.0)
+    (p,) = p_values([replace(_evidence(0.001), point=still)], Rule(point_margin=0.05))
+    assert (p.same_holm, p.moved_holm) == (p_same, 1.0)
+
+
 def test_identical_runs_stay_and_copies_that_differ_are_undecided() -> None:
     zero, far = _difference(0.0, error=0.0), _difference(0.3, error=0.0)
     point = _difference(0.0, 0.0, error=0.0)
