@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from experiments.frontier.advice import advise
 from experiments.frontier.paired_difference import PairedDifference
 from experiments.frontier.recall_band import RecallBand
 from experiments.frontier.verdict import decide
@@ -155,6 +156,41 @@ def test_each_family_has_its_own_factors() -> None:
     assert (second.difference_factor, second.equivalence_factor) == (1, 2)
     # One without a test is not steadied: it keeps the variance and the degrees of freedom of its own five seeds.
     assert (problem.steady.variance, problem.steady.df) == (rows[2].gain.v_seed, 4)
+
+
+def test_advice_is_asked_for_at_the_level_of_its_test() -> None:
+    """Two alike rows, so that Holm divides by two; of the operating point two coordinates are looked at besides."""
+    item = _evidence(0.006, error=0.006)
+    verdict = decide([item, item], Rule())[0]
+    gain = item.gain
+    expected = advise(
+        estimate=0.006,
+        v_seed=float(gain.v_seed[0]),
+        v_group=float(gain.v_group[0]),
+        steady=verdict.p.steady,
+        n_seeds=5,
+        n_groups=50,
+        margin=0.01,
+        level_difference=0.025,
+        level_equivalence=0.025,
+    )
+    assert verdict.advice == expected.sentence(5, 50)
+    assert (verdict.needed_seeds, verdict.needed_groups) == (expected.seeds, expected.groups)
+
+    item = replace(_evidence(0.001), point=replace(_difference(0.03, -0.045, error=0.02), n_seeds=4, n_groups=40))
+    verdict = decide([item, item], Rule())[0]
+    expected = advise(
+        estimate=-0.045,
+        v_seed=float(item.point.v_seed[1]),
+        v_group=float(item.point.v_group[1]),
+        n_seeds=4,
+        n_groups=40,
+        margin=0.05,
+        level_difference=0.05 / 4,
+        level_equivalence=0.05 / 2,
+    )
+    assert verdict.advice == "about the operating point: " + expected.sentence(4, 40)
+    assert (verdict.needed_seeds, verdict.needed_groups) == (expected.seeds, expected.groups)
 
 
 def test_level_and_margins_matter() -> None:
