@@ -20,6 +20,12 @@ def accepts_valid(criterion: Criterion) -> bool:
     """Return whether a criterion takes an argument named ``valid``, as every loss of this package does.
 
     ``**kwargs`` does not count: it says nothing about what happens to the ignored pixels.
+
+    Example:
+        >>> import torch
+        >>> from losses import DiceLoss
+        >>> accepts_valid(DiceLoss()), accepts_valid(torch.nn.BCEWithLogitsLoss())
+        (True, False)
     """
     call = criterion.forward if isinstance(criterion, nn.Module) else criterion
     try:
@@ -53,6 +59,12 @@ def apply_criterion(
         TypeError, ValueError: ``logits``, ``target`` or ``valid`` is not as described.
         ValueError: ``valid`` ignores a pixel and the criterion cannot; or the criterion returns no real scalar, or
             one without a gradient although the logits ask for it.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(apply_criterion(torch.nn.BCEWithLogitsLoss(), logits, target).item(), 4)
+        0.2201
     """
     if type(criterion) in (WeightedBCELoss, FocalLoss, DiceLoss, TverskyLoss, FocalTverskyLoss, CombinedLoss):
         return criterion(logits, target, valid)
@@ -115,6 +127,14 @@ class CombinedLoss(nn.Module):
 
     Raises:
         TypeError, ValueError: an argument is not as described; the message names it.
+
+    Example:
+        >>> import torch
+        >>> from losses import DiceLoss, WeightedBCELoss
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> loss = CombinedLoss(terms={"bce": WeightedBCELoss(), "dice": DiceLoss()})
+        >>> round(loss(logits, target).item(), 4)
+        0.3136
     """
 
     def __init__(self, *, terms: Mapping[str, Criterion], weights: Mapping[str, float] | None = None) -> None:

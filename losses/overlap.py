@@ -58,6 +58,12 @@ def tversky_loss(
     Reference:
         Salehi, Erdogmus, Gholipour 2017, Tversky loss function for image segmentation using 3D fully convolutional
         deep networks, eq. 4; alpha 0.3 and beta 0.7 are its best setting.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(tversky_loss(logits, target, fp_weight=0.3, fn_weight=0.7).item(), 4)
+        0.0803
     """
     return focal_tversky_loss(
         logits,
@@ -85,6 +91,12 @@ def dice_loss(
     Reference:
         Sudre, Li, Vercauteren, Ourselin, Cardoso 2017, Generalised Dice overlap as a deep learning loss function,
         eq. 2 without class weights.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(dice_loss(logits, target).item(), 4)
+        0.0935
     """
     return tversky_loss(logits, target, valid, fp_weight=0.5, fn_weight=0.5, smooth=smooth, per_image=per_image)
 
@@ -127,6 +139,12 @@ def focal_tversky_loss(
     Reference:
         Abraham, Khan 2019, A novel focal Tversky loss function with improved attention U-Net for lesion
         segmentation, eq. 4.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(focal_tversky_loss(logits, target).item(), 4)
+        0.1508
     """
     valid = check_inputs(logits, target, valid)
     fp_weight, fn_weight, smooth = _check_weights(fp_weight, fn_weight, smooth)
@@ -138,7 +156,14 @@ def focal_tversky_loss(
 
 
 class TverskyLoss(nn.Module):
-    """:func:`tversky_loss` with its hyperparameters, which are checked when it is made."""
+    """:func:`tversky_loss` with its hyperparameters, which are checked when it is made.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(TverskyLoss(fp_weight=0.3, fn_weight=0.7)(logits, target).item(), 4)
+        0.0803
+    """
 
     def __init__(
         self,
@@ -173,7 +198,14 @@ class TverskyLoss(nn.Module):
 
 
 class DiceLoss(nn.Module):
-    """:func:`dice_loss` with its hyperparameters, which are checked when it is made."""
+    """:func:`dice_loss` with its hyperparameters, which are checked when it is made.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(DiceLoss()(logits, target).item(), 4)
+        0.0935
+    """
 
     def __init__(self, *, smooth: float = 1.0, per_image: bool = False) -> None:
         super().__init__()
@@ -190,7 +222,14 @@ class DiceLoss(nn.Module):
 
 
 class FocalTverskyLoss(nn.Module):
-    """:func:`focal_tversky_loss` with its hyperparameters, which are checked when it is made."""
+    """:func:`focal_tversky_loss` with its hyperparameters, which are checked when it is made.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(FocalTverskyLoss()(logits, target).item(), 4)
+        0.1508
+    """
 
     def __init__(
         self,

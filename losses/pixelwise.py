@@ -37,6 +37,12 @@ def weighted_bce_loss(
 
     Reference:
         Elkan 2001, The foundations of cost-sensitive learning.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(weighted_bce_loss(logits, target, pos_weight=3).item(), 4)
+        0.347
     """
     valid = check_inputs(logits, target, valid)
     weights = _weight_per_mask(pos_weight, masks=logits.shape[1])
@@ -75,6 +81,12 @@ def focal_loss(
 
     Reference:
         Lin, Goyal, Girshick, He, Dollár 2017, Focal loss for dense object detection, eq. 5.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(focal_loss(logits, target, gamma=2).item(), 4)
+        0.0122
     """
     valid = check_inputs(logits, target, valid)
     gamma = check_number("gamma", gamma, at_least=0.0)
@@ -100,6 +112,12 @@ class WeightedBCELoss(nn.Module):
 
     Raises:
         TypeError, ValueError: ``pos_weight`` is not as described.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(WeightedBCELoss(pos_weight=3)(logits, target).item(), 4)
+        0.347
     """
 
     def __init__(self, *, pos_weight: float | Sequence[float] | str = 1.0) -> None:
@@ -165,6 +183,12 @@ class FocalLoss(nn.Module):
 
     Raises:
         TypeError, ValueError: a hyperparameter is not as described; the message names it.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(FocalLoss(gamma=2)(logits, target).item(), 4)
+        0.0122
     """
 
     def __init__(self, *, gamma: float = 2.0, positive_weight: float | None = None) -> None:

@@ -23,6 +23,7 @@ FORBIDDEN = {
         "experiments.report",
         "experiments.run_store",
     ),
+    "experiments/comparison": ("torch", "losses", "hydra", "matplotlib", "experiments.report", "experiments.training"),
     "experiments/calibration": ("torch", "losses", "accelerate", "experiments.training", "experiments.data"),
     "experiments/report": ("torch", "losses", "accelerate", "experiments.training", "experiments.data"),
     "experiments/data": ("experiments.training", "experiments.report", "experiments.frontier", "losses"),

@@ -39,6 +39,10 @@ class CompareSettings:
         seed: of the generator that simulates the band.
         n_draws: studies that are simulated for the band.
         workers: processes that a large study is measured, and figures are drawn, in; results do not depend on it.
+
+    Example:
+        >>> CompareSettings(margin=0.02, headline="f1").headline_name
+        'tuned F1'
     """
 
     margin: float = 0.01

@@ -59,6 +59,11 @@ def from_pixels(
         group_ids: N names.
         logits: (N, C, P), P pixels per image.
         labels: bool (N, C, P).
+
+    Example:
+        >>> histograms = from_pixels(["mask"], ["a"], ["a"], np.array([[[2.0, -1.0]]]), np.array([[[True, False]]]))
+        >>> histograms.pixel_counts()[0].tolist()
+        [[1]]
     """
     if logits.ndim != 3 or logits.shape[:2] != (len(image_ids), len(masks)) or labels.shape != logits.shape:
         raise ValueError(
@@ -113,6 +118,11 @@ def merge(parts: Sequence[ScoreHistograms]) -> ScoreHistograms:
     Raises:
         ValueError: no part, other masks or points, an image that is in two groups, or a count of a single image,
             mask and bin that does not fit into 32 bits.
+
+    Example:
+        >>> logits, labels = np.array([[[2.0, -1.0]]]), np.array([[[True, False]]])
+        >>> merge([from_pixels(["mask"], [name], [name], logits, labels) for name in "ab"]).image_ids
+        ('a', 'b')
     """
     if not parts:
         raise ValueError("parts: expected at least one, got none")

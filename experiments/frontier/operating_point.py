@@ -22,6 +22,11 @@ class OperatingPoint:
         fp: false positives.
         fn: false negatives.
         tn: true negatives.
+
+    Example:
+        >>> point = OperatingPoint("natural", threshold=0.0, tp=6, fp=2, fn=4, tn=88)
+        >>> point.precision, point.recall, round(point.f_beta(), 3)
+        (0.75, 0.6, 0.667)
     """
 
     name: str
@@ -73,7 +78,14 @@ def tuned_code(validation: PrCurve, *, beta: float = 1.0) -> int | None:
 
 
 def tuned_codes(validation: ScoreHistograms, *, beta: float = 1.0) -> tuple[int | None, ...]:
-    """`tuned_code` of every mask."""
+    """`tuned_code` of every mask.
+
+    Example:
+        >>> from experiments.frontier import code_to_logit, from_images
+        >>> histograms = from_images([[[2.0, -1.0, 0.5]]], [[[1, 0, 1]]])
+        >>> code_to_logit(tuned_codes(histograms)).tolist()
+        [0.5]
+    """
     curves = (pr_curve(*validation.pooled(mask)) for mask in range(validation.n_masks))
     return tuple(tuned_code(curve, beta=beta) for curve in curves)
 
@@ -82,13 +94,26 @@ def tuned_thresholds(validation: ScoreHistograms, *, beta: float = 1.0) -> NDArr
     """`tuned_codes` as logits, (C,), for the builder of the test split; +inf where there is none.
 
     A threshold of +inf is clamped to the largest float16, which practically nothing reaches.
+
+    Example:
+        >>> from experiments.frontier import from_images
+        >>> tuned_thresholds(from_images([[[2.0, -1.0, 0.5]]], [[[1, 0, 1]]])).tolist()
+        [0.5]
     """
     codes = tuned_codes(validation, beta=beta)
     return np.array([np.inf if code is None else float(code_to_logit(code)) for code in codes])
 
 
 def operating_point(histograms: ScoreHistograms, mask: int, code: int | None, *, name: str) -> OperatingPoint:
-    """Pooled counts of one mask where the score code is at least `code`; None predicts nothing."""
+    """Pooled counts of one mask where the score code is at least `code`; None predicts nothing.
+
+    Example:
+        >>> from experiments.frontier import from_images, logit_to_code
+        >>> histograms = from_images([[[2.0, -1.0, 0.5]]], [[[1, 1, 0]]])
+        >>> point = operating_point(histograms, 0, int(logit_to_code(-1.0)), name="low")
+        >>> point.tp, point.fp
+        (2, 1)
+    """
     positives, negatives = histograms.pooled(mask)
     tp, fp = (0, 0) if code is None else (int(counts[code:].sum()) for counts in (positives, negatives))
     threshold = float("nan") if code is None else float(code_to_logit(code))
@@ -97,7 +122,13 @@ def operating_point(histograms: ScoreHistograms, mask: int, code: int | None, *,
 
 
 def natural_point(histograms: ScoreHistograms, mask: int) -> OperatingPoint:
-    """Operating point at logit 0, probability 0.5."""
+    """Operating point at logit 0, probability 0.5.
+
+    Example:
+        >>> from experiments.frontier import from_images
+        >>> natural_point(from_images([[[2.0, -1.0, 0.5]]], [[[1, 1, 0]]]), mask=0).recall
+        0.5
+    """
     return operating_point(histograms, mask, NATURAL_CODE, name="natural")
 
 

@@ -21,6 +21,12 @@ class PrCurve:
         fp: int64 (K,), negatives with `score >= threshold`.
         n_positive: all positives, P.
         n_negative: all negatives.
+
+    Example:
+        >>> from experiments.frontier import from_images
+        >>> curve = pr_curve(*from_images([[[2.0, -1.0, 0.5]]], [[[1, 1, 0]]]).pooled(mask=0))
+        >>> curve.recall.tolist(), curve.precision.round(2).tolist()
+        ([0.5, 0.5, 1.0], [1.0, 0.5, 0.67])
     """
 
     codes: NDArray[np.uint16]
@@ -55,6 +61,12 @@ def pr_curve(positives: ArrayLike, negatives: ArrayLike) -> PrCurve:
 
     Raises:
         ValueError: a shape other than (65536,), or a negative count.
+
+    Example:
+        >>> counts = np.zeros((2, 65536), int)
+        >>> counts[0, [40000, 50000]], counts[1, 45000] = 1, 2
+        >>> pr_curve(*counts).tp.tolist(), pr_curve(*counts).fp.tolist()
+        ([1, 1, 2], [0, 2, 2])
     """
     counts = [np.asarray(positives, dtype=np.int64), np.asarray(negatives, dtype=np.int64)]
     for name, dense in zip(("positives", "negatives"), counts, strict=True):
@@ -69,6 +81,12 @@ def average_precision(curve: PrCurve) -> float:
     """AP = sum over thresholds of (R_k - R_(k-1)) P_k: a step sum, as scikit-learn's; NaN without positives.
 
     Reference: Davis and Goadrich 2006: points in precision-recall space are not joined by straight lines.
+
+    Example:
+        >>> from experiments.frontier import from_images
+        >>> histograms = from_images([[[2.0, -1.0, 0.5]]], [[[1, 1, 0]]])
+        >>> round(average_precision(pr_curve(*histograms.pooled(mask=0))), 3)
+        0.833
     """
     return mean_precision(curve, low=0.0, high=1.0)
 

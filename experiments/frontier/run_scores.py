@@ -28,8 +28,8 @@ class RunScores:
 
     @classmethod
     def of(cls, scores: Mapping[str, ScoreHistograms]) -> "RunScores":
-        """Take the splits `val` and `test` of a stored run."""
-        return cls(scores["val"], scores["test"])
+        """Take the splits `val`, where there is one, and `test` of a run."""
+        return cls(scores.get("val"), scores["test"])
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,11 @@ def logit_to_code(logits: ArrayLike) -> NDArray[np.uint16]:
 
     Raises:
         ValueError: a logit is NaN.
+
+    Example:
+        >>> codes = logit_to_code([-3.0, 0.0, 3.0])
+        >>> codes[0] < codes[1] < codes[2], int(codes[1]) == NATURAL_CODE
+        (np.True_, True)
     """
     values = np.asarray(logits, dtype=np.float64 if np.asarray(logits).dtype.itemsize > 4 else np.float32)
     if np.isnan(values).any():
@@ -55,6 +60,10 @@ def code_to_logit(codes: ArrayLike) -> NDArray[np.float64]:
 
     Raises:
         ValueError: a code is out of range.
+
+    Example:
+        >>> code_to_logit(logit_to_code([-3.0, 0.25])).tolist()
+        [-3.0, 0.25]
     """
     wide = np.asarray(codes)
     if not np.issubdtype(wide.dtype, np.integer):

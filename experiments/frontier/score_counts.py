@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import pad
 
+from experiments.frontier.from_images import count_row
 from experiments.frontier.histogram_sums import add_rows, from_rows
 from experiments.frontier.joint_counts import joint_counts
 from experiments.frontier.score_codes import HIGHEST_CODE, LOWEST_CODE, N_CODES, NATURAL_CODE, logit_to_code
@@ -206,7 +207,7 @@ def _count_rows(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor
     if codes.device.type == "cpu":
         ordered = codes.numpy().view(np.uint16) ^ np.uint16(NATURAL_CODE)
         keeps = [None] * len(ordered) if counted is None else list(counted.numpy())
-        return [_count_row(*row) for row in zip(ordered, labels.numpy(), keeps, strict=True)]
+        return [count_row(*row) for row in zip(ordered, labels.numpy(), keeps, strict=True)]
     return _count_blocks(codes, labels, counted)
 
 
@@ -217,25 +218,6 @@ def _count_blocks(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tens
         block = slice(start, start + _ROWS_PER_BLOCK)
         rows += _count_block(codes[block], labels[block], None if counted is None else counted[block])
     return rows
-
-
-def _count_row(codes: NDArray[np.uint16], labels: NDArray[np.bool_], keep: NDArray[np.bool_] | None) -> Row:
-    """Sparse histogram of one row of pixels, (P,)."""
-    if keep is not None and not keep.all():
-        codes, labels = codes[keep], labels[keep]
-    if not len(codes):
-        return np.zeros(0, np.uint16), np.zeros(0, np.uint32), np.zeros(0, np.uint32)
-    # Counting from the lowest code on saves the empty bins below it.
-    lowest = codes.min()
-    shifted = np.subtract(codes, lowest, dtype=np.intp)
-    both = np.bincount(shifted)
-    used = np.flatnonzero(both != 0)
-    positives = np.bincount(shifted[labels], minlength=len(both))[used]
-    return (
-        (used + int(lowest)).astype(np.uint16),
-        positives.astype(np.uint32),
-        (both[used] - positives).astype(np.uint32),
-    )
 
 
 def _count_block(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:

@@ -38,6 +38,12 @@ class ScoreHistograms:
         negatives: uint32 (E,), pixels without it.
         points: names of the Q operating points that `joint` was counted at; the first is "natural".
         joint: int64 (N, Q, 5), columns `JOINT_COUNTS`. Background means: no mask is positive at a pixel.
+
+    Example:
+        >>> from experiments.frontier import from_images
+        >>> histograms = from_images([[[2.0, -1.0, -1.0]], [[0.5]]], [[[1, 0, 0]], [[1]]])
+        >>> histograms.n_images, len(histograms.bins), histograms.negatives.tolist()
+        (2, 3, [2, 0, 0])
     """
 
     masks: tuple[str, ...]

@@ -6,14 +6,14 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 from omegaconf import DictConfig
 
 from experiments import run_store as store
 from experiments.comparable import StudyRuns, load_conditions, short_names
+from experiments.comparison.theories import theories
 from experiments.config import ConfigError
 from experiments.frontier.comparison import Comparison, compare_arms
-from experiments.frontier.run_metrics import metrics_table
+from experiments.frontier.run_metrics import metrics_of_all
 from experiments.frontier.run_scores import RunScores
 from experiments.leftovers import remove_leftovers
 from experiments.on_demand import Mapped
@@ -21,7 +21,6 @@ from experiments.report.example_choice import choose_examples
 from experiments.report.figures import TITLES, draw_all
 from experiments.report.inert_markdown import write_markdown
 from experiments.report.known_ceiling import Ceiling, find_ceiling
-from experiments.report.objective_theory import theories
 from experiments.report.page.page import write_page
 from experiments.report.paper_table import latex_table, paper_markdown
 from experiments.report.prose import report_markdown
@@ -130,7 +129,9 @@ def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, cei
     """Write the tables as CSV and the text as Markdown."""
     tables = {
         "verdicts": comparison.verdicts,
-        "metrics": metrics_of_all(study),
+        "metrics": metrics_of_all(
+            {arm: Mapped(seeds, lambda run: run.scores) for arm, seeds in study.complete.items()}
+        ),
         "image_means": comparison.image_means,
         "matched": comparison.matched,
         "slides": comparison.slides,
@@ -153,15 +154,3 @@ def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, cei
     store.write_text(report_dir / "verdicts.tex", latex_table(comparison, names))
     write_markdown(report_dir / "verdicts.md", paper_markdown(comparison, names))
     write_markdown(report_dir / "report.md", report_markdown(study, comparison, ceiling))
-
-
-def metrics_of_all(study: StudyRuns) -> pd.DataFrame:
-    """Put the metrics of all complete runs under each other, arm and seed in front."""
-    frames = []
-    for arm, seeds in study.complete.items():
-        for seed, run in seeds.items():
-            frame = metrics_table({split: run.scores[split] for split in store.SCORED_SPLITS})
-            frame.insert(0, "arm", arm)
-            frame.insert(1, "seed", seed)
-            frames.append(frame)
-    return pd.concat(frames, ignore_index=True)

@@ -11,13 +11,13 @@ from omegaconf import DictConfig
 
 from experiments import run_store as store
 from experiments.comparable import StudyRuns, load_conditions, short_names
+from experiments.comparison.theories import theories
 from experiments.config import ConfigError
 from experiments.frontier.compare_settings import CompareSettings
 from experiments.frontier.run_scores import RunScores
 from experiments.frontier.treatment_study import TreatedArm, treat_arm
 from experiments.on_demand import Mapped
 from experiments.report.inert_markdown import write_markdown
-from experiments.report.objective_theory import theories
 from experiments.report.report_settings import settings_of
 
 FIGURE = "thresholding"

@@ -10,10 +10,10 @@ from omegaconf import OmegaConf
 
 from experiments import run_store as store
 from experiments.comparable import load_study
+from experiments.comparison.theories import theories
 from experiments.config import ConfigError
 from experiments.frontier.score_counts import ScoreHistogramBuilder
 from experiments.report.frontier_display import FrontierDisplay
-from experiments.report.objective_theory import theories
 from experiments.report.prose import report_markdown
 from experiments.report.study_report import compare, report_study
 from experiments.report.text_table import markdown_table, text_table

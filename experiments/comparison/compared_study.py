@@ -1,0 +1,226 @@
+"""A study compared, for use in Python: from score maps in memory, or from runs on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from experiments.comparable import StudyRuns
+from experiments.comparable import load_study as load_runs
+from experiments.comparison.theories import theories
+from experiments.frontier.compare_settings import CompareSettings
+from experiments.frontier.comparison import Comparison, compare_arms
+from experiments.frontier.from_images import Kind, from_images
+from experiments.frontier.run_metrics import metrics_of_all
+from experiments.frontier.run_scores import RunScores
+from experiments.frontier.score_histogram import ScoreHistograms
+from experiments.on_demand import Mapped
+from experiments.run_store import Run
+
+Arms = Mapping[str, Mapping[int, Sequence[ArrayLike]]]
+"""Arm -> seed -> one score map per image."""
+
+
+@dataclass(frozen=True)
+class ComparedStudy:
+    """The runs of a study and what comparing them gave.
+
+    Every figure of the report takes it: `FrontierDisplay.of(study.runs, study.comparison).plot()`.
+
+    Args:
+        runs: Arms, seeds and their score histograms.
+        comparison: All tables; `verdicts`, `metrics` and `curves` are the ones that one starts with.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> targets = [rng.random((20, 20)) < 0.1 for _ in range(3)]
+        >>> maps = {seed: [target + rng.normal(size=target.shape) for target in targets] for seed in range(2)}
+        >>> study = compare_scores({"bce": maps, "same": maps}, targets)
+        >>> list(study.runs.complete), study.verdicts["ap_gain"].tolist()
+        (['bce', 'same'], [0.0])
+    """
+
+    runs: StudyRuns
+    comparison: Comparison
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """A row per arm and mask: the verdict, the gains with their intervals, how many seeds and groups."""
+        return self.comparison.verdicts
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """A row per arm, seed, split, mask and operating point: threshold, precision, recall, F1, AP, counts."""
+        return metrics_of_all({arm: Mapped(seeds, lambda run: run.scores) for arm, seeds in self.runs.complete.items()})
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """A row per arm, mask and recall: precision, its range over the seeds."""
+        return self.comparison.curves
+
+
+def compare_scores(
+    scores: Arms,
+    targets: Sequence[ArrayLike],
+    *,
+    baseline: str = "bce",
+    masks: Sequence[str] | None = None,
+    groups: Sequence[Hashable] | None = None,
+    image_ids: Sequence[Hashable] | None = None,
+    kind: Kind = "logits",
+    valid: Sequence[ArrayLike] | None = None,
+    validation: tuple[Arms, Sequence[ArrayLike]] | None = None,
+    settings: CompareSettings | None = None,
+) -> ComparedStudy:
+    """Compare score maps of any origin: which arm moved the precision-recall frontier, which slid along it.
+
+    Args:
+        scores: Arm -> seed -> one array per test image, (C, H, W), or (H, W) where there is one mask. Seeds pair the
+            runs: seed 0 of an arm is compared with seed 0 of the baseline. Three seeds are the fewest that give an
+            interval.
+        targets: One array of 0 and 1 per test image, of its scores' shape.
+        baseline: The arm that all others are compared with.
+        masks: C names; None for "mask", or "mask0", "mask1", ...
+        groups: One name per test image: images of one group (tiles of one well, photographs of one road) are not
+            independent of each other. None: each image is a group.
+        image_ids: One name per test image; None numbers them.
+        kind: "logits", or "probabilities" in [0, 1].
+        valid: One bool array per test image, False where a pixel takes no part. None counts every pixel.
+        validation: Scores like `scores`, and targets, of other images: thresholds are tuned on them. Without them
+            there is no tuned point.
+        settings: Margins, level and headline; the defaults when None.
+
+    Returns:
+        Verdicts, tables and curves.
+
+    Raises:
+        ValueError: No such baseline, an arm without runs, and every score map or target that cannot be read, by arm,
+            seed and image; what was expected and what came.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> targets = [rng.random((40, 40)) < 0.05 for _ in range(8)]
+        >>> def maps(signal):
+        ...     return [signal * target + rng.normal(size=target.shape) for target in targets]
+        >>> study = compare_scores(
+        ...     {"bce": {seed: maps(2.0) for seed in range(5)}, "mine": {seed: maps(3.0) for seed in range(5)}}, targets
+        ... )
+        >>> study.verdicts[["arm", "verdict"]].to_dict("records")
+        [{'arm': 'mine', 'verdict': 'moves out'}]
+    """
+    chosen = CompareSettings() if settings is None else settings
+    _check_arms(scores, baseline, "scores")
+    test = _counted(scores, targets, "", kind=kind, masks=masks, groups=groups, image_ids=image_ids, valid=valid)
+    val = None
+    if validation is not None:
+        _check_arms(validation[0], baseline, "validation")
+        missing = _missing(scores, validation[0])
+        if missing:
+            raise ValueError(f"validation: expected the arms and seeds of scores, missing {', '.join(missing)}")
+        val = _counted(validation[0], validation[1], "validation, ", kind=kind, masks=masks)
+    ordered = [baseline, *sorted(arm for arm in scores if arm != baseline)]
+    complete = {
+        arm: {
+            seed: _run(arm, seed, test[arm][seed], None if val is None else val[arm][seed])
+            for seed in sorted(scores[arm])
+        }
+        for arm in ordered
+    }
+    empty = pd.DataFrame()
+    runs = StudyRuns(baseline, (), complete, holes=empty, differences=empty, tuning=empty)
+    return compare_runs(runs, chosen)
+
+
+def load_study(
+    study_dir: Path | str, *, baseline: str | None = None, settings: CompareSettings | None = None
+) -> ComparedStudy:
+    """Read a study's runs from disk and compare them.
+
+    Args:
+        study_dir: Holds `<arm>/seed=<k>/`, such as `outputs/losses`.
+        baseline: Name of the baseline arm; None for the one that the runs declare.
+        settings: Margins, level and headline; the defaults when None. What theory says of the losses is added from
+            the runs' configurations.
+
+    Raises:
+        ValueError: No runs there, no complete run of the baseline, or runs on other test images or labels.
+
+    Example:
+        >>> load_study("no/such/folder")
+        Traceback (most recent call last):
+            ...
+        experiments.config.ConfigError: study_dir: expected a folder of runs, got no/such/folder, which is not there
+    """
+    runs = load_runs(Path(study_dir), baseline)
+    chosen = CompareSettings() if settings is None else settings
+    return compare_runs(runs, replace(chosen, theory=theories(runs) | dict(chosen.theory)))
+
+
+def compare_runs(runs: StudyRuns, settings: CompareSettings) -> ComparedStudy:
+    """Compare runs that were found comparable."""
+    scores = {arm: Mapped(seeds, lambda run: RunScores.of(run.scores)) for arm, seeds in runs.complete.items()}
+    return ComparedStudy(runs, compare_arms(scores, baseline=runs.baseline, settings=settings))
+
+
+def _run(arm: str, seed: int, test: ScoreHistograms, val: ScoreHistograms | None) -> Run:
+    scores = {"test": test} if val is None else {"val": val, "test": test}
+    return Run(Path(), arm, seed, "complete", info={}, config={}, scores=scores)
+
+
+def _check_arms(arms: Arms, baseline: str, what: str) -> None:
+    if not isinstance(arms, Mapping) or not all(isinstance(seeds, Mapping) for seeds in arms.values()):
+        raise TypeError(f"{what}: expected arm -> seed -> one array per image, got {type(arms).__name__}")
+    empty = [arm for arm, seeds in arms.items() if not seeds]
+    if empty:
+        raise ValueError(f"{what}: expected at least one seed of every arm, got none of {', '.join(empty)}")
+    if baseline not in arms:
+        raise ValueError(f"baseline: expected an arm of {what}, one of {sorted(arms)}, got {baseline!r}")
+
+
+def _missing(wanted: Arms, given: Arms) -> list[str]:
+    return [
+        f"{arm} seed {seed}"
+        for arm, seeds in wanted.items()
+        for seed in seeds
+        if arm not in given or seed not in given[arm]
+    ]
+
+
+def _counted(
+    arms: Arms,
+    targets: Sequence[ArrayLike],
+    where: str,
+    *,
+    kind: Kind,
+    masks: Sequence[str] | None,
+    groups: Sequence[Hashable] | None = None,
+    image_ids: Sequence[Hashable] | None = None,
+    valid: Sequence[ArrayLike] | None = None,
+) -> dict[str, dict[int, ScoreHistograms]]:
+    """Count every run; one ValueError for all that cannot be counted."""
+    problems: list[str] = []
+    found: dict[str, dict[int, ScoreHistograms]] = {}
+    for arm, seeds in arms.items():
+        found[arm] = {}
+        for seed, maps in seeds.items():
+            try:
+                found[arm][seed] = from_images(
+                    maps,
+                    targets,
+                    kind=kind,
+                    masks=masks,
+                    groups=None if groups is None else [str(group) for group in groups],
+                    image_ids=None if image_ids is None else [str(name) for name in image_ids],
+                    valid=valid,
+                )
+            except (TypeError, ValueError) as error:
+                problems += [f"{where}{arm} seed {seed}: {line}" for line in str(error).splitlines()]
+    if problems:
+        raise ValueError("\n".join(problems))
+    return found
