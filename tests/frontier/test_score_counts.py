@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from experiments.frontier import score_counts
+from experiments.frontier.from_images import count_row
 from experiments.frontier.histogram_sums import merge
 from experiments.frontier.score_codes import HIGHEST_CODE, LOWEST_CODE, NATURAL_CODE, logit_to_code
-from experiments.frontier.score_counts import ScoreHistogramBuilder, _count_block, _count_row
+from experiments.frontier.score_counts import ScoreHistogramBuilder, _count_block
 from experiments.frontier.score_histogram import ScoreHistograms
 
 MASKS = ("solid", "dashed", "dotted")
@@ -157,7 +158,7 @@ def test_the_accelerator_path_counts_the_same() -> None:
         rows = _count_block(codes, labels, kept)
         for index, row in enumerate(rows):
             ordered = codes[index].numpy().view(np.uint16) ^ np.uint16(NATURAL_CODE)
-            expected = _count_row(ordered, labels[index].numpy(), None if kept is None else kept[index].numpy())
+            expected = count_row(ordered, labels[index].numpy(), None if kept is None else kept[index].numpy())
             assert all(np.array_equal(mine, theirs) for mine, theirs in zip(row, expected, strict=True))
 
 
