@@ -73,6 +73,27 @@ def test_what_has_no_jackknife():
     assert _level([0.03] * 4, [30, 20, 20, 20], [970, 646, 647, 647]).untrained
 
 
+def test_an_average_precision_at_chance_is_not_above_it():
+    assert AboveChance(0.02, 0.01, 0.015, 0.015).untrained
+    assert not AboveChance(0.02, 0.01, 0.015, np.nextafter(0.015, 1)).untrained
+
+
+def test_the_level_is_five_percent_and_scores_are_not_taken_for_constant():
+    ap, positives, negatives = np.array([0.2, 0.21, 0.18]), np.array([100, 55, 45]), np.array([2000, 1000, 1000])
+    plain = above_chance(ap, positives, negatives)
+    assert plain == above_chance(ap, positives, negatives, level=0.05, constant=False)
+    assert plain.text == "AP 0.2 at a prevalence of 0.0476"
+    assert AboveChance(0.2, 0.1, 0.1, 0.15) == AboveChance(0.2, 0.1, 0.1, 0.15, constant=False)
+
+
+def test_a_perfect_ranking_counts_as_half_a_positive_from_perfect():
+    """AP 1 with 30 positives has the odds of 59 to 1; those of the groups left out, 39 to 1."""
+    got = _level([1.0] * 4, [30, 20, 20, 20], [970, 650, 650, 650])
+    near = _level([1 - 1 / 60, *[1 - 1 / 40] * 3], [30, 20, 20, 20], [970, 650, 650, 650])
+    assert got.low == pytest.approx(near.low, rel=1e-12)
+    assert got.average_precision == 1.0
+
+
 def test_a_strong_model_on_two_unlike_groups_is_trained():
     """AP .9 on one and .4 on the other: one degree of freedom alone would not tell that from chance."""
     assert not _level([0.65, 0.4, 0.9], [600, 300, 300], [20_000, 14_000, 6_000]).untrained
@@ -87,6 +108,14 @@ def test_the_words_name_arms_and_seeds():
     )
     assert why_untrained([("bce", (1, 2), (bad, flat))]) == (
         "bce is not trained: AP 0.0115 (0.011 to 0.012 over 2 seeds) at a prevalence of 0.011"
+    )
+    # Of one score alike in all runs, of a single run, and of runs of which only some hold one score.
+    assert why_untrained([("bce", (1, 2), (flat, flat))]) == (
+        "bce is not trained: one score for all pixels, AP 0.011 at a prevalence of 0.011"
+    )
+    assert why_untrained([("bce", (4,), (bad,)), ("dice", (1, 2), (good, good)), ("focal", (1,), (flat,))]) == (
+        "bce is not trained: AP 0.012 at a prevalence of 0.011; "
+        "focal is not trained: one score for all pixels, AP 0.011 at a prevalence of 0.011"
     )
     assert "seed 2: one score for all pixels, AP 0.011" in why_untrained([("dice", (1, 2), (good, flat))])
 

@@ -193,6 +193,29 @@ def test_advice_is_asked_for_at_the_level_of_its_test() -> None:
     assert (verdict.needed_seeds, verdict.needed_groups) == (expected.seeds, expected.groups)
 
 
+@pytest.mark.parametrize(
+    ("item", "claim", "p", "instead"),
+    [
+        (_evidence(0.05, error=0.02), "moves out", "difference_holm", "undecided"),
+        (_evidence(0.001, error=0.003), "stays", "equivalence_holm", "undecided"),
+        (_evidence(0.05, band=_band(0.03)), "crosses", "crosses_holm", "moves out"),
+        (replace(_evidence(0.001), point=_difference(0.08, 0.0, error=0.02)), "slides", "moved_holm", "undecided"),
+        (replace(_evidence(0.001), point=_difference(0.01, -0.01, error=0.015)), "stays", "same_holm", "undecided"),
+    ],
+)
+def test_a_p_value_at_the_level_claims_nothing(item: Evidence, claim: str, p: str, instead: str) -> None:
+    assert decide([item], Rule())[0].word == claim
+    at = getattr(p_values([item], Rule())[0], p)
+    assert 1e-3 < at < 0.05
+    assert decide([item], Rule(level=at))[0].word == instead
+    assert decide([item], Rule(level=np.nextafter(at, 1)))[0].word == claim
+
+
+def test_a_baseline_a_margin_above_chance_is_too_near_to_it() -> None:
+    near, further = (replace(_evidence(0.001), lead=lead) for lead in (0.01, np.nextafter(0.01, 1)))
+    assert [verdict.word for verdict in decide([near, further], Rule(margin=0.01))] == ["undecided", "stays"]
+
+
 def test_level_and_margins_matter() -> None:
     item = _evidence(0.015, error=0.006)
     assert decide([item], Rule())[0].word == "moves out"
