@@ -158,6 +158,7 @@ def main() -> None:
     parser.add_argument("--at-most", type=int, default=1000, help="changes of a file, drawn with a fixed seed")
     arguments = parser.parse_args()
     os.chdir(ROOT)
+    sys.path[0] = str(ROOT)  # the folder of this script has folders of the same names, without the code
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     for name in LIBRARIES:
         importlib.import_module(name)

@@ -156,7 +156,15 @@ def test_achievable_is_the_roc_hull() -> None:
 def test_bad_input_is_named() -> None:
     with pytest.raises(ValueError, match="positives: expected 65536 counts"):
         pr_curve(np.zeros(3), np.zeros(3))
+    fine, negative = np.zeros(N_CODES, int), np.zeros(N_CODES, int)
+    negative[5] = -1
+    for name, counts in (("positives", (negative, fine)), ("negatives", (fine, negative))):
+        with pytest.raises(ValueError, match=f"{name}: expected 65536 counts of at least 0"):
+            pr_curve(*counts)
     curve = _curve(np.arange(4.0), np.array([True, False, True, False]))
-    with pytest.raises(ValueError, match="low, high: expected 0 <= low < high <= 1"):
-        mean_precision(curve, low=0.5, high=0.5)
+    for low, high in ((0.5, 0.5), (-0.1, 0.5), (0.5, 1.1), (0.7, 0.2)):
+        with pytest.raises(ValueError, match=f"low, high: expected 0 <= low < high <= 1, got {low} and {high}"):
+            mean_precision(curve, low=low, high=high)
+    # Both ends belong to it.
+    assert mean_precision(curve, low=0.0, high=1.0) == average_precision(curve)
     assert logit_to_code(0.0) in curve.codes

@@ -80,5 +80,13 @@ def test_quantiles_invert_the_tail(level: float, n_seeds: int, n_groups: int, v_
     assert float(two_way_sf(x, v_seed, v_group, n_seeds, n_groups)) == pytest.approx(level, rel=0.03)
 
 
+@pytest.mark.parametrize("level", [0.3, 0.05, 0.001])
+@pytest.mark.parametrize(("n_seeds", "n_groups"), [(2, 9), (4, 3)])
+def test_a_quantile_of_one_part_alone_is_that_of_its_t(level: float, n_seeds: int, n_groups: int) -> None:
+    seeds, groups = two_way_isf(level, 0.04, 0.0, n_seeds, n_groups), two_way_isf(level, 0.0, 0.04, n_seeds, n_groups)
+    assert seeds == pytest.approx(0.2 * stats.t.isf(level, n_seeds - 1), rel=1e-9)
+    assert groups == pytest.approx(0.2 * stats.t.isf(level, n_groups - 1), rel=1e-9)
+
+
 def test_a_quantile_of_nothing_is_zero() -> None:
     assert two_way_isf(0.05, 0.0, 0.0, 3, 30) == 0.0
