@@ -43,6 +43,14 @@ def test_natural_point_counts_zero_as_positive() -> None:
     assert (point.threshold, point.probability) == (0.0, 0.5)
 
 
+def test_a_threshold_as_a_probability() -> None:
+    for probability in (0.001, 0.25, 0.75, 0.999):
+        threshold = float(np.log(probability / (1 - probability)))
+        point = OperatingPoint("x", threshold, 1, 2, 3, 4)
+        assert point.probability == pytest.approx(probability, rel=1e-12)
+    assert np.isnan(OperatingPoint("x", np.nan, 0, 0, 3, 4).probability)
+
+
 def test_tuned_point_is_the_best_threshold_of_validation() -> None:
     val, logits, labels = _histograms()
     for beta in (0.5, 1.0, 2.0):
@@ -124,6 +132,20 @@ def test_means_over_images_leave_out_what_is_undefined_and_count_it() -> None:
     means = image_means(ImageCounts(from_pixels(["a"], list("xyz"), list("xyz"), logits, labels)), [NATURAL_CODE])
     assert (means.precision[0], means.recall[0], means.f_beta[0]) == (1.0, 0.5, 0.5)
     assert means.undefined.tolist() == [[2, 1, 1]]
+
+
+def test_means_over_images_by_hand() -> None:
+    # x: 2 hits, 1 false, 1 missed. y: 1 false alone. z: 1 hit, 3 false.
+    logits = np.array([[[1.0, 1.0, 1.0, -1.0]], [[1.0, -1.0, -1.0, -1.0]], [[1.0, 1.0, 1.0, 1.0]]])
+    labels = np.array([[[True, True, False, True]], [[False] * 4], [[True, False, False, False]]])
+    counts = ImageCounts(from_pixels(["a"], list("xyz"), list("xyz"), logits, labels))
+    means = image_means(counts, [NATURAL_CODE])
+    assert means.precision[0] == pytest.approx((2 / 3 + 0 + 1 / 4) / 3)
+    assert means.recall[0] == pytest.approx((2 / 3 + 1) / 2)
+    assert means.f_beta[0] == pytest.approx((4 / 6 + 0 + 2 / 5) / 3)
+    assert means.undefined.tolist() == [[0, 1, 0]]
+    # F2 = 5 TP / (5 TP + 4 FN + FP).
+    assert image_means(counts, [NATURAL_CODE], beta=2.0).f_beta[0] == pytest.approx((10 / 15 + 0 + 5 / 8) / 3)
 
 
 def test_an_empty_test_set_is_nan() -> None:
