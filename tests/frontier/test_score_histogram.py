@@ -120,6 +120,12 @@ def test_empty_rows_and_no_image() -> None:
     assert from_rows(["a"], [], [], []).n_images == 0
 
 
+def test_counts_that_are_kept_cannot_be_written_to() -> None:
+    for counts in _histograms().pixel_counts():
+        with pytest.raises(ValueError, match="read-only"):
+            counts[0, 0] = 1
+
+
 def test_groups_are_ascending() -> None:
     histograms = from_rows(["a"], ["x", "y", "z"], ["b", "a", "b"], [_empty()] * 3)
     names, group_of = histograms.groups()
