@@ -73,3 +73,11 @@ BAD_INPUT = {
 def test_bad_input_is_named(loss: nn.Module, arguments: tuple, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         loss(*arguments)
+
+
+@pytest.mark.parametrize("loss", LOSSES[:-1], ids=lambda loss: type(loss).__name__)
+def test_valid_without_an_axis_is_read_where_it_can_mean_one_thing(loss: nn.Module) -> None:
+    """One image of one mask: per image and per mask are the same."""
+    logits, target = torch.linspace(-2, 2, 35).reshape(1, 1, 5, 7), TARGET[:1, :1]
+    valid = torch.arange(35).reshape(1, 1, 5, 7) % 3 > 0
+    assert torch.equal(loss(logits, target, valid[0]), loss(logits, target, valid))
