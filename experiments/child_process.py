@@ -15,24 +15,25 @@ _PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 _SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def end_with_parent(parent: int | None = None) -> None:
-    """End this process as soon as its parent has ended, however that ended; call it in the child.
+def end_with_parent() -> None:
+    """End this process as soon as its parent has ended, however that ended; called in the child.
 
-    It ends as by SIGKILL, and with it the children that it has told the same. Nothing is lost: a run goes on from its
-    last checkpoint. Where no parent is known, as in a user's own script, nothing happens.
-
-    Args:
-        parent: Its process id; None for the process that `multiprocessing` knows as the parent.
+    It ends as by SIGKILL, and with it the children that have called this too. Nothing is lost: a run goes on from its
+    last checkpoint. A process that `multiprocessing` has not made, such as a user's script, is left alone.
     """
-    if parent is None:
-        known = multiprocessing.parent_process()
-        if known is None or known.pid is None:
-            return
-        parent = known.pid
-    if hasattr(os, "fork"):  # elsewhere an orphan keeps its parent's id
+    parent = _parent()
+    if parent is not None and hasattr(os, "fork"):  # elsewhere an orphan keeps its parent's id
         _arrange_end(parent, os.getpid())
         if os.getppid() != parent:  # it had ended before
             os._exit(128 + signal.SIGKILL)
+
+
+def _parent() -> int | None:
+    """Return the process that made this one by `multiprocessing`; None where none did."""
+    if (known := multiprocessing.parent_process()) is not None:
+        return known.pid
+    is_being_made = getattr(multiprocessing.current_process(), "_inheriting", False)  # and reads the main file first
+    return os.getppid() if is_being_made else None
 
 
 @cache

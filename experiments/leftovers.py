@@ -14,23 +14,22 @@ ABANDONED = 600.0
 _ANY_NAME = "[a-z0-9_]" * 8  # what `tempfile.mkstemp` puts in
 
 
-def remove_leftovers(folder: Path, names: Iterable[str], seconds: float = 0.0) -> None:
+def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
     """Remove the temporary files of `run_store.write_atomically` in a folder; one that cannot be removed stays.
 
     Args:
-        folder: Where they lie.
+        folder: Where they lie; this process must be the only one that writes there, as its lock says.
         names: Of the files that were to be written; a pattern such as `*.csv` is one.
-        seconds: Age of a file, by its last change, below which another process may still write it: 0 for a folder
-            that only this process writes to.
     """
     places = glob.escape(str(folder))
     for name in names:
         for path in glob.glob(f"{places}/.{name}.{_ANY_NAME}"):
-            remove_if_older(Path(path), seconds)
+            with suppress(OSError):
+                Path(path).unlink()
 
 
-def remove_if_older(path: Path, seconds: float) -> None:
-    """Remove a file that was not changed for so long."""
+def remove_if_abandoned(path: Path) -> None:
+    """Remove a temporary file in a folder that other processes write to, once it was not changed for so long."""
     with suppress(OSError):
-        if time.time() - path.stat().st_mtime >= seconds:
+        if time.time() - path.stat().st_mtime >= ABANDONED:
             path.unlink()

@@ -13,7 +13,6 @@ Choose a part with GROUP=OPTION, change a key with KEY=VALUE, sweep over a key w
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -51,7 +50,7 @@ def train(cfg: DictConfig) -> str:
 def _train(cfg: DictConfig) -> str:
     # Imported here: --help and --cfg should not wait for torch.
     from experiments.config import to_plain
-    from experiments.progress import clear_progress, make_bar, progress_writer
+    from experiments.progress import make_bar, progress_writer
     from experiments.rerun import rerun_command
     from experiments.run_lock import HeldError
     from experiments.run_store import FINISHED
@@ -76,11 +75,9 @@ def _train(cfg: DictConfig) -> str:
     command = rerun_command(hydra_cfg, cfg)
     if not alone:
         try:
-            status = execute(cfg, folder, folder.parent.name, loaded, progress_writer(folder), command)
+            return execute(cfg, folder, folder.parent.name, loaded, progress_writer(folder), command)
         except HeldError:
             return BUSY
-        clear_progress(folder)
-        return status
 
     print_data(loaded)
     if warning := duration_warning([projected_seconds(cfg, loaded)]):
@@ -100,8 +97,7 @@ def main() -> None:
     run_command(train, __doc__ or "", check=Check("config", training_problems, trains=True))
 
 
-if __name__ == "__mp_main__":  # a launcher's process reads this file first, and may wait for a run that never comes
-    end_with_parent(os.getppid())
+end_with_parent()  # a launcher's process reads this file before it waits for a run, which may never come
 
 if __name__ == "__main__":
     # Through the package, so that a launcher's processes can import the task by its name.

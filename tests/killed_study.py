@@ -79,9 +79,10 @@ class Moments:
 
         from experiments import progress
         from experiments.report import figures, study_report
+        from experiments.training import run
 
         fdopen, replace, flock = os.fdopen, os.replace, fcntl.flock
-        writer, clear, draw = progress.progress_writer, progress.clear_progress, FigureCanvasAgg.print_png
+        writer, execute, draw = progress.progress_writer, run.execute, FigureCanvasAgg.print_png
 
         def opened(*arguments, **options):
             file = fdopen(*arguments, **options)
@@ -106,9 +107,10 @@ class Moments:
 
             return update
 
-        def cleared(folder):
+        def executed(*arguments):
+            status = execute(*arguments)
             self.pass_by("between runs")
-            clear(folder)
+            return status
 
         def drawn(*arguments, **options):
             self.pass_by("figure")
@@ -121,7 +123,7 @@ class Moments:
             return [function(item) for item in items]
 
         os.fdopen, os.replace, fcntl.flock = opened, renamed, locked
-        progress.progress_writer, progress.clear_progress, FigureCanvasAgg.print_png = written, cleared, drawn
+        progress.progress_writer, run.execute, FigureCanvasAgg.print_png = written, executed, drawn
         figures.in_parallel = in_this_process  # events in other processes are not counted
         study_report.draw_all = few_drawn
 
@@ -156,6 +158,7 @@ def start(folder: Path, overrides: list[str], kill_at: tuple[str, int] | None, c
         moments.kill_at = kill_at
         from experiments.train import main
 
+        sys.modules["__main__"] = sys.modules["experiments.train"]  # joblib's processes read it, as after python -m
         try:
             main()
             code = 0

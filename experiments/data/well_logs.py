@@ -27,7 +27,7 @@ from experiments.data.sample import Sample, SampleFacts, sample_bytes, sample_fa
 from experiments.data.sample_cache import DEFAULT_BUDGET, CachedSequence, MemoryBudget
 from experiments.data.split import NO_POSITIVES, SegmentationData, Split, make_split, missing_positives
 from experiments.data.value_checks import path_errors, thread_errors, whole_errors
-from experiments.leftovers import ABANDONED, remove_if_older
+from experiments.leftovers import remove_if_abandoned
 
 GENERATOR_VERSION = 3  # counts changes of the drawing code that change a pixel: cached logs of older code are left
 
@@ -120,7 +120,7 @@ def make_well_logs(
     folder = None if cache_dir is None else Path(cache_dir) / generator_fingerprint(seed, style)[:16]
     if folder is not None:
         for path in folder.glob(".*.tmp"):
-            remove_if_older(path, ABANDONED)
+            remove_if_abandoned(path)
     budget = MemoryBudget(memory)
     with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         train, val, test = (_make_split(name, counts[name], seed, style, folder, budget, pool) for name in _SPLITS)

@@ -27,6 +27,7 @@ from experiments.frontier.operating_point import tuned_thresholds
 from experiments.frontier.presence import Presence
 from experiments.frontier.run_metrics import metrics_table
 from experiments.leftovers import remove_leftovers
+from experiments.progress import clear_progress
 from experiments.random_numbers import seed_generators
 from experiments.run_damage import set_aside
 from experiments.run_lock import held
@@ -180,6 +181,7 @@ def _execute(
         reason = f"{str(stop) or 'Ctrl-C'}: the same command goes on from the last checkpoint"
         store.write_json(folder / store.RUN_FILE, {**info, "status": "stopped", "reason": reason})
         raise
+    clear_progress(folder)  # before `run.json` ends the run: nothing looks at an ended one again
     if info["status"] in store.FINISHED:
         info["artifacts"] = store.note_artifacts(folder)
         gone = {store.CONFIG_FILE, store.HISTORY_FILE} - set(info["artifacts"])
@@ -239,8 +241,9 @@ def _fit_and_score(
             # Scoring calls the model itself: its images are of any size, and each size would be compiled anew.
             forward=compiled_twin(state.model) if trainer.compile else None,
         )
-        if finite:
-            save_state(checkpoint, state, fingerprint)  # a stop while scoring costs no update
+        finite = finite and all(bool(torch.isfinite(value).all()) for value in state.model.parameters())
+        if finite:  # before a signal is heeded: scoring that is stopped is done again without training
+            save_weights(checkpoint, state, fingerprint)
     store.write_table(folder / store.HISTORY_FILE, pd.DataFrame(state.history))
     found: dict[str, Any] = {
         "updates": state.update,
@@ -263,12 +266,10 @@ def _fit_and_score(
             "foreground_before": foreground_seen(state.history, data.masks, until=switch),
             "foreground_after": foreground_seen(state.history, data.masks, after=switch),
         }
-    finite = finite and all(bool(torch.isfinite(value).all()) for value in state.model.parameters())
     if not finite:
         reason = f"the loss or the weights were not finite by update {state.update}"
         return {**found, "status": "diverged", "reason": reason}
 
-    save_weights(checkpoint, state, fingerprint)  # first: scoring that is stopped is done again without training
     scoring = time.perf_counter()
     windows = {
         "side": trainer.eval_tile,

@@ -19,7 +19,7 @@ from experiments import stop_signals
 from experiments.config import ConfigError, to_plain
 from experiments.data.batches import pixel_statistics
 from experiments.data.sampling import Tile
-from experiments.leftovers import ABANDONED, remove_leftovers
+from experiments.leftovers import remove_if_abandoned
 from experiments.random_numbers import generator_states, seed_generators, set_generator_states
 from experiments.training.own_state import own_state, set_own_state
 from experiments.training.preflight import LoadedData, check
@@ -346,8 +346,9 @@ def test_a_file_that_may_still_be_written_stays(tmp_path):
     fresh, old = tmp_path / ".metrics.csv.abcdefgh", tmp_path / ".verdicts.csv.abcdefgh"
     for path in (fresh, old):
         path.write_text("half")
+        remove_if_abandoned(path)
     os.utime(old, (0, 0))
-    remove_leftovers(tmp_path, ["*.csv"], ABANDONED)
+    remove_if_abandoned(old)
     assert fresh.exists()
     assert not old.exists()
 
