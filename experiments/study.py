@@ -13,6 +13,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from experiments import stop_signals
+from experiments.checks.folders import place_problems
 from experiments.checks.plan import Plan, build_parts, plan_run, plan_study, source_problems
 from experiments.checks.problems import raise_if_any
 from experiments.command_line import stop_on_error
@@ -64,7 +65,8 @@ class StudyCallback(Callback):
                 from experiments.training.preflight import check
                 from experiments.training.run import is_finished
 
-                is_finished(job.folder, to_plain(job.cfg), check(job.cfg))
+                if not is_finished(job.folder, to_plain(job.cfg), check(job.cfg)):
+                    raise_if_any(place_problems("study_dir", job.folder))
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of the study before the first one trains."""
@@ -97,6 +99,7 @@ class StudyCallback(Callback):
                     checked[job.arm], seconds[job.arm] = found, projected_seconds(job.cfg, found)
                 loaded = checked[job.arm]
                 if loaded is not None and not is_finished(job.folder, to_plain(job.cfg), loaded):
+                    problems |= dict.fromkeys(place_problems("study_dir", job.folder))
                     to_do[job.folder] = job.cfg.trainer.max_steps
                     _running.to_do[job.folder] = job.overrides
             except ConfigError as error:
@@ -104,6 +107,8 @@ class StudyCallback(Callback):
         for loaded in list(dict.fromkeys(checked.values())):
             if loaded is not None:
                 problems |= dict.fromkeys(point_problems(config.report, loaded.data.masks))
+        for folder in ("report", "report/figures"):  # written at the end of every study
+            problems |= dict.fromkeys(place_problems("study_dir", Path(config.study_dir) / folder))
         raise_if_any(list(problems))
         for loaded in list(dict.fromkeys(checked.values())):
             if loaded is not None:

@@ -48,18 +48,32 @@ def folder_problems(key: str, folder: str, *, apart_from: str | None = None, bel
         around = Path(apart_from).resolve()
         if whole == around or around in whole.parents:
             return [f"{key}: expected a folder outside the data ({apart_from}), got {folder}"]
-    return _unwritable(key, folder, whole)
+    return place_problems(key, whole, name=folder)
 
 
-def _unwritable(key: str, folder: str, whole: Path) -> list[str]:
-    nearest = whole
+def place_problems(key: str, folder: Path, *, writes: bool = True, name: str | None = None) -> list[str]:
+    """Say why a folder cannot be used where it lies, whether or not it is there yet; nothing is written to find out.
+
+    Args:
+        key: The key that names it, for the message.
+        folder: The folder, such as one of a run within a study.
+        writes: Whether something will be written there; else it is read only.
+        name: What the message calls the folder; None for the path of what is in the way.
+
+    Returns:
+        At most one sentence: what was expected and what came.
+    """
+    nearest = folder
     while not os.path.lexists(nearest):
         nearest = nearest.parent
+    name = str(nearest) if name is None else name
+    place = "it" if name == str(nearest) or nearest == folder else str(nearest)
     if not nearest.is_dir():
-        is_it = "it is a file" if nearest == whole else f"{nearest} is a file"
-        return [f"{key}: expected a folder, got {folder}: {is_it}"]
-    if not os.access(nearest, os.W_OK | os.X_OK) or _is_kernels(nearest):
-        return [f"{key}: expected a folder that can be written, got {folder}: no permission to write in {nearest}"]
+        return [f"{key}: expected a folder, got {name}: {place} is a file"]
+    if not os.access(nearest, os.R_OK | os.X_OK):
+        return [f"{key}: expected a folder that can be read, got {name}: no permission to read {place}"]
+    if writes and (not os.access(nearest, os.W_OK) or _is_kernels(nearest.absolute())):
+        return [f"{key}: expected a folder that can be written, got {name}: no permission to write in {place}"]
     return []
 
 

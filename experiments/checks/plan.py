@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.checks.composing import COMPOSING_ERRORS, compose_problem
-from experiments.checks.folders import folder_problems
+from experiments.checks.folders import folder_problems, place_problems
 from experiments.checks.overrides import is_below, key_of
 from experiments.checks.sweeps import equal_arms, launcher_problems, parse_sweep, study_key_problems, sweep_problems
 from experiments.checks.targets import target_problems
@@ -101,6 +101,7 @@ def plan_run(config: DictConfig) -> Plan:
     _check_targets(plan)
     if not plan.problems:
         folder = Path(config.hydra.run.dir)
+        plan.add(place_problems("study_dir", folder, writes=False))  # a run that is finished needs no more
         plan.jobs.append(Job(folder, folder.parent.name, job, overrides))
     return plan
 
@@ -224,6 +225,7 @@ def _add_jobs(plan: Plan, config: DictConfig, grid: Sequence[list[str]], loader:
             continue
         if str(folder) in contents:
             plan.add([f"{folder}: two runs of the sweep would share this folder; give their values other names"])
+        plan.add(place_problems("study_dir", folder, writes=False))
         content = json.dumps(_as_floats({key: value for key, value in plain.items() if key != "study"}), default=str)
         contents[str(folder)] = (hashlib.sha256(content.encode()).hexdigest(), folder.parent.name)
         plan.jobs.append(Job(folder, folder.parent.name, cfg, overrides))
