@@ -21,19 +21,11 @@ def end_with_parent() -> None:
     It ends as by SIGKILL, and with it the children that have called this too. Nothing is lost: a run goes on from its
     last checkpoint. A process that `multiprocessing` has not made, such as a user's script, is left alone.
     """
-    parent = _parent()
-    if parent is not None and hasattr(os, "fork"):  # elsewhere an orphan keeps its parent's id
-        _arrange_end(parent, os.getpid())
-        if os.getppid() != parent:  # it had ended before
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid and hasattr(os, "fork"):  # elsewhere an orphan keeps its parent's id
+        _arrange_end(parent.pid, os.getpid())
+        if os.getppid() != parent.pid:  # it had ended before
             os._exit(128 + signal.SIGKILL)
-
-
-def _parent() -> int | None:
-    """Return the process that made this one by `multiprocessing`; None where none did."""
-    if (known := multiprocessing.parent_process()) is not None:
-        return known.pid
-    is_being_made = getattr(multiprocessing.current_process(), "_inheriting", False)  # and reads the main file first
-    return os.getppid() if is_being_made else None
 
 
 @cache

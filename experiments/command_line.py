@@ -48,9 +48,13 @@ def exit_on_bad_input() -> Iterator[None]:
     except OSError as error:  # a full disk, a folder that cannot be written to or is gone
         if os.environ.get(_TRACEBACK_WANTED):
             traceback.print_exc()
-        text = f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)
-        print(f"error: {text}", file=sys.stderr)
+        print(f"error: {storage_text(error)}", file=sys.stderr)
         raise SystemExit(1) from None
+
+
+def storage_text(error: OSError) -> str:
+    """Say which file could not be read or written, and why."""
+    return f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 A signal raises `Terminated` wherever the command is, but for two places. While a run trains it is noted, and the loop
 ends after the update that is under way. While a launcher's processes train it is passed on to them: each ends its own
-run, and this process leaves when all have.
+run, and this process leaves when all have. One of them that waits for a run notes it: if it ended, the launcher would
+kill the others.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class _Process:
     is_command: bool = False
     holds_back: bool = False  # an update is under way
     launches: bool = False  # a launcher's processes train
+    waits: bool = False  # one of a launcher's processes, without a run
     received: int | None = None
 
 
@@ -85,6 +87,30 @@ def handle_signals() -> dict[int, signal.Handlers | None]:
     return before
 
 
+def wait_for_run() -> None:
+    """Note signals from now on, and end with the command: for a launcher's process that has no run yet."""
+    end_with_parent()
+    handle_signals()
+    _process.waits = True
+
+
+@contextmanager
+def run_signals() -> Iterator[None]:
+    """Heed signals within, around one run, in a command or in a process of a launcher.
+
+    Raises:
+        Terminated: At once where one was noted before.
+    """
+    end_with_parent()
+    handle_signals()
+    waits, _process.waits = _process.waits, False
+    try:
+        raise_if_received()
+        yield
+    finally:
+        _process.waits = waits
+
+
 def _note(number: int, frame: FrameType | None) -> None:
     again = number == signal.SIGINT and _process.received == signal.SIGINT
     _process.received = number
@@ -94,7 +120,7 @@ def _note(number: int, frame: FrameType | None) -> None:
     for process in others:
         with suppress(OSError):
             os.kill(process, signal.SIGTERM)
-    if not others and not _process.holds_back:
+    if not others and not _process.holds_back and not _process.waits:
         raise Terminated(number)
     if number == signal.SIGINT and _process.is_command:
         with suppress(OSError):  # not print: a signal may come while something is printed

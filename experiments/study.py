@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,7 @@ class StudyCallback(Callback):
             raise SystemExit(0)
         _running.is_ended = _ended_since_now(to_do)
         _running.progress = StudyProgress(to_do, _running.is_ended)
+        _prepare_joblib()
         stop_signals.launching(True)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
@@ -130,11 +132,12 @@ class StudyCallback(Callback):
         stop_signals.launching(False)
         stop_signals.raise_if_received()  # the launcher's processes have ended their runs: leave
         with stop_on_error():
-            if _running.to_do:
-                launch = launch_again(config, GlobalHydra.instance().config_loader())
-                finish_runs(_running.to_do, _running.is_ended, launch)
-        if _running.progress is not None:
-            _running.progress.close()
+            try:
+                if _running.to_do:
+                    launch = launch_again(config, GlobalHydra.instance().config_loader())
+                    finish_runs(_running.to_do, _running.is_ended, launch)
+            finally:
+                close_progress()
         from experiments.report.study_report import report_study
 
         failures = _failures(_running.folders)
@@ -146,6 +149,20 @@ class StudyCallback(Callback):
             if failures:
                 print("\n".join(failures), file=sys.stderr)
                 raise SystemExit(1)
+
+
+def close_progress() -> None:
+    """Close the study's progress bar, if there is one: before a message, which gets a line of its own."""
+    progress, _running.progress = _running.progress, None
+    if progress is not None:
+        progress.close()
+
+
+def _prepare_joblib() -> None:
+    """Let joblib's processes know from their start what to do when this one is stopped or killed."""
+    from joblib.parallel import LokyBackend, register_parallel_backend
+
+    register_parallel_backend("loky", partial(LokyBackend, initializer=stop_signals.wait_for_run))
 
 
 def _failures(folders: Sequence[Path]) -> list[str]:

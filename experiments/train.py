@@ -25,26 +25,29 @@ from omegaconf import DictConfig
 import experiments.config  # noqa: F401  (schemas and resolver, also in the processes of a launcher)
 from experiments.checks.flags import Check
 from experiments.checks.plan import training_problems
-from experiments.child_process import end_with_parent
-from experiments.command_line import exit_on_bad_input, run_command
+from experiments.command_line import exit_on_bad_input, run_command, storage_text
 
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="config")
 def train(cfg: DictConfig) -> str:
     """Train and score one run; return its status, or that it was done before or is trained by another process."""
     from experiments import stop_signals
+    from experiments.study import close_progress
 
-    end_with_parent()
-    stop_signals.handle_signals()
     try:
-        stop_signals.raise_if_received()
         # Hydra would print the overrides first, and go on with the next run of a study, whose files fail likewise.
-        with exit_on_bad_input() if stop_signals.is_command() else nullcontext():
-            return _train(cfg)
+        with stop_signals.run_signals(), exit_on_bad_input() if stop_signals.is_command() else nullcontext():
+            try:
+                return _train(cfg)
+            except BaseException:
+                close_progress()
+                raise
     except stop_signals.Terminated:
         if stop_signals.is_command():
             raise
         return "stopped"  # an error would make the launcher kill its other processes before they end their runs
+    except OSError as error:  # such as a full disk, in a launcher's process: the other runs would not get further
+        raise SystemExit(f"error: {storage_text(error)}") from None  # no Exception, which Hydra keeps for the end
 
 
 def _train(cfg: DictConfig) -> str:
@@ -94,10 +97,13 @@ def _train(cfg: DictConfig) -> str:
 
 def main() -> None:
     """Run the command; see `python -m experiments.train --help`."""
-    run_command(train, __doc__ or "", check=Check("config", training_problems, trains=True))
+    from experiments.study import close_progress
 
+    try:
+        run_command(train, __doc__ or "", check=Check("config", training_problems, trains=True))
+    finally:
+        close_progress()
 
-end_with_parent()  # a launcher's process reads this file before it waits for a run, which may never come
 
 if __name__ == "__main__":
     # Through the package, so that a launcher's processes can import the task by its name.

@@ -2,11 +2,13 @@
 
     python tests/killed_study.py --kills 25 --workers 0
     python tests/killed_study.py --kills 25 --workers 2
+    python tests/killed_study.py --kills 25 --workers 0,2          with 0 and 2 in turn
     python tests/killed_study.py --kills 25 --joblib
 
 Moments are events: an update, a file opened, before and after its renaming, a lock, between two runs, a figure. Under
 joblib, whose processes this one does not see, they are times, and every second kill takes the whole process group.
-Every process is a fork of this one, in which everything is imported. To save time only two of the figures are drawn.
+Every process is a fork of this one, in which everything is imported. To save time only two of the figures are drawn,
+coarsely, and the losses are not checked again at every start.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # before this folder, whose `losses` are tests
@@ -38,7 +41,6 @@ import torch
 
 STUDY = (
     "study=losses",
-    "loss=bce,dice",
     "study_dir=study",
     "data.train_logs=3",
     "data.val_logs=2",
@@ -78,8 +80,8 @@ class Moments:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         from experiments import progress
-        from experiments.report import figures, study_report
-        from experiments.training import run
+        from experiments.report import figures, study_report, style
+        from experiments.training import preflight, run
 
         fdopen, replace, flock = os.fdopen, os.replace, fcntl.flock
         writer, execute, draw = progress.progress_writer, run.execute, FigureCanvasAgg.print_png
@@ -126,6 +128,8 @@ class Moments:
         progress.progress_writer, run.execute, FigureCanvasAgg.print_png = written, executed, drawn
         figures.in_parallel = in_this_process  # events in other processes are not counted
         study_report.draw_all = few_drawn
+        style.RC["figure.dpi"] = 40
+        preflight.check_criterion = lambda *arguments, **options: []
 
 
 moments = Moments()
@@ -158,7 +162,6 @@ def start(folder: Path, overrides: list[str], kill_at: tuple[str, int] | None, c
         moments.kill_at = kill_at
         from experiments.train import main
 
-        sys.modules["__main__"] = sys.modules["experiments.train"]  # joblib's processes read it, as after python -m
         try:
             main()
             code = 0
@@ -200,9 +203,11 @@ def is_artifact(path: Path) -> bool:
 def without_times(path: Path):
     if path.name == "run.json":
         info = json.loads(path.read_text())
-        for key in (*TIMES, "artifacts", "versions"):
+        for key in (*TIMES, "artifacts", "versions", "command"):
             info.pop(key, None)
         return info
+    if path.name == "config.yaml":
+        return [line for line in path.read_text().splitlines() if not line.startswith("  workers: ")]
     if path.name in ("history.csv", "training.csv"):
         return pd.read_csv(path).drop(columns="seconds").to_csv()
     if path.name == "checkpoint.pt":
@@ -215,12 +220,20 @@ def without_times(path: Path):
     return path.read_bytes()
 
 
-def disturb(top: Path, kills: int, overrides: list[str], by_time: bool, seed: int) -> int:
-    """Kill and compare; return how many studies differ or could not be ended."""
+def disturb(top: Path, kills: int, ways: Sequence[list[str]], by_time: bool, seed: int) -> int:
+    """Kill and compare; return how many studies differ or could not be ended.
+
+    Args:
+        top: Where the studies go.
+        kills: In all.
+        ways: Overrides of the first start of a study, the second, and so on in turn.
+        by_time: Whether moments are times, not events.
+        seed: Of the moments.
+    """
     draw = random.Random(seed)
     counts = top / "counts.json"
     began = time.monotonic()
-    code = end(start(top / "whole", overrides, None, counts))
+    code = end(start(top / "whole", ways[0], None, counts))
     duration = time.monotonic() - began
     if code:
         print(f"the undisturbed study ended with {code}:\n{(top / 'whole' / 'log').read_text()[-3000:]}")
@@ -233,8 +246,9 @@ def disturb(top: Path, kills: int, overrides: list[str], by_time: bool, seed: in
         if done >= kills:
             break
         folder = top / f"study{number}"
-        history = []
+        history: list[str] = []
         for _ in range(min(CHAIN, kills - done)):
+            overrides = ways[len(history) % len(ways)]
             if by_time:
                 pid = start(folder, overrides, None, counts)
                 time.sleep(draw.uniform(0.1, 1.0) * duration)
@@ -252,7 +266,7 @@ def disturb(top: Path, kills: int, overrides: list[str], by_time: bool, seed: in
             killed[history[-1].rstrip(" 0123456789")] += 1
             done += 1
         if code == -signal.SIGKILL:
-            code = end(start(folder, overrides, None, counts))
+            code = end(start(folder, ways[len(history) % len(ways)], None, counts))
         problems = [f"exit code {code}"] if code else differences(top / "whole" / "study", folder / "study")
         if problems:
             bad += 1
@@ -268,18 +282,20 @@ def disturb(top: Path, kills: int, overrides: list[str], by_time: bool, seed: in
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=25)
-    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--workers", default="0", help="of each start of a study in turn")
     parser.add_argument("--joblib", action="store_true")
+    parser.add_argument("--losses", default="bce,dice", help="of the study; fewer are faster")
     parser.add_argument("--seeds", default="0,1", help="of the study; fewer are faster")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     chosen = parser.parse_args()
-    overrides = [f"seed={chosen.seeds}", f"trainer.workers={chosen.workers}"]
+    overrides = [f"loss={chosen.losses}", f"seed={chosen.seeds}"]
     if chosen.joblib:
         overrides += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    ways = [[*overrides, f"trainer.workers={workers}"] for workers in chosen.workers.split(",")]
     import_everything()
     moments.watch()
     with tempfile.TemporaryDirectory(prefix="killed-study-") as top:
-        raise SystemExit(int(disturb(Path(top), chosen.kills, overrides, chosen.joblib, chosen.seed) > 0))
+        raise SystemExit(int(disturb(Path(top), chosen.kills, ways, chosen.joblib, chosen.seed) > 0))
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ def test_a_file_that_does_not_fit_ends_the_study(command, disk, tmp_path, monkey
     assert f"loss=bce/seed=0/{name} could not be written: File too large. Nothing on disk was lost." in err
     assert "Error executing job" not in err
     assert "Traceback" not in err
+    assert err.rindex("so far, ") < err.index("error: "), "the bar is closed before the message"
     study = tmp_path / "study" / "loss=bce"
     assert not (study / "seed=1").exists(), "the next run would not get further"
     assert not list(study.rglob(f".{name}.*")), "no temporary file is left"

@@ -80,7 +80,6 @@ def start(folder, *overrides):
         study_report.draw_all = lambda *arguments, only, **options: draw(*arguments, only=("frontier",), **options)
         study_report.write_page = lambda *arguments, **options: None
         preflight.check_criterion = lambda *arguments, **options: []
-        sys.modules["__main__"] = sys.modules["experiments.train"]  # joblib's processes read it, as after python -m
         sys.argv = ["experiments.train", *STUDY, *overrides]
         train_main()
         code = 0

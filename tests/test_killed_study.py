@@ -23,7 +23,9 @@ def killed_study():
 
 
 def test_a_study_killed_in_training_and_while_a_figure_is_drawn_ends_alike():
-    command = [sys.executable, SCRIPT, "--kills", "2", "--seeds", "0", "--seed", "559"]
+    """Begun without a loader's workers, continued with two, and ended without."""
+    study = ["--losses", "bce", "--seeds", "0", "--workers", "0,2"]
+    command = [sys.executable, SCRIPT, "--kills", "2", "--seed", "239", *study]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout == "2 kills {'update': 1, 'figure': 1}: 1 studies end alike, 0 do not\n"
@@ -63,5 +65,5 @@ def test_a_study_that_ends_otherwise_is_counted(killed_study, tmp_path, monkeypa
 
     monkeypatch.setattr(killed_study, "start", start)
     monkeypatch.setattr(killed_study, "end", lambda pid: codes.pop(0))
-    assert killed_study.disturb(tmp_path, 1, [], False, seed=0) == bad
+    assert killed_study.disturb(tmp_path, 1, [[]], False, seed=0) == bad
     assert codes == []
