@@ -75,6 +75,17 @@ def test_a_file_that_does_not_fit_ends_the_study(command, disk, tmp_path, monkey
         assert json.loads((study / f"seed={seed}" / "run.json").read_text())["status"] == "complete"
 
 
+def test_in_a_launchers_process_it_leaves_with_the_message_that_ends_the_launcher(command, disk, tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.training.preflight.check_criterion", lambda *a, **k: [])
+    monkeypatch.setattr("experiments.stop_signals.is_command", lambda: False)  # Hydra's own launcher runs it here
+    disk("run.json")
+    code, _, err = command(train_main, *STUDY, *SMALL)
+    name = tmp_path / "study" / "loss=bce" / "seed=0" / "run.json"
+    assert code == f"error: {name} could not be written: File too large. Nothing on disk was lost."
+    assert "error" not in err, "the launcher prints it, once"
+    assert not (tmp_path / "study" / "loss=bce" / "seed=1").exists()
+
+
 def test_a_report_that_does_not_fit_leaves_the_one_before(command, disk, tmp_path, monkeypatch):
     monkeypatch.setattr("experiments.report.study_report.draw_all", lambda *a, **k: [Path("frontier.png")])
     monkeypatch.setattr("experiments.report.study_report.write_page", lambda *a, **k: None)

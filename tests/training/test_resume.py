@@ -257,6 +257,20 @@ def test_a_worker_leaves_signals_to_its_parent():
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 143
 
 
+def test_a_launchers_process_without_a_run_notes_a_signal_and_heeds_it_in_the_next_run():
+    child = os.fork()
+    if not child:
+        stop_signals.wait_for_run()
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            with stop_signals.run_signals():
+                os._exit(1)
+        except stop_signals.Terminated:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def test_generators_go_on_where_they_were(tmp_path):
     seed_generators(2**40 + 7)
     random.gauss(0, 1), np.random.standard_normal()
