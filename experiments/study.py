@@ -59,7 +59,9 @@ class StudyCallback(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check a single run before its folder is made."""
-        with stop_on_error():
+        from experiments.data.log_cache import removed_on
+
+        with stop_on_error(), removed_on(ConfigError):
             plan = plan_run(config)
             _check_parts(plan, config, 1)
             for job in plan.jobs:
@@ -71,7 +73,9 @@ class StudyCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every run of the study before the first one trains."""
-        with stop_on_error():
+        from experiments.data.log_cache import removed_on
+
+        with stop_on_error(), removed_on(ConfigError):
             _running.folders, _running.to_do, _running.progress = [], {}, None
             if config.study.source is not None:
                 _treat_source(config)
@@ -84,33 +88,36 @@ class StudyCallback(Callback):
         from experiments.progress import StudyProgress
         from experiments.report.published import point_problems
         from experiments.training.duration import duration_warning
-        from experiments.training.preflight import check, projected_seconds
+        from experiments.training.preflight import check_data, projected_seconds
         from experiments.training.run import is_finished
 
-        problems: dict[str, None] = {}
+        problems: list[str] = []
         to_do: dict[Path, int] = {}
         checked: dict[str, LoadedData | None] = {}
         seconds: dict[str, float] = {}
         for job in plan.jobs:
             _running.folders.append(job.folder)
+            cfg = job.cfg
+            if job.arm not in checked:
+                loaded, found = check_data(cfg)
+                problems += found
+                checked[job.arm] = None if found else loaded
+                if loaded is not None and not found:
+                    seconds[job.arm] = projected_seconds(cfg, loaded)
+            loaded = checked[job.arm]
             try:
-                if job.arm not in checked:
-                    checked[job.arm] = None
-                    found = check(job.cfg)
-                    checked[job.arm], seconds[job.arm] = found, projected_seconds(job.cfg, found)
-                loaded = checked[job.arm]
-                if loaded is not None and not is_finished(job.folder, to_plain(job.cfg), loaded):
-                    problems |= dict.fromkeys(place_problems("study_dir", job.folder))
-                    to_do[job.folder] = job.cfg.trainer.max_steps
+                if loaded is not None and not is_finished(job.folder, to_plain(cfg), loaded):
+                    problems += place_problems("study_dir", job.folder)
+                    to_do[job.folder] = cfg.trainer.max_steps
                     _running.to_do[job.folder] = job.overrides
             except ConfigError as error:
-                problems[str(error)] = None
+                problems.append(str(error))
         for loaded in list(dict.fromkeys(checked.values())):
             if loaded is not None:
-                problems |= dict.fromkeys(point_problems(config.report, loaded.data.masks))
+                problems += point_problems(config.report, loaded.data.masks)
         for folder in ("report", "report/figures"):  # written at the end of every study
-            problems |= dict.fromkeys(place_problems("study_dir", Path(config.study_dir) / folder))
-        raise_if_any(list(problems))
+            problems += place_problems("study_dir", Path(config.study_dir) / folder)
+        raise_if_any(list(dict.fromkeys(problems)))
         for loaded in list(dict.fromkeys(checked.values())):
             if loaded is not None:
                 print_data(loaded)

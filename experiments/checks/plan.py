@@ -6,8 +6,8 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -20,10 +20,12 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments.checks.composing import COMPOSING_ERRORS, compose_problem
 from experiments.checks.folders import folder_problems, place_problems
-from experiments.checks.overrides import is_below, key_of
+from experiments.checks.jobs import Job, job_composer, may_read_seed, split_seed
+from experiments.checks.masks import known_masks
+from experiments.checks.overrides import is_below, key_of, options_of
 from experiments.checks.sweeps import equal_arms, launcher_problems, parse_sweep, study_key_problems, sweep_problems
 from experiments.checks.targets import target_problems
-from experiments.checks.values import is_number, parts_named, read_values, value_problems
+from experiments.checks.values import is_number, parts_named, read_values, seed_problems, value_problems
 from experiments.config import PARTS, ConfigError, ReportSchema, RootSchema, StudySchema, to_plain
 from experiments.study_checks import (
     refuse_missing_baseline,
@@ -36,16 +38,6 @@ _FIXED = ("run.dir", "sweep.dir", "sweep.subdir", "job.chdir")
 _IDLE_ALONE = ("report", "study.source", "study.conditions", "study.nuisance")
 
 
-@dataclass(frozen=True)
-class Job:
-    """One run that a command would make: its folder, arm, configuration without Hydra's part, and overrides."""
-
-    folder: Path
-    arm: str
-    cfg: DictConfig
-    overrides: list[str]
-
-
 @dataclass
 class Plan:
     """The runs of a command.
@@ -54,7 +46,8 @@ class Plan:
         overrides: The task's overrides, the baseline added where it was missing.
         axes: The swept keys.
         jobs: Those of which nothing is known to be wrong.
-        parts: A configuration for each combination of parts; those of the jobs, and of runs whose keys are wrong.
+        parts: A configuration for each combination of parts and trainer; those of the jobs, and of runs whose keys are
+            wrong.
         problems: A sentence for every problem, in the order in which they were found.
     """
 
@@ -68,10 +61,10 @@ class Plan:
     def worth_building(self) -> bool:
         """Whether to import torch and build the parts.
 
-        A command that is refused anyway does not wait for that, unless a part was changed: an option as it was shipped
-        can be built.
+        A command that is refused anyway does not wait for that, where every part is one that was shipped, as it was
+        shipped: those can be built, and synthetic data be drawn.
         """
-        return not self.problems or any("." in key_of(o) and is_below(key_of(o), PARTS) for o in self.overrides)
+        return not self.problems or any(is_below(key_of(o), PARTS) and not _is_shipped(o) for o in self.overrides)
 
     def add(self, problems: Sequence[str]) -> None:
         """Note problems, each once."""
@@ -102,7 +95,7 @@ def plan_run(config: DictConfig) -> Plan:
     if not plan.problems:
         folder = Path(config.hydra.run.dir)
         plan.add(place_problems("study_dir", folder, writes=False))  # a run that is finished needs no more
-        plan.jobs.append(Job(folder, folder.parent.name, job, overrides))
+        plan.jobs.append(Job(folder, folder.parent.name, job, job.seed, overrides))
     return plan
 
 
@@ -134,7 +127,7 @@ def plan_study(config: DictConfig) -> Plan:
         [
             *wrong_sweep,
             *study_key_problems(config.study, plan.axes),
-            *_report_problems(config.report, _known_masks(config.data)),
+            *_report_problems(config.report, known_masks(config.data)),
         ]
     )
     with open_dict(config):
@@ -198,41 +191,73 @@ def _grid(parsed: Sequence[Any]) -> list[list[str]]:
     return BasicSweeper.split_arguments(list(parsed), None)[0]
 
 
+@dataclass(frozen=True)
+class _Examined:
+    """A run of a sweep: what it would be, its configuration with every value resolved, and what is wrong with it."""
+
+    job: Job | None
+    plain: dict[str, Any]
+    problems: list[str]
+
+    def with_seed(self, seed: int, overrides: list[str]) -> _Examined:
+        """Return the run of the same arm with another seed, where no value is made of the seed."""
+        assert self.job is not None
+        job = replace(self.job, folder=self.job.folder.with_name(f"seed={seed}"), seed=seed, overrides=overrides)
+        return _Examined(job, {**self.plain, "seed": seed}, [*self.problems, *seed_problems(seed)])
+
+
+def _examine(compose: Callable[[list[str]], DictConfig], overrides: list[str]) -> _Examined:
+    problems: list[str] = []
+    try:
+        composed = compose(overrides)
+        cfg = _without_hydra(composed)
+        problems = value_problems(cfg)
+        plain = to_plain(cfg)
+        folder = Path(composed.hydra.sweep.dir) / composed.hydra.sweep.subdir
+    except OmegaConfBaseException:  # one of the values that cannot be resolved, among the problems
+        return _Examined(None, {}, problems)
+    except COMPOSING_ERRORS as error:
+        swept = [override for override in overrides if override in str(error) or key_of(override) in str(error)]
+        return _Examined(None, {}, [compose_problem(error, swept[-1] if swept else None)])
+    return _Examined(Job(folder, folder.parent.name, cfg, cfg.seed, overrides), plain, problems)
+
+
 def _add_jobs(plan: Plan, config: DictConfig, grid: Sequence[list[str]], loader: Any) -> None:
     contents: dict[str, tuple[str, str]] = {}
     distinct: dict[str, DictConfig] = {}
-    arms: list[str] = []
+    arms: dict[str, None] = {}
+    first: dict[tuple[str, ...], _Examined] = {}  # a run of each arm, where its others differ in the seed alone
     plain: dict[str, Any] = {}
+    compose = job_composer(config, grid, loader)
     for overrides in grid:
-        try:
-            job = loader.load_sweep_config(config, overrides)
-        except COMPOSING_ERRORS as error:
-            swept = [override for override in overrides if override in str(error) or key_of(override) in str(error)]
-            plan.add([compose_problem(error, swept[-1] if swept else None)])
+        others, seed = split_seed(overrides)
+        if seed is not None and others in first:
+            run = first[others].with_seed(seed, overrides)
+        else:
+            run = _examine(compose, overrides)
+            if run.job is not None:
+                built = {part: run.plain[part] for part in (*PARTS, "trainer")}
+                distinct.setdefault(json.dumps(built, default=str), run.job.shared)
+                if not may_read_seed(OmegaConf.to_container(run.job.shared, resolve=False)):
+                    first[others] = run
+        plan.add(run.problems)
+        if run.job is None:
             continue
-        cfg = _without_hydra(job)
-        found = value_problems(cfg)
-        plan.add(found)
-        try:
-            plain = to_plain(cfg)
-            folder = Path(job.hydra.sweep.dir) / job.hydra.sweep.subdir
-        except OmegaConfBaseException:  # one of the values that cannot be resolved
+        plain = run.plain
+        arms[run.job.arm] = None
+        if run.problems:
             continue
-        arms.append(folder.parent.name)
-        shared = json.dumps({part: plain[part] for part in PARTS}, default=str)
-        distinct.setdefault(shared, cfg)
-        if found:
-            continue
-        if str(folder) in contents:
+        folder = str(run.job.folder)
+        if folder in contents:
             plan.add([f"{folder}: two runs of the sweep would share this folder; give their values other names"])
-        plan.add(place_problems("study_dir", folder, writes=False))
+        plan.add(place_problems("study_dir", run.job.folder, writes=False))
         content = json.dumps(_as_floats({key: value for key, value in plain.items() if key != "study"}), default=str)
-        contents[str(folder)] = (hashlib.sha256(content.encode()).hexdigest(), folder.parent.name)
-        plan.jobs.append(Job(folder, folder.parent.name, cfg, overrides))
+        contents[folder] = (hashlib.sha256(content.encode()).hexdigest(), run.job.arm)
+        plan.jobs.append(run.job)
     plan.add(list(equal_arms(contents)))
     plan.parts += distinct.values()
-    if len(arms) == len(grid):
-        _check_folder(plan, config, list(dict.fromkeys(arms)), plain)
+    if arms:
+        _check_folder(plan, config, list(arms), plain)
     _check_targets(plan)
 
 
@@ -269,13 +294,21 @@ def _check_targets(plan: Plan) -> None:
 
 
 def build_parts(plan: Plan) -> None:
-    """Build every part that the data do not enter, and add what fails to the plan; this imports torch."""
-    if plan.worth_building:
-        from experiments.training.parts import part_problems
+    """Build every part that the data do not enter, and add what fails to the plan; this imports torch.
 
-        in_doubt = parts_named(plan.problems)
-        for cfg in plan.parts:
-            plan.add(part_problems(cfg, in_doubt))
+    Where anything is wrong, data and losses are tried as well, so that all is told together.
+    """
+    if not plan.worth_building:
+        return
+    from experiments.training.parts import part_problems
+    from experiments.training.preflight import check_data
+
+    in_doubt = parts_named(plan.problems)
+    failed = [part_problems(cfg, in_doubt) for cfg in plan.parts]
+    plan.add([problem for found in failed for problem in found])
+    if plan.problems:
+        for cfg, found in zip(plan.parts, failed, strict=True):
+            plan.add(check_data(cfg, in_doubt | parts_named(found), draw=False)[1])
 
 
 def _report_problems(report: DictConfig, masks: Sequence[str] | None = None) -> list[str]:
@@ -284,27 +317,18 @@ def _report_problems(report: DictConfig, masks: Sequence[str] | None = None) -> 
     return report_problems(report, masks)
 
 
-def _known_masks(data: Any) -> list[str] | None:
-    """List the masks of data that need not be loaded to know them; None of all others."""
-    if not isinstance(data, DictConfig):
-        return None
-    if OmegaConf.select(data, "_target_", throw_on_missing=False) == "experiments.data.well_logs.make_well_logs":
-        from experiments.data.log_style import PENS
-
-        return list(PENS)
-    if OmegaConf.select(data, "_target_", throw_on_missing=False) != "experiments.data.image_folder.load_image_folder":
-        return None
-    masks = OmegaConf.select(data, "masks", throw_on_missing=False)
-    names = [masks] if isinstance(masks, str) else list(masks) if OmegaConf.is_list(masks) else []
-    return names if names and all(isinstance(name, str) for name in names) else None
-
-
 def _without_hydra(config: DictConfig) -> DictConfig:
     """Copy a configuration without Hydra's own part."""
     cfg = copy.deepcopy(config)
     with open_dict(cfg):
         del cfg["hydra"]
     return cfg
+
+
+def _is_shipped(override: str) -> bool:
+    """Say whether an override chooses built-in options: parts that can be built."""
+    key, _, value = override.partition("=")
+    return bool(value) and set(value.split(",")) <= set(options_of(key)) - {"custom", "image_folder"}
 
 
 def _overrides(config: DictConfig) -> list[str]:

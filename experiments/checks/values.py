@@ -68,6 +68,11 @@ def value_problems(cfg: DictConfig) -> list[str]:
     return problems + _folders(values)
 
 
+def seed_problems(seed: int) -> list[str]:
+    """List what is wrong with a seed."""
+    return list(_whole_numbers({"seed": seed}))
+
+
 def read_values(cfg: DictConfig, schemas: Mapping[str, type]) -> tuple[dict[str, Any], list[str]]:
     """Resolve a configuration and check what holds for any: no key too many or too few, no number that is none.
 

@@ -7,7 +7,8 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from experiments.data.sample import Sample
 
 _log = logging.getLogger(__name__)
+
+_made: list[Path] = []  # files and folders that this process has made, in their order
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,29 @@ def cached_log(path: Path | None, draw: Callable[[], AnnotatedLog]) -> Annotated
     return log
 
 
+@contextmanager
+def removed_on(error: type[Exception]) -> Iterator[None]:
+    """Remove the logs that are drawn within, and the folders made for them, where it ends by an error of this type.
+
+    A command that is refused leaves nothing, though some of what it can be refused for shows on drawn logs only.
+    """
+    before = len(_made)
+    try:
+        yield
+    except error:
+        for path in reversed(_made[before:]):
+            with suppress(OSError):  # a folder that others have files in stays
+                path.rmdir() if path.is_dir() else path.unlink()
+        del _made[before:]
+        raise
+
+
+def _make_folder(folder: Path) -> None:
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    _made.extend(reversed(missing))
+
+
 def _read(path: Path) -> AnnotatedLog | None:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
@@ -75,13 +101,14 @@ def _write(path: Path, log: AnnotatedLog) -> None:
     }
     if log.eta is not None:
         arrays["eta"] = log.eta
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     # Several runs may draw the same log at once: each writes its own file, the last rename wins.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:
             np.savez_compressed(stream, allow_pickle=False, **arrays)
         os.replace(temporary, path)
+        _made.append(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
@@ -106,14 +107,8 @@ def make_well_logs(
         "annotation_jitter": annotation_jitter,
         "channels": channels,
     }
-    wrong = [
-        *[error for name, n in counts.items() for error in whole_errors(f"data.{name}_logs", n, 1, _MOST_LOGS)],
-        *whole_errors("data.seed", seed, 0),
-        *style_errors(values),
-        *([] if cache_dir is None else path_errors("data.cache_dir", cache_dir)),
-        *whole_errors("data.memory", memory, 0),
-        *thread_errors("data.threads", threads),
-    ]
+    others = {"seed": seed, "cache_dir": cache_dir, "memory": memory, "threads": threads}
+    wrong = log_errors({**{f"{name}_logs": count for name, count in counts.items()}, **values, **others})
     if wrong:
         raise DataError("\n".join(wrong))
     style = LogStyle(**values | {name: expanded(values[name], n) for name, n in _LISTS.items()})
@@ -137,6 +132,20 @@ def make_well_logs(
     if missing:
         raise DataError(f"data: {NO_POSITIVES}. Draw more logs or raise data.prevalence. {'; '.join(missing)}")
     return data
+
+
+def log_errors(values: Mapping[str, Any]) -> list[str]:
+    """List what is wrong with arguments of `make_well_logs`, by name; nothing is drawn."""
+    value = {name: p.default for name, p in inspect.signature(make_well_logs).parameters.items()} | dict(values)
+    style = {field.name: value[field.name] for field in fields(LogStyle)}
+    return [
+        *[error for n in _SPLITS for error in whole_errors(f"data.{n}_logs", value[f"{n}_logs"], 1, _MOST_LOGS)],
+        *whole_errors("data.seed", value["seed"], 0),
+        *style_errors(style),
+        *([] if value["cache_dir"] is None else path_errors("data.cache_dir", value["cache_dir"])),
+        *whole_errors("data.memory", value["memory"], 0),
+        *thread_errors("data.threads", value["threads"]),
+    ]
 
 
 def generator_fingerprint(seed: int, style: LogStyle) -> str:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from experiments.checks.masks import LOGS, known_masks
 from experiments.checks.problems import raise_if_any
 from experiments.checks.targets import target_problems
 from experiments.checks.values import parts_named, value_problems
-from experiments.config import ConfigError, instantiate
+from experiments.config import ConfigError, instantiate, to_plain
 from experiments.criteria.build import build_criterion
 from experiments.criteria.contract import Setting
 from experiments.data.batches import PixelStatistics, TileBatches, pixel_statistics
@@ -23,6 +24,7 @@ from experiments.data.data_error import DataError
 from experiments.data.resident_tiles import check_augmentation, stays_on_device
 from experiments.data.sampling import check_sampling
 from experiments.data.split import NO_POSITIVES, SegmentationData, missing_positives
+from experiments.data.well_logs import log_errors
 from experiments.training.compiled import check_compiler
 from experiments.training.criterion import check_criterion, worth_knowing
 from experiments.training.device import make_accelerator
@@ -40,6 +42,8 @@ class LoadedData:
     statistics: PixelStatistics
     ignores_pixels: bool
 
+
+_USUAL_PREVALENCE = 0.01
 
 _unusable: dict[str, str] = {}  # why data could not be loaded, by their configuration
 
@@ -92,29 +96,75 @@ def check(cfg: DictConfig) -> LoadedData:
     raise_if_any(value_problems(cfg))
     wrong = target_problems(cfg)
     raise_if_any([*wrong, *part_problems(cfg, parts_named(wrong))])
-    loaded = load_data(cfg)
-    raise_if_any(_data_problems(cfg, loaded))
+    loaded, problems = check_data(cfg)
+    raise_if_any(problems)
+    assert loaded is not None
     return loaded
 
 
-def _data_problems(cfg: DictConfig, loaded: LoadedData) -> list[str]:
-    """Try every part on the data, and say what fails."""
-    device = make_accelerator(cfg.trainer).device
-    tries: list[Callable[[], object]] = [
-        lambda: _check_sampling(cfg, loaded),
-        lambda: _check_loss(cfg, loaded, device),
-        lambda: _try_model(cfg, loaded),
-        lambda: _check_resident(cfg, tile_batches(cfg, loaded), device),
-    ]
-    if cfg.trainer.compile:
-        tries.append(lambda: check_compiler(device))
-    problems = []
-    for attempt in tries:
+def check_data(
+    cfg: DictConfig, in_doubt: Collection[str] = (), *, draw: bool = True
+) -> tuple[LoadedData | None, list[str]]:
+    """Load the data of a run and try every part on them.
+
+    Args:
+        cfg: The root configuration of one run.
+        in_doubt: Parts that are known to be wrong, and are not tried.
+        draw: Whether to draw synthetic data; else only their values are checked, which are all that can be wrong.
+
+    Returns:
+        The data, None where they were not loaded; a sentence for every problem.
+    """
+    loaded: LoadedData | None = None
+    problems: list[str] = []
+    if "data" not in in_doubt:
         try:
-            attempt()
+            if not draw and cfg.data._target_ == LOGS:
+                problems += log_errors({str(k): v for k, v in to_plain(cfg)["data"].items() if k != "_target_"})
+            else:
+                loaded = load_data(cfg)
         except ConfigError as error:
             problems.append(str(error))
-    return problems
+    if loaded is not None:
+        problems += _data_problems(cfg, loaded, in_doubt)
+    elif (
+        not {"loss", "trainer", "data"} & set(in_doubt) and not _is_ours(cfg.loss) and (masks := known_masks(cfg.data))
+    ):
+        # The loss does not wait for data that are mended: it is tried as if they were rare lines.
+        usual = Setting([_USUAL_PREVALENCE] * len(masks), False, cfg.trainer.batch_size, cfg.trainer.tile)
+        problems += _tried(lambda: check_criterion(build_criterion(cfg), usual))
+    return loaded, problems
+
+
+def _data_problems(cfg: DictConfig, loaded: LoadedData, in_doubt: Collection[str]) -> list[str]:
+    """Try every part on the data, and say what fails."""
+    if "trainer" in in_doubt:
+        return []
+    device = make_accelerator(cfg.trainer).device
+    tries: list[tuple[set[str], Callable[[], object]]] = [
+        ({"sampling"}, lambda: _check_sampling(cfg, loaded)),
+        ({"loss"}, lambda: _check_loss(cfg, loaded, device)),
+        ({"model"}, lambda: _try_model(cfg, loaded)),
+        ({"sampling", "augmentation", "seed"}, lambda: _check_resident(cfg, tile_batches(cfg, loaded), device)),
+    ]
+    if cfg.trainer.compile:
+        tries.append((set(), lambda: check_compiler(device)))
+    return [problem for parts, attempt in tries if not parts & set(in_doubt) for problem in _tried(attempt)]
+
+
+def _is_ours(part: DictConfig) -> bool:
+    """Say whether every `_target_` of a loss is of this package, whose losses meet the contract."""
+    terms = part.get("terms")
+    inner = [term for term in terms.values() if isinstance(term, DictConfig)] if isinstance(terms, DictConfig) else []
+    return all(str(one.get("_target_")).startswith("losses.") for one in (part, *inner))
+
+
+def _tried(attempt: Callable[[], object]) -> list[str]:
+    try:
+        attempt()
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def _check_sampling(cfg: DictConfig, loaded: LoadedData) -> None:

@@ -106,3 +106,30 @@ def test_the_other_commands(refused):
     for word in ("Did you mean dice?", "masks: ", "maskz: no such key", "prevalence: expected a number", "tile: "):
         assert word in message
     assert "hydra.run.dir: cannot be set" in refused(calibrate_main, "hydra.run.dir=x")
+
+
+def test_data_and_losses_are_refused_together_with_the_rest(monkeypatch, capsys, tmp_path):
+    options = tmp_path / "mine" / "loss"
+    options.mkdir(parents=True)
+    (options / "negative.yaml").write_text("_target_: losses.WeightedBCELoss\npos_weight: -1\n")
+    (options / "probable.yaml").write_text("_target_: torch.nn.BCELoss\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("HYDRA_FULL_ERROR", "PYTHONPATH"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    study = ("--config-dir", "mine", "study=losses", "seed=0", "loss=bce,negative,probable", "report.level=3")
+    for data in (("data=image_folder", "data.root=mine", "data.masks=[ink]"), ("data.noise=-1",)):
+        monkeypatch.setattr(sys, "argv", ["train", *study, *data])
+        with pytest.raises(SystemExit) as stop:
+            train_main()
+        message = capsys.readouterr().err
+        assert stop.value.code == 2
+        for word in (
+            "report.level: ",
+            "pos_weight must be",
+            "loss.input=probabilities",
+            data[-1].partition("=")[0][:5],
+        ):
+            assert word in message, word
+        assert ("train/ is missing" in message) == (len(data) == 3)
+        assert os.listdir(tmp_path) == ["mine"]
