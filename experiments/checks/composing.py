@@ -68,7 +68,9 @@ def compose_problem(error: BaseException, override: str | None = None) -> str:
     key = override and key_of(override)
     wrong_type = re.match(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", reason)
     if wrong_type and (key or "full_key" in text):
-        where = key or (re.search(r"full_key: (\S+)", f"{text}\n{cause}") or [""])[1]
+        inner = (re.search(r"full_key: (\S+)", f"{text}\n{cause}") or ["", key or ""])[1]
+        # Of an entry of a list only its own name is known: report.published: recall.
+        where = inner if not key or is_below(inner, [key]) else f"{key}: {inner}"
         return f"{where}: expected {_TYPES.get(wrong_type[2], wrong_type[2])}, got {wrong_type[1]}"
     if key and lines[0].startswith("Could not append"):
         return f"{key}: there is such a key already; change it without the +: {(override or '').lstrip('+')}"

@@ -18,6 +18,7 @@ from experiments.config import PARTS
 _GIVEN = {"model": ("in_channels", "classes")}
 _FINISHED_LATER = ("optimizer", "scheduler")
 _OWN_WORDS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
+_MODULE_INIT = ("torch.nn.modules.module", "Module.__init__")  # compared by name: nothing here waits for torch
 # Packages whose annotations are kept exactly enough to refuse a value by them.
 _TYPED = ("losses", "experiments", "torch", "segmentation_models_pytorch")
 
@@ -71,7 +72,7 @@ def _check(path: str, node: DictConfig, *, given: Sequence[str], partial: bool) 
     for word in unknown_words:
         yield f"{path}.{word}: expected one of {', '.join(_OWN_WORDS)}"
     try:
-        parameters = inspect.signature(target).parameters
+        parameters = {} if _is_bare_module(target) else inspect.signature(target).parameters
     except (TypeError, ValueError):  # compiled classes may have none
         return
     # `input` is a word of every loss; `criteria.build` reads it.
@@ -95,6 +96,14 @@ def _check(path: str, node: DictConfig, *, given: Sequence[str], partial: bool) 
             yield f"{path}.{argument}: {name} needs this argument; give it as +{path}.{argument}=..."
     if str(name).split(".", 1)[0] in _TYPED:
         yield from _wrong_types(path, target, parameters, arguments)
+
+
+def _is_bare_module(target: Callable[..., Any]) -> bool:
+    """Whether a class has `__init__` from `nn.Module`, whose signature takes any keyword and which then refuses it."""
+    if not inspect.isclass(target):
+        return False
+    init: Any = inspect.getattr_static(target, "__init__")
+    return (getattr(init, "__module__", ""), getattr(init, "__qualname__", "")) == _MODULE_INIT
 
 
 def locate(name: object) -> Callable[..., Any]:

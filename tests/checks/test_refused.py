@@ -82,6 +82,10 @@ def refused(monkeypatch, capsys, tmp_path):
             ["hydra.verbose=banana", "hydra.searchpath=[nowhere,pkg://no_such_package]", "trainer.tile=50"],
             ["hydra.verbose: expected", "hydra.searchpath: expected", "got nowhere", "trainer.tile"],
         ),
+        (
+            ["study=losses", "seed=0", "report.published=[{label: a, recall: high, f1: .5}]"],
+            ["report.published: recall: expected a number, got high"],
+        ),
         (["study_dir=${nope}", "data.cache_dir=${oc.env:NOT_SET_AT_ALL}"], ["study_dir: ", "data.cache_dir: "]),
     ],
 )

@@ -50,6 +50,7 @@ def test_terms_in_lists_and_mappings_are_checked_as_well():
         ({"_target_": "losses.DiceLoss", "smooth": True}, "loss.smooth: expected a number, got True"),
         ({"_target_": "losses.DiceLoss", "per_image": 1}, "loss.per_image: expected true or false, got 1"),
         ({"_target_": "segmentation_models_pytorch.losses.LovaszLoss"}, "loss.mode: "),
+        ({"_target_": "torch.nn.Sigmoid", "pos_weight": 1}, "loss.pos_weight: torch.nn.Sigmoid has no such argument"),
     ],
 )
 def test_a_loss_that_cannot_be_built_is_refused_in_one_sentence(part, words):
