@@ -275,6 +275,12 @@ def instantiate(cfg: DictConfig, key: str, **arguments: Any) -> Any:
     except InstantiationException as error:
         cause = error.__cause__ or error
         reason = str(cause).strip() or type(cause).__name__
+        refused = re.search(r"unexpected keyword argument '(\w+)'", reason)
+        if isinstance(cause, TypeError) and refused and refused[1] in node:
+            name = refused[1]
+            raise ConfigError(
+                f"{key}.{name}: expected an argument that {node._target_} takes, got {name}={node[name]!r}; remove it"
+            ) from cause
         raise ConfigError(f"{key} ({node._target_}): {reason}") from cause
     except SystemExit as error:  # a target that ends the process is no part of a run
         raise ConfigError(f"{key} ({node._target_}): calls sys.exit({error.code!r}) when it is built") from error

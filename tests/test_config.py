@@ -80,3 +80,17 @@ def test_instantiate_names_key_target_and_reason():
         instantiate(cfg, "loss")
     with pytest.raises(ConfigError, match="expected a group option with a _target_"):
         instantiate(OmegaConf.create({"loss": 3}), "loss")
+
+
+def passes_on(**options):
+    return dict(**_inner(**options))
+
+
+def _inner(in_channels=3):
+    return {"in_channels": in_channels}
+
+
+def test_an_argument_that_is_passed_on_and_refused_inside_is_named_by_its_key():
+    cfg = OmegaConf.create({"model": {"_target_": f"{__name__}.passes_on", "nonsense": 1}})
+    with pytest.raises(ConfigError, match=r"model\.nonsense: expected an argument that .* takes, got nonsense=1"):
+        instantiate(cfg, "model")

@@ -18,6 +18,11 @@ from experiments.config import PARTS
 _GIVEN = {"model": ("in_channels", "classes")}
 _FINISHED_LATER = ("optimizer", "scheduler")
 _OWN_WORDS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
+_WORD_VALUES = {
+    "_convert_": ("none", "partial", "object", "all"),
+    "_recursive_": (True, False),
+    "_partial_": (True, False),
+}
 _MODULE_INIT = ("torch.nn.modules.module", "Module.__init__")  # compared by name: nothing here waits for torch
 # Packages whose annotations are kept exactly enough to refuse a value by them.
 _TYPED = ("losses", "experiments", "torch", "segmentation_models_pytorch")
@@ -71,6 +76,9 @@ def _check(path: str, node: DictConfig, *, given: Sequence[str], partial: bool) 
     unknown_words = [str(key) for key in node if str(key).startswith("_") and key not in _OWN_WORDS]
     for word in unknown_words:
         yield f"{path}.{word}: expected one of {', '.join(_OWN_WORDS)}"
+    for word, values in _WORD_VALUES.items():
+        if word in node and node[word] not in values:
+            yield f"{path}.{word}: expected one of {', '.join(map(str, values))}, got {node[word]}"
     try:
         parameters = {} if _is_bare_module(target) else inspect.signature(target).parameters
     except (TypeError, ValueError):  # compiled classes may have none

@@ -130,3 +130,17 @@ def test_what_a_module_raises_is_named(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ImportError, match="division by zero"):
         locate("breaks_on_import.Loss")
+
+
+@pytest.mark.parametrize(
+    ("word", "value", "expected"),
+    [
+        ("_convert_", "foo", "none, partial, object, all"),
+        ("_recursive_", "no", "True, False"),
+        ("_partial_", 3, "True, False"),
+    ],
+)
+def test_hydra_s_own_words_take_its_values(word, value, expected):
+    node = {"_target_": "losses.DiceLoss", word: value}
+    assert problems(loss=node) == [f"loss.{word}: expected one of {expected}, got {value}"]
+    assert problems(loss={"_target_": "losses.DiceLoss", "_convert_": "all", "_recursive_": False}) == []
