@@ -41,7 +41,8 @@ processors: $(READY)
 # Branches of the losses and the statistics; the kernels once uncompiled too, as coverage cannot see into compiled code.
 coverage: $(READY)
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest tests/losses tests/frontier tests/criteria/test_build.py
+	$(BIN)/python -m coverage run -m pytest tests/losses tests/frontier tests/inference tests/comparison \
+	  tests/evaluation/test_histogram_builder.py tests/criteria/test_build.py
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -W ignore::RuntimeWarning \
 	  tests/losses/test_loss_properties.py tests/losses/test_loops_in_threads.py
 	$(BIN)/python -m coverage combine

@@ -9,9 +9,9 @@ import torch
 from benchmarks.histogram import exact_ap
 from benchmarks.result import Goal, Row, Settings, Spread, Table, ratio_row, seconds_text
 from benchmarks.trained_run import TrainedLogits, trained_logits
-from experiments.frontier.comparison import compare_arms
-from experiments.frontier.run_scores import RunScores
-from experiments.frontier.score_counts import ScoreHistogramBuilder
+from experiments.comparison.checked_runs import RunScores
+from experiments.comparison.compare_arms import compare_arms
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 
 ARMS, SEEDS = 6, 3
 

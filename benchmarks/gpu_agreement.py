@@ -9,11 +9,11 @@ import torch
 from benchmarks.gpu_training import train_updates
 from benchmarks.result import Goal, Row, Settings, Spread
 from benchmarks.trained_run import compose
-from experiments.frontier.pr_curve import average_precision, pr_curve
+from experiments.evaluation.score_split import score_split
+from experiments.frontier.curve import average_precision, pr_curve
 from experiments.training.device import make_accelerator
-from experiments.training.evaluate import score_split
 from experiments.training.network import Segmenter, build_segmenter
-from experiments.training.preflight import LoadedData, load_data
+from experiments.training.setup import LoadedData, load_data
 
 
 def run_agreement_rows(device: torch.device, settings: Settings) -> list[Row]:

@@ -12,7 +12,7 @@ from benchmarks.gpu_clock import in_turn_on
 from benchmarks.loss_speed import compile_all, forward_backward, losses_and_peers
 from benchmarks.result import Goal, Row, Settings, Spread, ratio_row
 from benchmarks.trained_run import TrainedLogits
-from experiments.frontier.score_counts import ScoreHistogramBuilder
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 
 
 def agreement_rows(data: TrainedLogits, on_device: TrainedLogits) -> list[Row]:

@@ -15,14 +15,14 @@ from benchmarks.result import Goal, Row, Settings, Spread, seconds_text
 from benchmarks.trained_run import compose
 from experiments.data.batches import Batch
 from experiments.data.resident_tiles import training_updates
-from experiments.frontier.score_counts import ScoreHistogramBuilder
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 from experiments.training.checkpoint import TrainingState
 from experiments.training.compiled import compiled_twin
 from experiments.training.device import make_accelerator
 from experiments.training.fit import fit
 from experiments.training.network import Segmenter, build_segmenter
 from experiments.training.parts import make_optimizer
-from experiments.training.preflight import LoadedData, load_data, tile_batches
+from experiments.training.setup import LoadedData, load_data, tile_batches
 from losses import WeightedBCELoss
 
 FULL_UPDATES, FULL_RUNS = 20_000, 30

@@ -13,9 +13,9 @@ from benchmarks.growth_figure import draw
 from benchmarks.result import Goal, Row, Settings, Spread, Table, bytes_text, seconds_text
 from benchmarks.test_set import stream
 from benchmarks.trained_run import TrainedLogits, compose, trained_logits
-from experiments.frontier.compare_settings import CompareSettings
-from experiments.frontier.comparison import compare_arms
-from experiments.frontier.score_counts import ScoreHistogramBuilder
+from experiments.comparison.compare_arms import compare_arms
+from experiments.comparison.settings import CompareSettings
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 
 FIGURE = "performance_growth.svg"
 BESIDE = "arms beside the baseline"
@@ -88,10 +88,10 @@ def _histogram_of(data: TrainedLogits, side: int) -> Callable[[], object]:
 
 def _evaluation_at(count: int) -> Callable[[], object]:
     """Score `count` images with the demo's network, as a run does after training."""
+    from experiments.evaluation.score_split import score_split
     from experiments.training.device import make_accelerator
-    from experiments.training.evaluate import score_split
     from experiments.training.network import build_segmenter
-    from experiments.training.preflight import load_data
+    from experiments.training.setup import load_data
 
     size = ("data.height=[256,256]", "data.width=[256,256]", f"data.test_logs={count}", "data.cache_dir=null")
     cfg = compose(*size, "data.train_logs=2", "data.val_logs=1", "trainer.accelerator=cpu")

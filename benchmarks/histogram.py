@@ -11,8 +11,8 @@ import torch
 from benchmarks.result import Goal, Row, Settings, Spread, Table, bytes_text, ratio_row
 from benchmarks.stopwatch import in_turn, peak_memory
 from benchmarks.trained_run import TrainedLogits, trained_logits
-from experiments.frontier.pr_curve import average_precision, pr_curve
-from experiments.frontier.score_counts import ScoreHistogramBuilder
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
+from experiments.frontier.curve import average_precision, pr_curve
 
 IMAGES = 16
 

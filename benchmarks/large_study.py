@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import run_store as store
-from experiments.frontier.score_codes import N_CODES
-from experiments.frontier.score_histogram import ScoreHistograms
+from experiments.frontier.codes import N_CODES
+from experiments.frontier.histogram import ScoreHistograms
+from experiments.runs import store
 
 _COPIED = (store.CONFIG_FILE, store.HISTORY_FILE, store.METRICS_FILE, store.EXAMPLES_FILE, store.CHECKPOINT_FILE)
 

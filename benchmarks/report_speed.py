@@ -24,10 +24,10 @@ def write_study(folder: Path, data: TrainedLogits, *, arms: int, seeds: int, ima
 
 
 def _write_run(folder: Path, data: TrainedLogits, arm: int, seed: int, images: int) -> None:
-    from experiments import run_store as store
-    from experiments.frontier.example_scores import ExampleScores
-    from experiments.frontier.score_codes import logit_to_code
-    from experiments.frontier.score_counts import ScoreHistogramBuilder
+    from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
+    from experiments.frontier.codes import logit_to_code
+    from experiments.runs import store
+    from experiments.runs.example_scores import ExampleScores
 
     rng = torch.Generator().manual_seed(1000 * arm + seed)
     scores, kept = {}, []
@@ -78,11 +78,11 @@ def report_seconds(folder: Path) -> dict[str, float]:
     import matplotlib as mpl
 
     mpl.use("Agg")
-    from experiments.comparable import load_study
     from experiments.report.example_choice import choose_examples
-    from experiments.report.figures import draw_all
+    from experiments.report.gallery import draw_all
     from experiments.report.page.page import write_page
-    from experiments.report.study_report import compare
+    from experiments.report.study import compare
+    from experiments.runs.study import load_study
 
     settings = compose("study_dir=unused").report
     load_study(folder)  # the disk is not ours: from here on the files are in the system's memory

@@ -19,16 +19,16 @@ PARTS = {
     "loss and its gradient": ("losses/combined.py", "apply_criterion"),
     "network backward": ("accelerate/accelerator.py", "backward"),
     "optimizer": ("torch/optim/optimizer.py", "wrapper"),
-    "histograms of validation and test": ("frontier/score_counts.py", "add_batch"),
-    "pixels kept for pictures": ("training/examples.py", "add"),
-    "tables and scores to disk": ("experiments/run_store.py", "*"),
+    "histograms of validation and test": ("evaluation/histogram_builder.py", "add_batch"),
+    "pixels kept for pictures": ("evaluation/example_collector.py", "add"),
+    "tables and scores to disk": ("experiments/runs/store.py", "*"),
 }
 
 
 def measure(settings: Settings) -> Table:
     """Profile the demo's run with plain BCE and with Dice."""
     from experiments.training import run
-    from experiments.training.preflight import load_data
+    from experiments.training.setup import load_data
 
     small = ("data.train_logs=4", "data.val_logs=2", "data.test_logs=4", "trainer.max_steps=4")
     rows = []

@@ -18,8 +18,8 @@ from torch import Tensor
 from benchmarks.result import Goal, Row, Settings, Spread, Table, bytes_text, seconds_text
 from benchmarks.stopwatch import peak_memory
 from benchmarks.trained_run import TrainedLogits, trained_logits
-from experiments.frontier.pr_curve import average_precision, pr_curve
-from experiments.frontier.score_counts import ScoreHistogramBuilder
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
+from experiments.frontier.curve import average_precision, pr_curve
 
 IMAGES = 2000
 MEMORY_LIMIT = 8 * 2**30

@@ -51,7 +51,7 @@ def trained_logits(images: int = 32, updates: int = 150) -> TrainedLogits:
     from experiments.data.batches import updates_loader
     from experiments.training.network import build_segmenter
     from experiments.training.parts import make_optimizer
-    from experiments.training.preflight import load_data, tile_batches
+    from experiments.training.setup import load_data, tile_batches
     from losses import WeightedBCELoss
 
     cfg = compose(

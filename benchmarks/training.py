@@ -18,7 +18,7 @@ from experiments.data.resident_tiles import training_updates
 from experiments.training import run
 from experiments.training.network import build_segmenter
 from experiments.training.parts import make_optimizer
-from experiments.training.preflight import LoadedData, load_data, tile_batches
+from experiments.training.setup import LoadedData, load_data, tile_batches
 
 LONGER = 1000  # updates; the demo makes 200, `size=full` 20,000
 

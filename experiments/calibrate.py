@@ -19,17 +19,17 @@ from __future__ import annotations
 import hydra
 from omegaconf import DictConfig
 
-from experiments.calibration.settings import calibrate_problems
+from experiments.audit.settings import calibrate_problems
 from experiments.checks.flags import Check
 from experiments.checks.problems import raise_if_any
-from experiments.command_line import exit_on_bad_input, run_command
+from experiments.cli import exit_on_bad_input, run_command
 
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="calibrate")
 def calibrate(cfg: DictConfig) -> None:
     """Run the parts and write their tables."""
     # Imported here: --help should not wait for pandas and scipy.
-    from experiments.calibration.calibration_run import run_calibration
+    from experiments.audit.audit import run_calibration
 
     with exit_on_bad_input():
         raise_if_any(calibrate_problems(cfg))

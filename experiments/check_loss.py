@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from experiments.checks.flags import Check
 from experiments.checks.loss_check import check_loss_problems
 from experiments.checks.problems import raise_if_any
-from experiments.command_line import exit_on_bad_input, run_command
+from experiments.cli import exit_on_bad_input, run_command
 
 _WIDTH = 88  # characters of the column of measurements
 
@@ -31,10 +31,10 @@ def check_loss(cfg: DictConfig) -> None:
         # Imported here: --help should not wait for torch.
         import torch
 
+        from experiments.criteria.before_training import measured_clauses
         from experiments.criteria.build import build_criterion
         from experiments.criteria.contract import FAIL, Setting
-        from experiments.report.text_table import text_table
-        from experiments.training.criterion import measured_clauses
+        from experiments.report.text.tables import text_table
 
         try:
             device = torch.zeros(1, device=cfg.device).device

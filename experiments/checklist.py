@@ -18,15 +18,15 @@ from omegaconf import DictConfig
 
 from experiments.checks.flags import Check
 from experiments.checks.problems import raise_if_any
-from experiments.checks.reports import checklist_problems
-from experiments.command_line import exit_on_bad_input, run_command
+from experiments.cli import exit_on_bad_input, run_command
+from experiments.report.refusals import checklist_problems
 
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="checklist")
 def checklist(cfg: DictConfig) -> None:
     """Write the checklist over `study_dirs`."""
     # Imported here: --help should not wait for pandas and scipy.
-    from experiments.report.checklist_report import report_checklist
+    from experiments.report.checklist.report import report_checklist
 
     with exit_on_bad_input():
         raise_if_any(checklist_problems(cfg))

@@ -17,8 +17,8 @@ from omegaconf import DictConfig
 
 from experiments.checks.flags import Check
 from experiments.checks.problems import raise_if_any
-from experiments.checks.reports import compare_problems
-from experiments.command_line import exit_on_bad_input, run_command
+from experiments.cli import exit_on_bad_input, run_command
+from experiments.report.refusals import compare_problems
 
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="compare")
@@ -28,7 +28,7 @@ def compare(cfg: DictConfig) -> None:
         raise_if_any(compare_problems(cfg))
         study_dir = Path(cfg.study_dir)
         # Imported here: --help, and a folder that is not there, should not wait for pandas and scipy.
-        from experiments.report.study_report import report_study
+        from experiments.report.study import report_study
 
         report_dir = Path(cfg.report_dir or study_dir / "report")
         report_study(study_dir, report_dir, cfg.report, baseline=cfg.baseline)

@@ -24,15 +24,15 @@ from omegaconf import DictConfig
 
 import experiments.config  # noqa: F401  (schemas and resolver, also in the processes of a launcher)
 from experiments.checks.flags import Check
-from experiments.checks.plan import training_problems
-from experiments.command_line import exit_on_bad_input, run_command, storage_text
+from experiments.cli import exit_on_bad_input, run_command, storage_text
+from experiments.launch.plan import training_problems
 
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="config")
 def train(cfg: DictConfig) -> str:
     """Train and score one run; return its status, or that it was done before or is trained by another process."""
-    from experiments import stop_signals
-    from experiments.study import close_progress
+    from experiments.launch.study_callback import close_progress
+    from experiments.process import stop_signals
 
     try:
         # Hydra would print the overrides first, and go on with the next run of a study, whose files fail likewise.
@@ -53,16 +53,16 @@ def train(cfg: DictConfig) -> str:
 def _train(cfg: DictConfig) -> str:
     # Imported here: --help and --cfg should not wait for torch.
     from experiments.config import to_plain
-    from experiments.progress import make_bar, progress_writer
-    from experiments.rerun import rerun_command
-    from experiments.run_lock import HeldError
-    from experiments.run_store import FINISHED
-    from experiments.shared_study import BUSY
-    from experiments.study import parallel_jobs, print_data
+    from experiments.launch.progress import make_bar, progress_writer
+    from experiments.launch.rerun import rerun_command
+    from experiments.launch.shared_study import BUSY
+    from experiments.launch.study_callback import parallel_jobs, print_data
+    from experiments.runs.lock import HeldError
+    from experiments.runs.store import FINISHED
     from experiments.training.device import set_threads
     from experiments.training.duration import duration_warning
-    from experiments.training.preflight import check, projected_seconds
     from experiments.training.run import execute, is_finished
+    from experiments.training.setup import check, projected_seconds
 
     hydra_cfg = HydraConfig.get()
     folder = Path(hydra_cfg.runtime.output_dir)
@@ -87,7 +87,7 @@ def _train(cfg: DictConfig) -> str:
         print(warning, file=sys.stderr, flush=True)
     with make_bar(cfg.trainer.max_steps, "training") as bar:
         status = execute(cfg, folder, folder.parent.name, loaded, lambda update: bar.update(update - bar.n), command)
-    from experiments.report.run_summary import print_run
+    from experiments.report.text.run_summary import print_run
 
     print_run(folder)
     if status not in FINISHED:
@@ -97,7 +97,7 @@ def _train(cfg: DictConfig) -> str:
 
 def main() -> None:
     """Run the command; see `python -m experiments.train --help`."""
-    from experiments.study import close_progress
+    from experiments.launch.study_callback import close_progress
 
     try:
         run_command(train, __doc__ or "", check=Check("config", training_problems, trains=True))

@@ -194,8 +194,8 @@ def stop_at_work() -> None:
     """Let every command end where its work would begin."""
     import hydra_plugins.hydra_joblib_launcher._core as joblib_core
 
-    from experiments import run_store
-    from experiments.calibration import calibration_run
+    from experiments.audit import audit as calibration_run
+    from experiments.runs import store as run_store
     from experiments.training import run
 
     run.execute = joblib_core.launch = calibration_run.run_tasks = begin

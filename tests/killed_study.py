@@ -79,9 +79,12 @@ class Moments:
         """Call `pass_by` from the places where a study can be killed."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-        from experiments import progress
-        from experiments.report import figures, study_report, style
-        from experiments.training import preflight, run
+        from experiments.launch import progress
+        from experiments.report import gallery as figures
+        from experiments.report import study as study_report
+        from experiments.report.figures import style
+        from experiments.training import run
+        from experiments.training import setup as preflight
 
         fdopen, replace, flock = os.fdopen, os.replace, fcntl.flock
         writer, execute, draw = progress.progress_writer, run.execute, FigureCanvasAgg.print_png

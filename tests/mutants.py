@@ -34,19 +34,23 @@ TESTS = {
     "losses/pixelwise.py": "losses/test_pixelwise losses/test_contract",
     "losses/overlap.py": "losses/test_overlap losses/test_contract",
     "losses/combined.py": "losses/test_combined losses/test_contract",
-    "experiments/frontier/score_codes.py": "frontier/test_score_codes frontier/test_score_properties",
-    "experiments/frontier/score_histogram.py": (
-        "frontier/test_score_histogram frontier/test_large_pools frontier/test_score_properties"
+    "experiments/frontier/codes.py": "frontier/test_codes frontier/test_score_properties",
+    "experiments/frontier/histogram.py": (
+        "frontier/test_histogram frontier/test_large_pools frontier/test_score_properties"
     ),
-    "experiments/frontier/pr_curve.py": "frontier/test_pr_curve frontier/test_score_properties",
+    "experiments/frontier/curve.py": "frontier/test_curve frontier/test_score_properties",
     "experiments/frontier/operating_point.py": "frontier/test_operating_point frontier/test_score_properties",
-    "experiments/frontier/above_chance.py": "frontier/test_above_chance frontier/test_untrained_verdicts",
-    "experiments/frontier/two_way_tail.py": "frontier/test_two_way_tail",
-    "experiments/frontier/paired_difference.py": "frontier/test_paired_difference frontier/test_statistics_properties",
-    "experiments/frontier/recall_band.py": "frontier/test_recall_band frontier/test_statistics_properties",
-    "experiments/frontier/verdict_tests.py": "frontier/test_verdict frontier/test_statistics_properties",
-    "experiments/frontier/verdict.py": "frontier/test_verdict frontier/test_statistics_properties",
-    "experiments/frontier/study_family.py": "frontier/test_study_family",
+    "experiments/inference/above_chance.py": "inference/test_above_chance comparison/test_untrained_verdicts",
+    "experiments/inference/behrens_fisher.py": "inference/test_behrens_fisher",
+    "experiments/inference/paired_difference.py": (
+        "inference/test_paired_difference inference/test_statistics_properties"
+    ),
+    "experiments/inference/simultaneous_band.py": (
+        "inference/test_simultaneous_band inference/test_statistics_properties"
+    ),
+    "experiments/inference/claims.py": "inference/test_verdict inference/test_statistics_properties",
+    "experiments/inference/verdict.py": "inference/test_verdict inference/test_statistics_properties",
+    "experiments/inference/multiplicity.py": "inference/test_multiplicity",
 }
 
 # An operator, and what may stand in its place.

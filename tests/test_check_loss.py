@@ -5,7 +5,7 @@ import json
 import pytest
 
 from experiments.check_loss import main as check_main
-from experiments.command_line import with_loss_input
+from experiments.cli import with_loss_input
 from experiments.train import main as train_main
 
 SMALL = (

@@ -5,9 +5,9 @@ import re
 import pytest
 from omegaconf import OmegaConf
 
-from experiments.arm_keys import only_keys, without_keys
-from experiments.comparable import find_arm
 from experiments.config import ConfigError, arm_name, instantiate, missing_keys, require_complete
+from experiments.runs.arms import only_keys, without_keys
+from experiments.runs.study import find_arm
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.rerun import write_command
+from experiments.launch.rerun import write_command
 from experiments.train import main as train_main
 from experiments.training.update_error import describe_error
 
@@ -78,7 +78,7 @@ def mine(tmp_path, monkeypatch):
 def test_losses_that_fail_late_fail_their_run_alone(command, mine, tmp_path, monkeypatch):
     arms = ",".join(f"late_{what}" for what in REASONS)
     study = ("--config-dir", mine, "study=losses", f"loss=bce,{arms}", "seed=0", *SMALL)
-    monkeypatch.setattr("experiments.report.study_report.draw_all", lambda *a, **k: [Path("frontier.png")])
+    monkeypatch.setattr("experiments.report.study.draw_all", lambda *a, **k: [Path("frontier.png")])
     code, out, err = command(train_main, *study)
     assert code == 1, err
     folder = tmp_path / "outputs" / "losses"
@@ -96,7 +96,7 @@ def test_losses_that_fail_late_fail_their_run_alone(command, mine, tmp_path, mon
     assert set(holes["command"]) == {info["command"] for info in infos.values()}
 
     # The command goes on from the checkpoint after update 2.
-    monkeypatch.setattr("experiments.report.study_report.report_study", lambda *a, **k: None)
+    monkeypatch.setattr("experiments.report.study.report_study", lambda *a, **k: None)
     import late_losses
 
     late_losses.mended = True

@@ -55,8 +55,8 @@ def disk(monkeypatch):
 
 @pytest.mark.parametrize("name", ["run.json", "checkpoint.pt", "scores.npz"])
 def test_a_file_that_does_not_fit_ends_the_study(command, disk, tmp_path, monkeypatch, name):
-    monkeypatch.setattr("experiments.report.study_report.report_study", lambda *a, **k: None)
-    monkeypatch.setattr("experiments.training.preflight.check_criterion", lambda *a, **k: [])
+    monkeypatch.setattr("experiments.report.study.report_study", lambda *a, **k: None)
+    monkeypatch.setattr("experiments.training.setup.check_criterion", lambda *a, **k: [])
     disk(name)
     code, _, err = command(train_main, *STUDY, *SMALL)
     disk(None)
@@ -76,8 +76,10 @@ def test_a_file_that_does_not_fit_ends_the_study(command, disk, tmp_path, monkey
 
 
 def test_in_a_launchers_process_it_leaves_with_the_message_that_ends_the_launcher(command, disk, tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.training.preflight.check_criterion", lambda *a, **k: [])
-    monkeypatch.setattr("experiments.stop_signals.is_command", lambda: False)  # Hydra's own launcher runs it here
+    monkeypatch.setattr("experiments.training.setup.check_criterion", lambda *a, **k: [])
+    monkeypatch.setattr(
+        "experiments.process.stop_signals.is_command", lambda: False
+    )  # Hydra's own launcher runs it here
     disk("run.json")
     code, _, err = command(train_main, *STUDY, *SMALL)
     name = tmp_path / "study" / "loss=bce" / "seed=0" / "run.json"
@@ -87,9 +89,9 @@ def test_in_a_launchers_process_it_leaves_with_the_message_that_ends_the_launche
 
 
 def test_a_report_that_does_not_fit_leaves_the_one_before(command, disk, tmp_path, monkeypatch):
-    monkeypatch.setattr("experiments.report.study_report.draw_all", lambda *a, **k: [Path("frontier.png")])
-    monkeypatch.setattr("experiments.report.study_report.write_page", lambda *a, **k: None)
-    monkeypatch.setattr("experiments.training.preflight.check_criterion", lambda *a, **k: [])
+    monkeypatch.setattr("experiments.report.study.draw_all", lambda *a, **k: [Path("frontier.png")])
+    monkeypatch.setattr("experiments.report.study.write_page", lambda *a, **k: None)
+    monkeypatch.setattr("experiments.training.setup.check_criterion", lambda *a, **k: [])
     study = (*STUDY[:2], "seed=0", *SMALL)
     assert command(train_main, *study)[0] == 0
     report = tmp_path / "study" / "report"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.report import study_report
+from experiments.process.waiting_threads import let_waiting_threads_sleep
+from experiments.report import study as study_report
 from experiments.train import main as train_main
-from experiments.training import preflight
 from experiments.training import run as _  # noqa: F401  (here once, and not in every fork)
-from experiments.waiting_threads import let_waiting_threads_sleep
+from experiments.training import setup as preflight
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 
@@ -47,7 +47,7 @@ WAITING = """
 import time
 from pathlib import Path
 import torch
-from experiments.stop_signals import stop_received
+from experiments.process.stop_signals import stop_received
 
 class Waiting(torch.optim.AdamW):
     def step(self, closure=None):

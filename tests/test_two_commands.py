@@ -9,11 +9,11 @@ import warnings
 import pandas as pd
 import pytest
 
-from experiments import run_store as store
-from experiments.report import study_report
+from experiments.report import study as study_report
+from experiments.runs import store
 from experiments.train import main as train_main
-from experiments.training import preflight
 from experiments.training import run as run_module
+from experiments.training import setup as preflight
 
 STUDY = (
     "study=losses",

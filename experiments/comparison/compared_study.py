@@ -9,17 +9,17 @@ from pathlib import Path
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from experiments.comparable import StudyRuns
-from experiments.comparable import load_study as load_runs
+from experiments.comparison.checked_runs import RunScores
+from experiments.comparison.compare_arms import Comparison, compare_arms
+from experiments.comparison.settings import CompareSettings
 from experiments.comparison.theories import theories
-from experiments.frontier.compare_settings import CompareSettings
-from experiments.frontier.comparison import Comparison, compare_arms
 from experiments.frontier.from_images import Kind, from_images
-from experiments.frontier.run_metrics import metrics_of_all
-from experiments.frontier.run_scores import RunScores
-from experiments.frontier.score_histogram import ScoreHistograms
-from experiments.on_demand import Mapped
-from experiments.run_store import Run
+from experiments.frontier.histogram import ScoreHistograms
+from experiments.frontier.metrics_table import metrics_of_all
+from experiments.process.on_demand import Mapped
+from experiments.runs.store import Run
+from experiments.runs.study import StudyRuns
+from experiments.runs.study import load_study as load_runs
 
 Arms = Mapping[str, Mapping[int, Sequence[ArrayLike]]]
 """Arm -> seed -> one score map per image."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from experiments import run_store as store
-from experiments.comparable import StudyRuns
-from experiments.frontier.compare_settings import Theory
+from experiments.comparison.settings import Theory
 from experiments.frontier.theory import ScoreMap
+from experiments.runs import store
+from experiments.runs.study import StudyRuns
 
 
 def theories(study: StudyRuns) -> dict[str, Theory | None]:

@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 
-from experiments.data.sampling import Sampling, Tile
+from experiments.data.sampling.uniform import Sampling, Tile
 from experiments.data.split import Sample, Split
-from experiments.random_numbers import seed_host_generators
-from experiments.stop_signals import leave_to_parent
+from experiments.process.random_numbers import seed_host_generators
+from experiments.process.stop_signals import leave_to_parent
 
 _CPU = torch.device("cpu")
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from experiments.data.batches import Batch, TileBatches, mirrored, stacked_masks, updates_loader
-from experiments.data.sampling import Tile
+from experiments.data.sampling.uniform import Tile
 from experiments.data.split import Split
 
 LARGEST_SHARE = 0.25

@@ -6,8 +6,11 @@
 0.75
 """
 
+from experiments.frontier.arithmetic import from_pixels, merge
+from experiments.frontier.codes import code_to_logit, logit_to_code
+from experiments.frontier.curve import PrCurve, average_precision, pr_curve
 from experiments.frontier.from_images import from_images, to_logits
-from experiments.frontier.histogram_sums import from_pixels, merge
+from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import (
     OperatingPoint,
     natural_point,
@@ -15,9 +18,6 @@ from experiments.frontier.operating_point import (
     tuned_codes,
     tuned_thresholds,
 )
-from experiments.frontier.pr_curve import PrCurve, average_precision, pr_curve
-from experiments.frontier.score_codes import code_to_logit, logit_to_code
-from experiments.frontier.score_histogram import ScoreHistograms
 
 __all__ = [
     "OperatingPoint",

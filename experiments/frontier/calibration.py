@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.frontier.score_codes import ordered_logits
+from experiments.frontier.codes import ordered_logits
 from experiments.frontier.theory import ScoreMap
 
 _N_BINS = 15

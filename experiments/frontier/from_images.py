@@ -6,10 +6,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from experiments.frontier.histogram_sums import from_rows
+from experiments.frontier.arithmetic import from_rows
+from experiments.frontier.codes import NATURAL_CODE, logit_to_code
+from experiments.frontier.histogram import Row, ScoreHistograms
 from experiments.frontier.joint_counts import joint_counts
-from experiments.frontier.score_codes import NATURAL_CODE, logit_to_code
-from experiments.frontier.score_histogram import Row, ScoreHistograms
 
 Kind = Literal["logits", "probabilities"]
 

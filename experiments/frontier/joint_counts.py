@@ -18,7 +18,7 @@ def joint_counts(
         n_pixels: pixels of an image, at most 8 B; the bits after them are 0 in `truth` and `fired`.
 
     Returns:
-        int64 (N, Q, 5), columns `score_histogram.JOINT_COUNTS`.
+        int64 (N, Q, 5), columns `histogram.JOINT_COUNTS`.
     """
     any_truth = np.bitwise_or.reduce(truth, axis=1)[:, None]
     any_fired = np.bitwise_or.reduce(fired, axis=2)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from experiments.frontier.image_counts import ImageCounts
-from experiments.frontier.pr_curve import PrCurve, f_beta, pr_curve
-from experiments.frontier.score_codes import NATURAL_CODE, code_to_logit
-from experiments.frontier.score_histogram import JOINT_COUNTS, ScoreHistograms
+from experiments.frontier.codes import NATURAL_CODE, code_to_logit
+from experiments.frontier.curve import PrCurve, f_beta, pr_curve
+from experiments.frontier.histogram import JOINT_COUNTS, ScoreHistograms
+from experiments.frontier.per_image import ImageCounts
 
 
 @dataclass(frozen=True)

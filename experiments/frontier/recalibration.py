@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from experiments.frontier.score_codes import N_CODES, NATURAL_CODE, ordered_logits
+from experiments.frontier.codes import N_CODES, NATURAL_CODE, ordered_logits
 
 
 class NotFittable(ValueError):

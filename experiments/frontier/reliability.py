@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from experiments.frontier.calibration import code_probabilities
-from experiments.frontier.score_codes import N_CODES
-from experiments.frontier.score_histogram import ScoreHistograms
+from experiments.frontier.codes import N_CODES
+from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.theory import ScoreMap
 
 FEWEST_POSITIVES = 10

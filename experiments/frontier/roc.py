@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from experiments.frontier.pr_curve import PrCurve, achievable, average_precision, pr_curve
-from experiments.frontier.score_histogram import ScoreHistograms
+from experiments.frontier.curve import PrCurve, achievable, average_precision, pr_curve
+from experiments.frontier.histogram import ScoreHistograms
 
 FALSE_POSITIVE_RATES = np.concatenate([np.linspace(0, 0.02, 41), np.linspace(0.02, 1, 99)[1:]])
 """Rates at which ROC curves are given for drawing: dense where they rise."""

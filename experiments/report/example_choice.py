@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import run_store as store
-from experiments.comparable import StudyRuns
-from experiments.frontier.example_scores import ExampleScores
-from experiments.frontier.image_counts import ImageCounts
+from experiments.frontier.codes import N_CODES
+from experiments.frontier.curve import f_beta
+from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import tuned_codes
-from experiments.frontier.pr_curve import f_beta
-from experiments.frontier.score_codes import N_CODES
-from experiments.frontier.score_histogram import ScoreHistograms
+from experiments.frontier.per_image import ImageCounts
+from experiments.runs import store
+from experiments.runs.example_scores import ExampleScores
+from experiments.runs.study import StudyRuns
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from experiments import run_store as store
-from experiments.comparable import StudyRuns
-from experiments.frontier.ceiling import ceiling_tables
-from experiments.frontier.comparison import Comparison
-from experiments.on_demand import Mapped
+from experiments.comparison.ceiling import ceiling_tables
+from experiments.comparison.compare_arms import Comparison
+from experiments.process.on_demand import Mapped
+from experiments.runs import store
+from experiments.runs.study import StudyRuns
 
 
 @dataclass(frozen=True)

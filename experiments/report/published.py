@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.config import ConfigError
-from experiments.frontier.published_point import PublishedPoint
+from experiments.report.published_point import PublishedPoint
 
 
 def published_points(report: DictConfig, masks: Sequence[str] | None = None) -> tuple[PublishedPoint, ...]:

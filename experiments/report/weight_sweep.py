@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from experiments import run_store as store
-from experiments.comparable import StudyRuns
-from experiments.frontier.comparison import Comparison
-from experiments.frontier.seesaw import mark_table, predicted_table, weight_table
-from experiments.frontier.seesaw_steps import hump_table, natural_f1, step_table
-from experiments.on_demand import Mapped
+from experiments.comparison.compare_arms import Comparison
+from experiments.comparison.sweep_steps import hump_table, natural_f1, step_table
+from experiments.comparison.weight_sweep import mark_table, predicted_table, weight_table
+from experiments.process.on_demand import Mapped
+from experiments.runs import store
+from experiments.runs.study import StudyRuns
 
 KEY = "loss.pos_weight"
 FEWEST_ARMS = 3

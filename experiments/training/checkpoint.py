@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from experiments.random_numbers import generator_states, set_generator_states
-from experiments.run_damage import set_aside
-from experiments.run_store import write_atomically
+from experiments.process.random_numbers import generator_states, set_generator_states
+from experiments.runs.damage import set_aside
+from experiments.runs.store import write_atomically
 from experiments.training.own_state import own_state, set_own_state
 
 

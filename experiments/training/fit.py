@@ -10,8 +10,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from experiments import stop_signals
 from experiments.data.batches import Batch
+from experiments.process import stop_signals
 from experiments.training.checkpoint import TrainingState
 from experiments.training.foreground_seen import batch_foreground, foreground_column
 from experiments.training.update_error import failing_in, named_batches

@@ -18,32 +18,32 @@ import pandas as pd
 import torch
 from omegaconf import DictConfig
 
-from experiments import run_store as store
 from experiments.config import ConfigError, to_plain
+from experiments.criteria.before_training import set_prevalence
 from experiments.criteria.build import build_criterion
 from experiments.data.resident_tiles import training_updates
-from experiments.data.sampling import check_sampling, switch_update
+from experiments.data.sampling.uniform import check_sampling, switch_update
+from experiments.evaluation.ceiling import score_ceiling
+from experiments.evaluation.example_collector import example_collector
+from experiments.evaluation.score_split import score_split
+from experiments.frontier.metrics_table import metrics_table
 from experiments.frontier.operating_point import tuned_thresholds
-from experiments.frontier.presence import Presence
-from experiments.frontier.run_metrics import metrics_table
-from experiments.leftovers import remove_leftovers
-from experiments.progress import clear_progress
-from experiments.random_numbers import seed_generators
-from experiments.run_damage import set_aside
-from experiments.run_lock import held
-from experiments.stop_signals import held_back
-from experiments.training.ceiling import score_ceiling
+from experiments.launch.progress import clear_progress
+from experiments.process.leftovers import remove_leftovers
+from experiments.process.random_numbers import seed_generators
+from experiments.process.stop_signals import held_back
+from experiments.runs import store
+from experiments.runs.damage import set_aside
+from experiments.runs.lock import held
+from experiments.runs.presence import Presence
 from experiments.training.checkpoint import TrainingState, checkpoint_times, restore_state, save_state, save_weights
 from experiments.training.compiled import compiled_twin
-from experiments.training.criterion import set_prevalence
 from experiments.training.device import determinism, device_name, make_accelerator, peak_memory_mb
-from experiments.training.evaluate import score_split
-from experiments.training.examples import example_collector
 from experiments.training.fit import fit
 from experiments.training.foreground_seen import foreground_seen
 from experiments.training.network import build_segmenter, weights_fingerprint
 from experiments.training.parts import make_optimizer
-from experiments.training.preflight import LoadedData, tile_batches
+from experiments.training.setup import LoadedData, tile_batches
 from experiments.training.update_error import UpdateError, describe_error
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.large_study import shifted
-from experiments.frontier.histogram_sums import from_pixels
-from experiments.frontier.pr_curve import average_precision, pr_curve
+from experiments.frontier.arithmetic import from_pixels
+from experiments.frontier.curve import average_precision, pr_curve
 
 
 def test_shifted_scores_keep_every_count_and_each_images_curve() -> None:

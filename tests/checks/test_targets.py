@@ -83,7 +83,7 @@ def test_a_model_is_given_channels_and_classes():
 
 
 def test_the_data_set_shipped_takes_the_types_that_it_says():
-    logs = {"_target_": "experiments.data.well_logs.make_well_logs"}
+    logs = {"_target_": "experiments.data.well_logs.dataset.make_well_logs"}
     assert problems(data={**logs, "train_logs": 3, "height": [64, 96], "prevalence": 0.01, "cache_dir": None}) == []
     for key, value in {"train_logs": 3.5, "curves": "two", "height": {"a": 1}, "noise": True, "cache_dir": 3}.items():
         assert problems(data={**logs, key: value})[0].startswith(f"data.{key}: expected ")

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import run_store as store
 from experiments.comparison import CompareSettings, compare_scores, load_study
-from experiments.report.figures import draw_all
+from experiments.report.gallery import draw_all
+from experiments.runs import store
 
 MASKS = ("thin", "dots")
 ARMS = {"bce": (2.0, 0.0), "better": (3.5, 0.0), "shifted": (2.0, 3.0)}

@@ -6,10 +6,10 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from experiments.config import ConfigError
+from experiments.criteria.before_training import check_criterion, measured_clauses
 from experiments.criteria.build import build_criterion
 from experiments.criteria.contract import FAIL, NOTE, Setting, measure_contract
 from experiments.criteria.trial import random_state_kept
-from experiments.training.criterion import check_criterion, measured_clauses
 
 
 def measured(target, *, masks=2, ignores_pixels=False, **arguments):

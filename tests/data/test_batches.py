@@ -7,7 +7,7 @@ from torchvision.transforms import v2
 
 from experiments.data.batches import TileBatches, cut_tile, pixel_statistics, updates_loader
 from experiments.data.sample import Sample
-from experiments.data.sampling import Tile, UniformTiles
+from experiments.data.sampling.uniform import Tile, UniformTiles
 from experiments.data.split import make_split
 
 FLIPS = v2.Compose([v2.RandomHorizontalFlip(0.5), v2.RandomVerticalFlip(0.5)])

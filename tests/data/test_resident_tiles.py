@@ -16,7 +16,7 @@ from experiments.data.resident_tiles import (
     training_updates,
 )
 from experiments.data.sample import Sample
-from experiments.data.sampling import UniformTiles
+from experiments.data.sampling.uniform import UniformTiles
 from experiments.data.split import make_split
 
 CPU = torch.device("cpu")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.frontier.calibration import calibration, code_probabilities, saturation
-from experiments.frontier.score_codes import N_CODES, NATURAL_CODE, logit_to_code
+from experiments.frontier.codes import N_CODES, NATURAL_CODE, logit_to_code
 from experiments.frontier.theory import ScoreMap
 
 

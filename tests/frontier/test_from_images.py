@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 from experiments.frontier.from_images import from_images, to_logits
-from experiments.frontier.score_counts import ScoreHistogramBuilder
 
 ARRAYS = ("row_start", "bins", "positives", "negatives", "joint")
 

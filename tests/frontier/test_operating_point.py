@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.frontier.histogram_sums import from_pixels, from_rows
-from experiments.frontier.image_counts import ImageCounts
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
+from experiments.frontier.arithmetic import from_pixels, from_rows
+from experiments.frontier.codes import N_CODES, NATURAL_CODE, code_to_logit, logit_to_code
+from experiments.frontier.curve import average_precision, f_beta, pr_curve
 from experiments.frontier.operating_point import (
     OperatingPoint,
     background_point,
@@ -17,9 +19,7 @@ from experiments.frontier.operating_point import (
     tuned_codes,
     tuned_thresholds,
 )
-from experiments.frontier.pr_curve import average_precision, f_beta, pr_curve
-from experiments.frontier.score_codes import N_CODES, NATURAL_CODE, code_to_logit, logit_to_code
-from experiments.frontier.score_counts import ScoreHistogramBuilder
+from experiments.frontier.per_image import ImageCounts
 
 
 def _histograms(seed: int = 0, n_images: int = 6, pixels: int = 300):

@@ -5,7 +5,9 @@ import pytest
 from scipy import optimize
 from scipy.special import expit, logit
 
+from experiments.comparison.thresholding.treated_scores import Treatment
 from experiments.frontier.calibration import calibration
+from experiments.frontier.codes import N_CODES, NATURAL_CODE, code_to_logit, logit_to_code, ordered_logits
 from experiments.frontier.recalibration import (
     AffineMap,
     NotFittable,
@@ -14,8 +16,6 @@ from experiments.frontier.recalibration import (
     fit_platt,
     fit_prior_shift,
 )
-from experiments.frontier.score_codes import N_CODES, NATURAL_CODE, code_to_logit, logit_to_code, ordered_logits
-from experiments.frontier.treated_scores import Treatment
 
 
 def dense(pairs):

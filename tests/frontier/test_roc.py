@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from experiments.frontier.histogram_sums import from_pixels
-from experiments.frontier.pr_curve import PrCurve, achievable, average_precision, pr_curve
+from experiments.frontier.arithmetic import from_pixels
+from experiments.frontier.codes import N_CODES, logit_to_code
+from experiments.frontier.curve import PrCurve, achievable, average_precision, pr_curve
 from experiments.frontier.roc import (
     achievable_average_precision,
     achievable_precision,
@@ -16,7 +17,6 @@ from experiments.frontier.roc import (
     roc_tables,
     tpr_at_fpr,
 )
-from experiments.frontier.score_codes import N_CODES, logit_to_code
 
 
 def counts(scores, labels):

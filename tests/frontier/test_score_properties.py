@@ -12,12 +12,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
+from experiments.frontier.arithmetic import from_pixels, merge, recode, reorder_images
 from experiments.frontier.calibration import calibration, code_probabilities, saturation
-from experiments.frontier.group_sweep import SweepGrid, group_sweep
-from experiments.frontier.histogram_sums import from_pixels, merge, recode, reorder_images
-from experiments.frontier.image_counts import ImageCounts
-from experiments.frontier.operating_point import natural_point, operating_point, tuned_code
-from experiments.frontier.pr_curve import (
+from experiments.frontier.codes import (
+    HIGHEST_CODE,
+    LOWEST_CODE,
+    N_CODES,
+    NATURAL_CODE,
+    code_to_logit,
+    logit_to_code,
+    ordered_logits,
+)
+from experiments.frontier.curve import (
     PrCurve,
     average_precision,
     f_beta,
@@ -27,18 +34,11 @@ from experiments.frontier.pr_curve import (
     precision_at_recall,
     recall_at_precision,
 )
+from experiments.frontier.histogram import ScoreHistograms
+from experiments.frontier.leave_one_out import SweepGrid, group_sweep
+from experiments.frontier.operating_point import natural_point, operating_point, tuned_code
+from experiments.frontier.per_image import ImageCounts
 from experiments.frontier.roc import achievable_average_precision, achievable_precision, roc_auc, roc_hull
-from experiments.frontier.score_codes import (
-    HIGHEST_CODE,
-    LOWEST_CODE,
-    N_CODES,
-    NATURAL_CODE,
-    code_to_logit,
-    logit_to_code,
-    ordered_logits,
-)
-from experiments.frontier.score_counts import ScoreHistogramBuilder
-from experiments.frontier.score_histogram import ScoreHistograms
 
 LARGEST = 65_504.0
 wide_logits = st.floats(-1e6, 1e6) | st.floats(-1, 1) | st.floats(-1e-7, 1e-7) | st.just(np.inf) | st.just(-np.inf)

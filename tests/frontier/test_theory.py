@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from experiments.frontier.arithmetic import from_pixels
 from experiments.frontier.calibration import calibration, code_probabilities
-from experiments.frontier.histogram_sums import from_pixels
+from experiments.frontier.codes import logit_to_code
+from experiments.frontier.curve import average_precision, pr_curve
 from experiments.frontier.operating_point import natural_point, operating_point, tuned_codes
-from experiments.frontier.pr_curve import average_precision, pr_curve
-from experiments.frontier.score_codes import logit_to_code
 from experiments.frontier.theory import (
     ScoreMap,
     best_f_beta,

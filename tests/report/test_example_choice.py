@@ -5,10 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
-from experiments import run_store as store
-from experiments.comparable import load_study
 from experiments.frontier.operating_point import tuned_codes
 from experiments.report.example_choice import choose_examples
+from experiments.runs import store
+from experiments.runs.study import load_study
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.report.frontier_display import FrontierDisplay
+from experiments.report.figures.frontier import FrontierDisplay
 from experiments.report.known_ceiling import Ceiling, without_holes
 
 

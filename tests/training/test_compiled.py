@@ -9,16 +9,17 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from experiments import run_store as store
 from experiments.config import ConfigError, to_plain
 from experiments.data.batches import PixelStatistics, pixel_statistics
-from experiments.training import compiled, preflight
+from experiments.runs import store
+from experiments.training import compiled
+from experiments.training import setup as preflight
 from experiments.training.checkpoint import TrainingState, restore_state, save_state
 from experiments.training.compiled import check_compiler, compiled_twin
 from experiments.training.device import make_accelerator
 from experiments.training.network import Segmenter
-from experiments.training.preflight import LoadedData
 from experiments.training.run import execute, is_finished
+from experiments.training.setup import LoadedData
 
 CPU = torch.device("cpu")
 SMALL = (

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.training.duration import duration_warning, in_words, training_seconds
-from experiments.training.preflight import check, projected_seconds
+from experiments.training.setup import check, projected_seconds
 
 DAY = 86_400
 

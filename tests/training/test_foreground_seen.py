@@ -8,14 +8,14 @@ import pandas as pd
 import pytest
 import torch
 
-from experiments import run_store as store
 from experiments.config import instantiate
 from experiments.data.batches import Batch, TileBatches, pixel_statistics
 from experiments.data.sample import Sample
 from experiments.data.split import SegmentationData, make_split
+from experiments.runs import store
 from experiments.training.foreground_seen import batch_foreground, foreground_seen
-from experiments.training.preflight import LoadedData
 from experiments.training.run import execute
+from experiments.training.setup import LoadedData
 
 STEPS = 7
 SMALL = (

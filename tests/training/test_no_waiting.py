@@ -12,15 +12,15 @@ import losses._analytic
 import losses._inputs
 import losses._sums
 from experiments.config import instantiate
+from experiments.criteria.before_training import set_prevalence
 from experiments.data.batches import pixel_statistics
 from experiments.data.resident_tiles import training_updates
 from experiments.training.checkpoint import TrainingState
-from experiments.training.criterion import set_prevalence
 from experiments.training.device import make_accelerator
 from experiments.training.fit import fit
 from experiments.training.network import build_segmenter
 from experiments.training.parts import make_optimizer
-from experiments.training.preflight import LoadedData, tile_batches
+from experiments.training.setup import LoadedData, tile_batches
 
 SETTINGS = (
     "trainer.max_steps=6",

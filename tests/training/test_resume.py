@@ -14,16 +14,16 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from experiments import run_store as store
-from experiments import stop_signals
 from experiments.config import ConfigError, to_plain
 from experiments.data.batches import pixel_statistics
-from experiments.data.sampling import Tile
-from experiments.leftovers import remove_if_abandoned
-from experiments.random_numbers import generator_states, seed_generators, set_generator_states
+from experiments.data.sampling.uniform import Tile
+from experiments.process import stop_signals
+from experiments.process.leftovers import remove_if_abandoned
+from experiments.process.random_numbers import generator_states, seed_generators, set_generator_states
+from experiments.runs import store
 from experiments.training.own_state import own_state, set_own_state
-from experiments.training.preflight import LoadedData, check
 from experiments.training.run import execute, is_finished
+from experiments.training.setup import LoadedData, check
 
 SETTINGS = (
     "trainer.max_steps=6",

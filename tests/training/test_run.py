@@ -11,12 +11,12 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from experiments import run_store as store
 from experiments.config import ConfigError, to_plain
 from experiments.data.batches import pixel_statistics
-from experiments.run_lock import LOCK_FILE, HeldError, is_held
-from experiments.training.preflight import LoadedData
+from experiments.runs import store
+from experiments.runs.lock import LOCK_FILE, HeldError, is_held
 from experiments.training.run import execute, is_finished
+from experiments.training.setup import LoadedData
 
 SMALL = (
     "trainer.max_steps=6",
@@ -182,7 +182,7 @@ def test_a_constant_output_is_a_divergence(composed, loaded, tmp_path, monkeypat
 def test_two_processes_never_train_one_run(tmp_path, loaded, composed):
     folder = tmp_path / "seed=0"
     cfg = composed(*SMALL)
-    command = "import sys; from pathlib import Path; from experiments.run_lock import held\n"
+    command = "import sys; from pathlib import Path; from experiments.runs.lock import held\n"
     command += "with held(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", command, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -9,23 +9,23 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from experiments import run_store as store
-from experiments.comparable import StudyRuns, short_names
-from experiments.frontier.comparison import Comparison
+from experiments.comparison.compare_arms import Comparison
 from experiments.report.example_choice import ExampleChoice
 from experiments.report.known_ceiling import CEILING_WORDS, Ceiling
-from experiments.report.page.level_interval import why_none
+from experiments.report.page.examples import page_examples, rule_of
 from experiments.report.page.markup import text
-from experiments.report.page.matched_section import matched_section
+from experiments.report.page.matched import matched_section
+from experiments.report.page.numbers.level_interval import why_none
+from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.packed import script_json
-from experiments.report.page.page_example import page_examples, rule_of
-from experiments.report.page.page_numbers import page_numbers
-from experiments.report.page.page_payload import payload
-from experiments.report.page.runs_section import runs_section
+from experiments.report.page.payload import payload
+from experiments.report.page.runs import runs_section
 from experiments.report.page.steps import steps
-from experiments.report.page.verdict_section import answer, key_of_words, matrix, paragraphs
-from experiments.report.verdict_text import footnotes
+from experiments.report.page.verdicts import answer, key_of_words, matrix, paragraphs
+from experiments.report.text.verdicts import footnotes
 from experiments.report.weight_sweep import arm_weights
+from experiments.runs import store
+from experiments.runs.study import StudyRuns, short_names
 
 SCRIPTS = ("numbers", "drawing", "state", "sliders", "frontier", "seesaw", "pictures", "start")
 """The script's parts, in the order in which they run."""
@@ -97,7 +97,7 @@ def _script() -> str:
 
 
 def _part(name: str) -> str:
-    return files("experiments.report.page").joinpath(name).read_text(encoding="utf-8")
+    return files("experiments.report.page").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _filled(template: str, parts: Mapping[str, str]) -> str:

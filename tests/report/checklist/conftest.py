@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from experiments import run_store as store
-from experiments.comparable import load_study
-from experiments.frontier.score_counts import ScoreHistogramBuilder
-from experiments.report.study_evidence import StudyEvidence
-from experiments.report.study_report import compare
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
+from experiments.report.checklist.evidence import StudyEvidence
+from experiments.report.study import compare
+from experiments.runs import store
+from experiments.runs.study import load_study
 
 REPORT = OmegaConf.create(
     {"margin": 0.01, "point_margin": 0.05, "level": 0.05, "headline": "ap", "beta": 1.0, "recall_band": [0, 1]}

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments import run_store as store
-from experiments.comparable import StudyRuns
-from experiments.report.levers import lever_sentences, lever_table, time_table
-from experiments.run_store import Run
+from experiments.report.checklist.levers import lever_sentences, lever_table, time_table
+from experiments.runs import store
+from experiments.runs.store import Run
+from experiments.runs.study import StudyRuns
 
 EMPTY = pd.DataFrame()
 

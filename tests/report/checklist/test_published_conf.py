@@ -6,7 +6,7 @@ from hydra import compose, initialize_config_module
 from hydra.errors import ConfigCompositionException
 
 from experiments.config import arm_name
-from experiments.report.frontier_display import FrontierDisplay
+from experiments.report.figures.frontier import FrontierDisplay
 from experiments.report.published import published_points
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from experiments.frontier.published_point import PublishedPoint
-from experiments.report.seesaw_display import ACCENT, SeesawDisplay
-from experiments.report.style import COLUMN
+from experiments.report.figures.seesaw import ACCENT, SeesawDisplay
+from experiments.report.figures.style import COLUMN
+from experiments.report.published_point import PublishedPoint
 from experiments.report.weight_sweep import arm_weights
 
 NOTE = (

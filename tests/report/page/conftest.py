@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from experiments import run_store as store
-from experiments.comparable import StudyRuns, load_study
-from experiments.frontier.comparison import Comparison
-from experiments.frontier.example_scores import ExampleScores
-from experiments.frontier.score_codes import logit_to_code
-from experiments.frontier.score_counts import ScoreHistogramBuilder
+from experiments.comparison.compare_arms import Comparison
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
+from experiments.frontier.codes import logit_to_code
 from experiments.report.example_choice import choose_examples
 from experiments.report.page.page import write_page
-from experiments.report.study_report import compare, write_tables
+from experiments.report.study import compare, write_tables
+from experiments.runs import store
+from experiments.runs.example_scores import ExampleScores
+from experiments.runs.study import StudyRuns, load_study
 
 REPORT = OmegaConf.create(
     {"margin": 0.01, "point_margin": 0.05, "level": 0.05, "headline": "ap", "beta": 1.0, "recall_band": [0, 1]}

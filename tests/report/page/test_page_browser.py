@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.comparable import short_names
-from experiments.frontier.score_codes import code_to_logit
+from experiments.frontier.codes import code_to_logit
 from experiments.report.example_choice import choose_examples
-from experiments.report.page.page_numbers import page_numbers
+from experiments.report.page.numbers.study import page_numbers
+from experiments.runs.study import short_names
 
 
 def number(text):

@@ -8,19 +8,13 @@ import zlib
 import numpy as np
 import pytest
 
-from experiments.frontier.score_codes import NATURAL_CODE
+from experiments.frontier.codes import NATURAL_CODE
 from experiments.report.example_choice import choose_examples
-from experiments.report.page import page_example
+from experiments.report.page import examples as page_example
+from experiments.report.page.examples import OUTCOMES, example_payload, page_examples, picture_levels, richest_window
 from experiments.report.page.markup import marked, typeset
+from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.packed import narrow_counts, packed, script_json
-from experiments.report.page.page_example import (
-    OUTCOMES,
-    example_payload,
-    page_examples,
-    picture_levels,
-    richest_window,
-)
-from experiments.report.page.page_numbers import page_numbers
 
 
 def test_arrays_come_back():
@@ -121,7 +115,7 @@ def test_pictures_are_cut_around_the_positives_until_they_fit(losses, examples, 
 
 
 def test_outcomes_have_the_colours_of_the_figure():
-    example_display = pytest.importorskip("experiments.report.example_display")
+    example_display = pytest.importorskip("experiments.report.figures.examples")
     figure = example_display.OUTCOMES
     assert list(OUTCOMES.values()) == [
         figure[f"{a} {b}"] for a, b in (("true", "positive"), ("false", "positive"), ("false", "negative"))

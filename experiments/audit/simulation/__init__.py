@@ -1,0 +1,1 @@
+"""Studies and runs whose truth is known."""

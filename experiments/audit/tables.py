@@ -1,0 +1,70 @@
+"""What a calibration found: a table per part, what the page says about the run, and a line per part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from experiments.inference.words import MOVES_IN, MOVES_OUT
+
+
+@dataclass(frozen=True)
+class CalibrationTables:
+    """Tables of the parts that ran, and what the page says about the run.
+
+    Args:
+        tables: part -> table.
+        level: of the tests.
+        margin: of the equivalence test.
+        point_margin: of the natural point.
+        study_dir: where real runs were looked for.
+        n_real_runs: complete ones found there.
+        seconds: wall time.
+        cpu_seconds: time on all cores together.
+        cores: of the machine.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    level: float
+    margin: float
+    point_margin: float
+    study_dir: str
+    n_real_runs: int
+    seconds: float
+    cpu_seconds: float
+    cores: int
+
+
+MOVES = (MOVES_OUT, MOVES_IN)
+
+
+def summary_lines(result: CalibrationTables) -> list[str]:
+    """Say what each part found, a line each."""
+    tables, lines = result.tables, []
+    if "coverage" in tables:
+        lowest = tables["coverage"].sort_values("coverage").iloc[0]
+        shown = int(tables["coverage"]["below_92"].sum())
+        lines.append(
+            f"coverage: {lowest['coverage']:.3f} ± {lowest['coverage_error']:.3f} in the lowest of "
+            f"{len(tables['coverage'])} rows; shown to be below .92 in {shown}"
+        )
+    if "floor" in tables:
+        floor = tables["floor"].groupby("n_seeds")["coverage"].min()
+        lines.append("floor: " + ", ".join(f"{value:.3f} with {seeds} seeds" for seeds, value in floor.items()))
+    if "same_arm" in tables:
+        table = tables["same_arm"]
+        moving = table.loc[table["verdict"].isin(MOVES), "split"].nunique()
+        lines.append(f"same_arm: {moving} of {table['split'].nunique()} splits have a move in any mask")
+    if "slides" in tables:
+        table = tables["slides"]
+        enough = table.loc[table["suffices"], "slides"]
+        moves = float((table["moves"] * table["n"]).sum())
+        lowest_share = f"{enough.min():.2f}" if len(enough) else "no row"
+        lines.append(f"slides: {moves:.0f} moves in {table['n'].sum()}; lowest share of slides {lowest_share}")
+    if "power" in tables:
+        off = (tables["power"]["found"] - tables["power"]["promised"]).abs().max()
+        lines.append(f"power: at most {off:.3f} from what is promised")
+    if "advice" in tables:
+        ratio = tables["advice"]["ratio"]
+        lines.append(f"advice: median over needed from {ratio.min():.2f} to {ratio.max():.2f}")
+    return lines

@@ -1,0 +1,178 @@
+"""What every command shares: one clear message and exit code 2 for bad input, and the user's own folder on the path."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.resources import files
+from pathlib import Path
+
+from experiments.checks.composing import COMPOSING_ERRORS
+from experiments.checks.flags import Check, Flags, find_problems, flag_problems, read_flags
+from experiments.checks.overrides import check_arguments
+from experiments.checks.problems import raise_if_any
+from experiments.config import ConfigError
+from experiments.process.stop_signals import Terminated, command_signals
+from experiments.process.waiting_threads import let_waiting_threads_sleep
+
+_TRACEBACK_WANTED = "LOSSFRONTIER_TRACEBACK"
+_LOSS_INPUT = re.compile(r"loss\.(terms\.\w+\.)*input=")
+
+
+@contextmanager
+def exit_on_bad_input() -> Iterator[None]:
+    """Turn errors of the user's input into one message on stderr and exit code 2, those of the disk into code 1.
+
+    `HYDRA_FULL_ERROR=1` shows the traceback instead.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from experiments.data.data_error import DataError
+
+    try:
+        yield
+    except (ConfigError, DataError, HydraException, OmegaConfBaseException) as error:
+        if os.environ.get(_TRACEBACK_WANTED):
+            traceback.print_exc()
+        print(f"error: {_message(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:  # a full disk, a folder that cannot be written to or is gone
+        if os.environ.get(_TRACEBACK_WANTED):
+            traceback.print_exc()
+        print(f"error: {storage_text(error)}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def storage_text(error: OSError) -> str:
+    """Say which file could not be read or written, and why."""
+    return f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)
+
+
+@contextmanager
+def stop_on_error() -> Iterator[None]:
+    """End the command at any error inside a Hydra callback, where Hydra itself would warn and go on."""
+    try:
+        with exit_on_bad_input():
+            yield
+    except Exception:
+        traceback.print_exc()
+        raise SystemExit(1) from None
+
+
+def option_list(groups: Sequence[str] | None = None) -> str:
+    """List the built-in options, a line per group; Hydra's own listing takes a second longer."""
+    lines = []
+    for group in sorted(files("experiments.conf").iterdir(), key=lambda entry: entry.name):
+        if group.is_dir() and group.name != "hydra" and (groups is None or group.name in groups):
+            options = sorted(option.name for option in group.iterdir() if option.name.endswith(".yaml"))
+            if options:
+                lines.append(f"    {group.name + '=':<14} {', '.join(name.removesuffix('.yaml') for name in options)}")
+    return "\n".join(lines)
+
+
+def run_command(
+    command: Callable[[], None], text: str, groups: Sequence[str] | None = None, *, check: Check | None = None
+) -> None:
+    """Run a Hydra command: the user's own folder is importable, and bad input ends in one clear message.
+
+    Args:
+        command: The function under `hydra.main`.
+        text: What `--help` prints above the options: the docstring of the command's module.
+        groups: The configuration groups that the command uses; None for all.
+        check: What the command checks its configuration by, for commands that cannot be composed as they were typed.
+    """
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        options = option_list(groups)
+        listed = f"\n\nOptions:\n\n{options}" if options else ""
+        hints = "All keys: --cfg job. Hydra's own flags: --hydra-help. Tracebacks: HYDRA_FULL_ERROR=1"
+        print(f"{text.strip()}{listed}\n\n{hints}")
+        return
+    # Here and not where the package is imported: who uses it as a library keeps the settings of his process.
+    let_waiting_threads_sleep()
+    logging.raiseExceptions = False  # a log that cannot be written is no reason for tracebacks
+    full_error = os.environ.get("HYDRA_FULL_ERROR", "")
+    os.environ[_TRACEBACK_WANTED] = full_error if full_error == "1" else ""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print a traceback and exit with 1 otherwise
+    try:
+        with command_signals(), exit_on_bad_input():
+            sys.argv[1:] = with_loss_input(sys.argv[1:])
+            flags = read_flags(sys.argv[1:])
+            raise_if_any(flag_problems(flags))
+            _make_importable(None if flags.config_dir is None else Path(flags.config_dir))
+            _run_checked(command, flags, check)
+    except KeyboardInterrupt as stop:
+        _say_stopped(str(stop))
+        raise SystemExit(stop.exit_code if isinstance(stop, Terminated) else 130) from None
+    finally:
+        os.environ["HYDRA_FULL_ERROR"] = full_error
+
+
+def _say_stopped(signal: str) -> None:
+    by = f" by {signal}" if signal else ""
+    with suppress(OSError):  # after SIGHUP the terminal may be gone
+        print(
+            f"\nstopped{by}; the same command (without overwrite=true) goes on from the last checkpoints",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _run_checked(command: Callable[[], None], flags: Flags, check: Check | None) -> None:
+    """Run a command; where its arguments cannot be read or composed, look for all that is wrong with it.
+
+    Raises:
+        ConfigError: With every problem.
+    """
+    if not flags.runs:
+        command()
+        return
+    arguments = check_arguments(flags.overrides, trains=check is None or check.trains)
+    if not arguments.problems:
+        try:
+            command()
+            return
+        except COMPOSING_ERRORS as error:
+            if isinstance(error, ConfigError) or check is None:
+                raise
+            problems = find_problems(check, flags, arguments.kept)
+            if not problems:
+                raise
+            raise ConfigError("\n".join(problems)) from None
+    found = find_problems(check, flags, arguments.kept) if check is not None else []
+    raise_if_any(list(dict.fromkeys([*arguments.problems, *found])))
+
+
+def _message(error: BaseException) -> str:
+    lines = [str(error).strip()]
+    cause = error.__cause__
+    if cause is not None and str(cause).strip() and str(cause).strip() not in lines[0]:
+        lines.append(str(cause).strip())
+    return "\n".join(lines)
+
+
+def with_loss_input(arguments: Sequence[str]) -> list[str]:
+    """Let `loss.input` be set like any other key: every loss has it, though no option file lists it."""
+    return [f"++{argument}" if _LOSS_INPUT.match(argument) else argument for argument in arguments]
+
+
+def _make_importable(config_dir: Path | None) -> None:
+    """Put the current folder and the user's config folder on the path: `_target_: my_loss.MyLoss` must import.
+
+    Also in the environment, so that the processes of a parallel launcher find them.
+    """
+    folders = [os.getcwd()]
+    if config_dir is not None:
+        folders += [str(config_dir.resolve()), str(config_dir.resolve().parent)]
+    fresh = [folder for folder in folders if folder not in sys.path]
+    sys.path.extend(fresh)
+    known = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join([*filter(None, [known]), *fresh])

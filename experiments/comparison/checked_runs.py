@@ -1,0 +1,173 @@
+"""Runs that are to be compared, checked against each other before any number is computed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.frontier.arithmetic import reorder_images
+from experiments.frontier.histogram import ScoreHistograms
+from experiments.process.on_demand import Mapped
+
+_ENTRIES_WORTH_PROCESSES = 2_000_000
+"""Entries of all test histograms that take about half a second to measure."""
+
+
+@dataclass(frozen=True)
+class RunScores:
+    """Score histograms of one run: one arm with one seed.
+
+    Args:
+        val: validation split, on which thresholds are tuned; None leaves every tuned point undefined.
+        test: test split.
+    """
+
+    val: ScoreHistograms | None
+    test: ScoreHistograms
+
+    @classmethod
+    def of(cls, scores: Mapping[str, ScoreHistograms]) -> "RunScores":
+        """Take the splits `val`, where there is one, and `test` of a run."""
+        return cls(scores.get("val"), scores["test"])
+
+
+@dataclass(frozen=True)
+class CheckedRuns:
+    """Runs with the same masks, images, groups and labels, images in one order.
+
+    Args:
+        runs: arm -> seed -> scores.
+        baseline: name of the baseline arm.
+        masks: C names.
+        image_ids: N test images.
+        group_names: G test groups.
+        group_of: (N,), each image's group.
+    """
+
+    runs: Mapping[str, Mapping[int, RunScores]]
+    baseline: str
+    masks: tuple[str, ...]
+    image_ids: tuple[str, ...]
+    group_names: tuple[str, ...]
+    group_of: NDArray[np.intp]
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Arms other than the baseline, in the order given."""
+        return tuple(arm for arm in self.runs if arm != self.baseline)
+
+    def worth_workers(self, most: int) -> int:
+        """Return how many processes to measure these runs in: 1 where making more would take longer than it saves."""
+        entries = 0
+        for seeds in self.runs.values():
+            for run in seeds.values():
+                entries += len(run.test.bins)
+                if entries > _ENTRIES_WORTH_PROCESSES:
+                    return most
+        return 1
+
+    def paired_seeds(self, arm: str) -> tuple[int, ...]:
+        """Seeds that both the arm and the baseline have, ascending."""
+        return tuple(sorted(set(self.runs[arm]) & set(self.runs[self.baseline])))
+
+    def left_out(self, arm: str) -> str:
+        """Seeds that only one of the two has, in words; empty when there is none."""
+        mine, theirs = set(self.runs[arm]), set(self.runs[self.baseline])
+        texts = [f"seed {seed} has no run of {arm}" for seed in sorted(theirs - mine)]
+        texts += [f"seed {seed} has no run of {self.baseline}" for seed in sorted(mine - theirs)]
+        return "; ".join(texts)
+
+
+def check_runs(runs: Mapping[str, Mapping[int, RunScores]], baseline: str) -> CheckedRuns:
+    """Refuse runs that do not measure the same thing; bring images into one order.
+
+    Runs that are read when they are asked for (`on_demand.Mapped`) stay so.
+
+    Args:
+        runs: arm -> seed -> scores; an arm may lack seeds, or have none.
+        baseline: an arm with at least one run.
+
+    Raises:
+        ValueError: no such baseline, or masks, images, groups or labels of a split that differ from those of
+            the baseline's first run. The message names the run and what differs.
+    """
+    if baseline not in runs or not runs[baseline]:
+        have = [arm for arm, seeds in runs.items() if seeds]
+        raise ValueError(f"baseline: expected an arm that has runs, one of {have}, got {baseline!r}")
+    first_seed = min(runs[baseline])
+    name = f"{baseline} seed {first_seed}"
+    test = _Reference.of(runs[baseline][first_seed].test, name)
+    first_val = runs[baseline][first_seed].val
+    val = None if first_val is None else _Reference.of(first_val, name)
+    for arm, seeds in runs.items():
+        for seed, run in seeds.items():
+            who = f"{arm} seed {seed}"
+            if (run.val is None) != (val is None):
+                raise ValueError(f"{who}: expected a validation split as in {name}, in both or in neither")
+            if run.val is not None and val is not None:
+                _check(_in_order_of(val, run.val, f"{who}, val"), val, f"{who}, val")
+            _check(_in_order_of(test, run.test, f"{who}, test"), test, f"{who}, test")
+
+    def in_one_order(run: RunScores) -> RunScores:
+        tuned_on = None if run.val is None or val is None else _in_order_of(val, run.val)
+        return RunScores(tuned_on, _in_order_of(test, run.test))
+
+    checked = {arm: Mapped(seeds, in_one_order) for arm, seeds in runs.items()}
+    group_names, group_of = test.histograms.groups()
+    return CheckedRuns(checked, baseline, test.histograms.masks, test.histograms.image_ids, group_names, group_of)
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """What every other run's split must agree with."""
+
+    name: str
+    histograms: ScoreHistograms
+    pixels: tuple[NDArray[np.int64], NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, histograms: ScoreHistograms, name: str) -> "_Reference":
+        return cls(name, histograms, histograms.pixel_counts())
+
+
+def _in_order_of(reference: _Reference, histograms: ScoreHistograms, who: str = "a run") -> ScoreHistograms:
+    """Histograms with images in the reference's order; ValueError where they are of other masks or images."""
+    want, name = reference.histograms, reference.name
+    if histograms.masks != want.masks:
+        raise ValueError(f"{who}: expected masks {want.masks} as in {name}, got {histograms.masks}")
+    if histograms.image_ids != want.image_ids:
+        mine, theirs = set(histograms.image_ids), set(want.image_ids)
+        if mine != theirs:
+            raise ValueError(
+                f"{who}: expected the images of {name}; missing {_listed(theirs - mine)}, "
+                f"unexpected {_listed(mine - theirs)}"
+            )
+        position = {image: index for index, image in enumerate(histograms.image_ids)}
+        order = np.array([position[image] for image in want.image_ids], dtype=np.intp)
+        histograms = reorder_images(histograms, order)
+    return histograms
+
+
+def _check(histograms: ScoreHistograms, reference: _Reference, who: str) -> None:
+    """Raise ValueError where histograms in the reference's order are of other groups or labels."""
+    want, name = reference.histograms, reference.name
+    if histograms.group_ids != want.group_ids:
+        triples = zip(want.image_ids, histograms.group_ids, want.group_ids, strict=True)
+        wrong = {f"{image} ({have}, not {group})" for image, have, group in triples if have != group}
+        raise ValueError(f"{who}: expected the groups of {name}; other groups for {_listed(wrong)}")
+    differ = np.zeros(histograms.n_images, bool)
+    for have, there in zip(histograms.pixel_counts(), reference.pixels, strict=True):
+        differ |= (have != there).any(axis=1)
+    if differ.any():
+        images = {want.image_ids[index] for index in np.flatnonzero(differ)}
+        raise ValueError(
+            f"{who}: expected the labels of {name}; positive or valid pixels differ in {len(images)} images: "
+            f"{_listed(images)}"
+        )
+
+
+def _listed(names: set[str], most: int = 20) -> str:
+    ordered = sorted(names)
+    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
+    return f"[{', '.join(ordered[:most])}]{more}"

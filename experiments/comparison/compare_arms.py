@@ -1,0 +1,92 @@
+"""Compare arms: score histograms of a study's runs in, verdicts and the tables beside them out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from experiments.comparison.checked_runs import RunScores, check_runs
+from experiments.comparison.controls import control_table
+from experiments.comparison.matched import curve_table, matched_table
+from experiments.comparison.pairing import measure
+from experiments.comparison.point_table import image_mean_table, point_table, score_table
+from experiments.comparison.settings import CompareSettings
+from experiments.comparison.slide import decomposition_table, slide_table
+from experiments.comparison.verdict_table import arm_bands, verdict_table
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Tidy tables of a comparison; each is documented where it is made.
+
+    Args:
+        verdicts: a row per arm and mask (`verdict_table`).
+        points: operating points of every run, a row per arm, seed, mask and point (`point_table`).
+        image_means: means over images, a row per arm, seed, mask and point (`image_mean_table`).
+        matched: precision at matched recall and the reverse, a row per arm, mask and level (`matched_table`).
+        slides: the slide along the baseline's frontier, a row per arm and mask (`slide_table`).
+        decomposition: natural F1 change = frontier part + threshold part (`decomposition_table`).
+        controls: what the baseline reaches without training (`control_table`).
+        scores: calibration and saturation, a row per arm, seed and mask (`score_table`).
+        curves: precision over recall for drawing, a row per arm, mask and recall (`curve_table`).
+        settings: what it was made with.
+        baseline: name of the baseline arm.
+        masks: names of the masks.
+    """
+
+    verdicts: pd.DataFrame
+    points: pd.DataFrame
+    image_means: pd.DataFrame
+    matched: pd.DataFrame
+    slides: pd.DataFrame
+    decomposition: pd.DataFrame
+    controls: pd.DataFrame
+    scores: pd.DataFrame
+    curves: pd.DataFrame
+    settings: CompareSettings
+    baseline: str
+    masks: tuple[str, ...]
+
+
+def compare_arms(
+    runs: Mapping[str, Mapping[int, RunScores]],
+    *,
+    baseline: str,
+    settings: CompareSettings | None = None,
+) -> Comparison:
+    """Find whether each arm moved the precision-recall frontier or slid along it, how far, and how surely.
+
+    The interval speaks of new seeds and new test groups, with the training set as it is. A seed that only one of
+    arm and baseline has is left out of that comparison, which the table says; fewer than two seeds or groups
+    give estimates and no verdict.
+
+    Args:
+        runs: arm -> seed -> score histograms. The same images, groups, masks and labels throughout.
+        baseline: arm that all others are compared with.
+        settings: margins, level, headline; the defaults when None.
+
+    Returns:
+        Tables. With no arm beside the baseline those of pairs are empty.
+
+    Raises:
+        ValueError: no run of the baseline, or runs of different data; the message names what differs.
+    """
+    chosen = CompareSettings() if settings is None else settings
+    study = measure(check_runs(runs, baseline), chosen)
+    masks = study.checked.masks
+    pairs = [study.pair(arm, mask) for arm in study.checked.arms for mask in range(len(masks))]
+    bands = arm_bands(study, pairs)
+    return Comparison(
+        verdicts=verdict_table(study, pairs, bands),
+        points=point_table(study),
+        image_means=image_mean_table(study),
+        matched=matched_table(study, pairs, bands),
+        slides=slide_table(study, pairs),
+        decomposition=decomposition_table(study, pairs),
+        controls=control_table(study, pairs),
+        scores=score_table(study),
+        curves=curve_table(study),
+        settings=chosen,
+        baseline=baseline,
+        masks=masks,
+    )

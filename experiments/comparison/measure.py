@@ -1,0 +1,156 @@
+"""Every number of one run that a comparison needs, with all groups and without each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.comparison.checked_runs import RunScores
+from experiments.frontier.calibration import Calibration, Saturation, calibration, saturation
+from experiments.frontier.codes import N_CODES, NATURAL_CODE
+from experiments.frontier.curve import f_beta
+from experiments.frontier.histogram import ScoreHistograms
+from experiments.frontier.leave_one_out import GroupSweep, SweepGrid, group_sweep
+from experiments.frontier.operating_point import ImageMeans, image_means, mean_defined, tuned_codes
+from experiments.frontier.per_image import ImageCounts
+
+Rows = NDArray[np.float64]
+"""A statistic of one run: row 0 with all G groups, row 1 + g without group g."""
+
+
+@dataclass(frozen=True)
+class PointCounts:
+    """Pooled counts of every mask at one operating point, with all groups and without each.
+
+    Args:
+        codes: C thresholds; None where there is none, which leaves the point undefined.
+        tp: int64 (1+G, C).
+        fp: int64 (1+G, C).
+        n_positive: int64 (1+G, C).
+        n_negative: int64 (1+G, C).
+        means: means over images of each image's own values.
+    """
+
+    codes: tuple[int | None, ...]
+    tp: NDArray[np.int64]
+    fp: NDArray[np.int64]
+    n_positive: NDArray[np.int64]
+    n_negative: NDArray[np.int64]
+    means: ImageMeans
+
+    def recall(self, mask: int) -> Rows:
+        """TP / P; NaN without positives or threshold."""
+        return self._defined(mask, self.tp[:, mask], self.n_positive[:, mask])
+
+    def precision(self, mask: int) -> Rows:
+        """TP / (TP + FP); NaN without predictions or threshold."""
+        return self._defined(mask, self.tp[:, mask], self.tp[:, mask] + self.fp[:, mask])
+
+    def f_beta(self, mask: int, beta: float) -> Rows:
+        """F-beta; NaN without positives or threshold."""
+        tp, fp, total = self.tp[:, mask], self.fp[:, mask], self.n_positive[:, mask]
+        score = f_beta(tp, fp, total - tp, beta=beta)
+        return np.where((total > 0) & (self.codes[mask] is not None), score, np.nan)
+
+    def _defined(self, mask: int, part: NDArray[np.int64], whole: NDArray[np.int64]) -> Rows:
+        ratio = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+        return ratio if self.codes[mask] is not None else np.full(part.shape, np.nan)
+
+
+@dataclass(frozen=True)
+class RunPoints:
+    """Operating points of one run.
+
+    Args:
+        points: name -> counts; "natural", "tuned" (F1), "tuned_fbeta", and what the caller asked for.
+        image_ap: (C,), mean over images of each image's own average precision.
+        image_ap_undefined: (C,), images without a positive, left out of it.
+    """
+
+    points: Mapping[str, PointCounts]
+    image_ap: NDArray[np.float64]
+    image_ap_undefined: NDArray[np.int64]
+
+
+def run_points(
+    run: RunScores,
+    group_of: NDArray[np.intp],
+    n_groups: int,
+    *,
+    beta: float,
+    extra: Mapping[str, tuple[int, ...]],
+) -> RunPoints:
+    """Count at the natural point, at the tuned ones and at `extra` threshold codes (name -> C codes)."""
+    n_masks = run.test.n_masks
+    none: tuple[int | None, ...] = (None,) * n_masks
+    codes: dict[str, tuple[int | None, ...]] = {"natural": (NATURAL_CODE,) * n_masks}
+    codes["tuned"] = none if run.val is None else tuned_codes(run.val)
+    codes["tuned_fbeta"] = codes["tuned"]
+    if beta != 1.0 and run.val is not None:
+        codes["tuned_fbeta"] = tuned_codes(run.val, beta=beta)
+    codes |= extra
+    counts = ImageCounts(run.test)
+
+    def without_each(per_image: NDArray[np.int64]) -> NDArray[np.int64]:
+        groups = np.zeros((n_groups, n_masks), np.int64)
+        np.add.at(groups, group_of, per_image)
+        total = groups.sum(axis=0)
+        return np.concatenate([total[None], total - groups])
+
+    n_positive, n_negative = (without_each(part) for part in counts.totals)
+    points = {}
+    for name, wanted in codes.items():
+        limits = [N_CODES if code is None else code for code in wanted]
+        tp, fp = (without_each(part) for part in counts.above(limits))
+        means = image_means(counts, limits, beta=beta)
+        points[name] = PointCounts(wanted, tp, fp, n_positive, n_negative, means)
+    own = counts.average_precision()
+    return RunPoints(points, mean_defined(own), np.isnan(own).sum(axis=0))
+
+
+@dataclass(frozen=True)
+class MaskNumbers:
+    """Threshold-free numbers of one run and mask.
+
+    Args:
+        sweep: average precision, precision at recall, ... with all groups and without each.
+        saturation: ties.
+        calibration: as the scores are.
+        corrected: after undoing what theory says the objective did; None where theory says nothing.
+    """
+
+    sweep: GroupSweep
+    saturation: Saturation
+    calibration: Calibration
+    corrected: Calibration | None
+
+
+def mask_numbers(
+    test: ScoreHistograms,
+    mask: int,
+    group_of: NDArray[np.intp],
+    grid: SweepGrid,
+    *,
+    levels: NDArray[np.float64],
+    stated: NDArray[np.float64],
+    corrected: NDArray[np.float64] | None,
+) -> MaskNumbers:
+    """Pool one mask's counts once and read everything from them.
+
+    Args:
+        test: test histograms.
+        mask: index of the mask.
+        group_of: (N,).
+        grid: recalls and precisions.
+        levels: (1+G, A) further recalls, those that other arms reach at their natural points.
+        stated: (65536,), probability of each code.
+        corrected: (65536,), after correction, or None.
+    """
+    pooled = test.pooled(mask)
+    return MaskNumbers(
+        sweep=group_sweep(test, mask, group_of, grid, levels, pooled),
+        saturation=saturation(*pooled),
+        calibration=calibration(*pooled, stated),
+        corrected=None if corrected is None else calibration(*pooled, corrected),
+    )

@@ -1,0 +1,263 @@
+"""All runs of a study measured, and each arm paired with the baseline, seed by seed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.comparison.checked_runs import CheckedRuns
+from experiments.comparison.measure import MaskNumbers, RunPoints, mask_numbers, run_points
+from experiments.comparison.settings import CompareSettings
+from experiments.frontier.calibration import code_probabilities
+from experiments.frontier.codes import logit_to_code
+from experiments.frontier.leave_one_out import SweepGrid
+from experiments.inference.above_chance import AboveChance, above_chance, why_untrained
+from experiments.inference.paired_difference import PairedDifference, difference_of
+from experiments.process.parallel import in_parallel
+
+SINGLE_VALUES = (
+    "ap",
+    "mean_precision",
+    "f1",
+    "fbeta",
+    "f1_natural",
+    "recall_natural",
+    "precision_natural",
+    "recall_tuned",
+    "precision_tuned",
+)
+"""Statistics with one value per run; "f1" and "fbeta" are at their tuned thresholds."""
+
+CURVE_RECALLS = np.round(np.arange(1, 101) / 100.0, 2)
+"""Recalls at which curves are given for drawing."""
+
+Key = tuple[str, int]
+"""Arm and seed."""
+
+
+@dataclass(frozen=True)
+class PairedRuns:
+    """One arm and mask beside the baseline, for the S seeds that both have.
+
+    Args:
+        arm: name.
+        mask: index.
+        seeds: S seeds.
+        rows: (S, 1+G, K) of the arm; columns `SINGLE_VALUES`, precision at R recalls, recall at Q precisions.
+        baseline_rows: (S, 1+G, K) of the baseline.
+        reached: bool (S, R), the arm's run reaches the recall.
+        baseline_reached: bool (S, R).
+        levels: S, the arm's AP beside chance.
+        baseline_levels: S.
+        untrained: which runs are not trained, in words; empty where all are.
+    """
+
+    arm: str
+    mask: int
+    seeds: tuple[int, ...]
+    rows: NDArray[np.float64]
+    baseline_rows: NDArray[np.float64]
+    reached: NDArray[np.bool_]
+    baseline_reached: NDArray[np.bool_]
+    levels: tuple[AboveChance, ...]
+    baseline_levels: tuple[AboveChance, ...]
+    untrained: str
+
+    @property
+    def n_groups(self) -> int:
+        """Number of test groups, G."""
+        return self.rows.shape[1] - 1
+
+    @property
+    def recall_columns(self) -> slice:
+        """Columns of the precision at each recall."""
+        return slice(len(SINGLE_VALUES), len(SINGLE_VALUES) + self.reached.shape[1])
+
+    @property
+    def precision_columns(self) -> slice:
+        """Columns of the recall at each precision."""
+        return slice(len(SINGLE_VALUES) + self.reached.shape[1], self.rows.shape[2])
+
+    @property
+    def prevalence(self) -> float:
+        """Share of positives in the test set; NaN without a paired seed."""
+        return self.levels[0].prevalence if self.levels else float("nan")
+
+    def gains(self) -> NDArray[np.float64]:
+        """Arm minus baseline, (S, 1+G, K)."""
+        return self.rows - self.baseline_rows
+
+    def difference(self, columns: slice | list[str]) -> PairedDifference:
+        """Paired difference of some columns, by position or by name."""
+        chosen = columns if isinstance(columns, slice) else [SINGLE_VALUES.index(name) for name in columns]
+        return self.difference_of(self.gains()[:, :, chosen])
+
+    def difference_of(self, rows: NDArray[np.float64]) -> PairedDifference:
+        """Paired difference of gains (S, 1+G, K) of these runs; its variances are NaN where one is not trained.
+
+        A run that did not train, or collapsed, is no draw from the same distribution as the others: an interval with
+        one variance for all of them would not hold.
+        """
+        found = rows_difference(rows)
+        if not self.untrained:
+            return found
+        nan = np.full(rows.shape[2], np.nan)
+        return replace(found, v_seed=nan, v_group=nan)
+
+    def mean(self, name: str) -> tuple[float, float]:
+        """Mean over seeds of one statistic: (arm, baseline); NaN where a seed has none."""
+        column = SINGLE_VALUES.index(name)
+        if not self.seeds:
+            return float("nan"), float("nan")
+        return float(self.rows[:, 0, column].mean()), float(self.baseline_rows[:, 0, column].mean())
+
+
+def rows_difference(rows: NDArray[np.float64]) -> PairedDifference:
+    """Paired difference of gains (S, 1+G, K), row 0 with all groups; all NaN without a seed."""
+    if not len(rows):
+        nan = np.full(rows.shape[2], np.nan)
+        return PairedDifference(nan, nan, nan, 0, rows.shape[1] - 1)
+    return difference_of(rows[:, 0], rows[:, 1:])
+
+
+@dataclass(frozen=True)
+class MeasuredStudy:
+    """Numbers of every run.
+
+    Args:
+        checked: the runs, comparable.
+        settings: what they were measured at.
+        points: (arm, seed) -> operating points; the baseline's also hold "theory:<arm>".
+        numbers: (arm, seed) -> one `MaskNumbers` per mask.
+        levels: (arm, seed) -> one `AboveChance` per mask.
+    """
+
+    checked: CheckedRuns
+    settings: CompareSettings
+    points: Mapping[Key, RunPoints]
+    numbers: Mapping[Key, tuple[MaskNumbers, ...]]
+    levels: Mapping[Key, tuple[AboveChance, ...]]
+
+    def pair(self, arm: str, mask: int) -> PairedRuns:
+        """Pair an arm with the baseline in one mask."""
+        seeds = self.checked.paired_seeds(arm)
+        n_recalls, n_precisions = len(self.settings.recalls), len(self.settings.precisions)
+        shape = (0, len(self.checked.group_names) + 1, len(SINGLE_VALUES) + n_recalls + n_precisions)
+
+        def stacked(name: str) -> NDArray[np.float64]:
+            return np.stack([self._values((name, seed), mask) for seed in seeds]) if seeds else np.zeros(shape)
+
+        def reached(name: str) -> NDArray[np.bool_]:
+            rows = [self.numbers[name, seed][mask].sweep.reached for seed in seeds]
+            return np.array(rows, dtype=bool).reshape(len(seeds), n_recalls)
+
+        base = self.checked.baseline
+        mine, theirs = (tuple(self.levels[name, seed][mask] for seed in seeds) for name in (arm, base))
+        return PairedRuns(
+            arm=arm,
+            mask=mask,
+            seeds=seeds,
+            rows=stacked(arm),
+            baseline_rows=stacked(base),
+            reached=reached(arm),
+            baseline_reached=reached(base),
+            levels=mine,
+            baseline_levels=theirs,
+            untrained=why_untrained([(base, seeds, theirs), (arm, seeds, mine)]),
+        )
+
+    def _values(self, key: Key, mask: int) -> NDArray[np.float64]:
+        """Columns of one run and mask, (1+G, K)."""
+        points, sweep, beta = self.points[key].points, self.numbers[key][mask].sweep, self.settings.beta
+        single = {
+            "ap": sweep.average_precision,
+            "mean_precision": sweep.mean_precision,
+            "f1": points["tuned"].f_beta(mask, 1.0),
+            "fbeta": points["tuned_fbeta"].f_beta(mask, beta),
+            "f1_natural": points["natural"].f_beta(mask, 1.0),
+            "recall_natural": points["natural"].recall(mask),
+            "precision_natural": points["natural"].precision(mask),
+            "recall_tuned": points["tuned"].recall(mask),
+            "precision_tuned": points["tuned"].precision(mask),
+        }
+        columns = np.stack([single[name] for name in SINGLE_VALUES], axis=1)
+        return np.concatenate([columns, sweep.precision_at_recall, sweep.recall_at_precision], axis=1)
+
+
+def measure(checked: CheckedRuns, settings: CompareSettings) -> MeasuredStudy:
+    """Measure every run: first the operating points, then the curves.
+
+    The baseline's curves are also read at the recalls that each arm reaches at its natural point, so these have
+    to be known before.
+    """
+    n_masks, n_groups = len(checked.masks), len(checked.group_names)
+    maps = {arm: settings.score_maps(arm, n_masks) for arm in checked.runs}
+    predicted = {arm: settings.predicted_thresholds(arm, checked.baseline, n_masks) for arm in checked.arms}
+    theory_codes = {
+        f"theory:{arm}": tuple(int(logit_to_code(logit)) for logit in logits)
+        for arm, logits in predicted.items()
+        if logits is not None
+    }
+    keys = [(arm, seed) for arm, seeds in checked.runs.items() for seed in sorted(seeds)]
+    workers = checked.worth_workers(settings.workers)
+
+    def point_counts(key: Key) -> RunPoints:
+        extra = theory_codes if key[0] == checked.baseline else {}
+        run = checked.runs[key[0]][key[1]]
+        return run_points(run, checked.group_of, n_groups, beta=settings.beta, extra=extra)
+
+    points = dict(zip(keys, in_parallel(point_counts, keys, workers), strict=True))
+    grid = SweepGrid(
+        recalls=np.asarray(settings.recalls),
+        precisions=np.asarray(settings.precisions),
+        recall_band=settings.recall_band,
+        tolerance=settings.recall_tolerance,
+        curve_recalls=CURVE_RECALLS,
+    )
+    stated = code_probabilities()
+    corrected = {
+        arm: None if items is None else tuple(code_probabilities(item) for item in items) for arm, items in maps.items()
+    }
+
+    def curves(key: Key) -> tuple[MaskNumbers, ...]:
+        arm, seed = key
+        others = checked.arms if arm == checked.baseline else ()
+        out = []
+        for mask in range(n_masks):
+            levels = np.full((n_groups + 1, len(others)), np.nan)
+            for column, other in enumerate(others):
+                if (other, seed) in points:
+                    levels[:, column] = points[other, seed].points["natural"].recall(mask)
+            fixed = corrected[arm]
+            out.append(
+                mask_numbers(
+                    checked.runs[arm][seed].test,
+                    mask,
+                    checked.group_of,
+                    grid,
+                    levels=levels,
+                    stated=stated,
+                    corrected=None if fixed is None else fixed[mask],
+                )
+            )
+        return tuple(out)
+
+    numbers = dict(zip(keys, in_parallel(curves, keys, workers), strict=True))
+    levels = {key: _levels(points[key], numbers[key], settings.level) for key in keys}
+    return MeasuredStudy(checked, settings, points, numbers, levels)
+
+
+def _levels(points: RunPoints, numbers: tuple[MaskNumbers, ...], level: float) -> tuple[AboveChance, ...]:
+    """AP of each mask beside chance."""
+    counts = points.points["natural"]
+    return tuple(
+        above_chance(
+            item.sweep.average_precision,
+            counts.n_positive[:, mask],
+            counts.n_negative[:, mask],
+            level=level,
+            constant=item.saturation.n_codes == 1,
+        )
+        for mask, item in enumerate(numbers)
+    )

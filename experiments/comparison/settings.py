@@ -1,0 +1,124 @@
+"""Settings of a comparison: margins, level, headline and the grids it is read at."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from experiments.frontier.curve import RECALL_TOLERANCE
+from experiments.frontier.theory import ScoreMap
+from experiments.inference.claims import Rule
+
+Headline = Literal["ap", "f1", "fbeta", "mean_precision"]
+Theory = float | ScoreMap | Sequence[float | ScoreMap]
+
+_GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
+
+
+@dataclass(frozen=True)
+class CompareSettings:
+    """What counts as a difference, and where it is looked for.
+
+    Args:
+        margin: gains of the headline, of F1 and of precision at a recall inside (-margin, margin) do not matter.
+        level: error level of each family of tests; intervals cover 1 - level.
+        n_comparisons: comparisons that a study makes side by side, under different conditions; verdicts are at
+            level / n_comparisons (Bonferroni), each again adjusted by Holm over arms and masks.
+        headline: statistic that `verdict` is about: average precision, F1 or F-beta at the tuned threshold, or
+            mean precision over `recall_band`.
+        beta: of F-beta; recall counts beta times as much as precision.
+        recall_band: lowest and highest recall of the mean precision.
+        point_margin: changes of natural recall and precision inside it leave the operating point where it is.
+        recalls: levels of precision at matched recall, and of the simultaneous band.
+        precisions: levels of recall at matched precision.
+        recall_tolerance: a recall is reached when a threshold exceeds it by at most this much.
+        theory: arm -> what theory says of its objective: a weight w, a `ScoreMap`, or one of these per mask. A
+            baseline that is not named is taken for plain BCE; None says that theory does not know it.
+        seed: of the generator that simulates the band.
+        n_draws: studies that are simulated for the band.
+        workers: processes that a large study is measured, and figures are drawn, in; results do not depend on it.
+
+    Example:
+        >>> CompareSettings(margin=0.02, headline="f1").headline_name
+        'tuned F1'
+    """
+
+    margin: float = 0.01
+    level: float = 0.05
+    n_comparisons: int = 1
+    headline: Headline = "ap"
+    beta: float = 1.0
+    recall_band: tuple[float, float] = (0.0, 1.0)
+    point_margin: float = 0.05
+    recalls: tuple[float, ...] = _GRID
+    precisions: tuple[float, ...] = _GRID[9:]
+    recall_tolerance: float = RECALL_TOLERANCE
+    theory: Mapping[str, Theory | None] = field(default_factory=dict)
+    seed: int = 0
+    n_draws: int = 3_000
+    workers: int = os.cpu_count() or 1
+
+    def __post_init__(self) -> None:
+        if self.headline not in ("ap", "f1", "fbeta", "mean_precision"):
+            raise ValueError(f"headline: expected ap, f1, fbeta or mean_precision, got {self.headline!r}")
+        if not (np.isfinite(self.beta) and self.beta > 0):
+            raise ValueError(f"beta: expected a finite number above 0, got {self.beta}")
+        low, high = self.recall_band
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"recall_band: expected 0 <= low < high <= 1, got {self.recall_band}")
+        for name in ("recalls", "precisions"):
+            levels = np.asarray(getattr(self, name), dtype=np.float64)
+            if (levels <= 0).any() or (levels > 1).any() or (np.diff(levels) <= 0).any():
+                raise ValueError(f"{name}: expected ascending levels in (0, 1], got {getattr(self, name)}")
+        if not 0 <= self.recall_tolerance < 1:
+            raise ValueError(f"recall_tolerance: expected a number in [0, 1), got {self.recall_tolerance}")
+        for name, least in (("n_draws", 100), ("workers", 1), ("n_comparisons", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name}: expected at least {least}, got {getattr(self, name)}")
+        self.rule("AP")
+
+    def rule(self, statistic: str) -> Rule:
+        """Rule of the verdict about one statistic."""
+        return Rule(self.margin, self.point_margin, self.level / self.n_comparisons, statistic)
+
+    @property
+    def headline_name(self) -> str:
+        """Headline in words."""
+        low, high = self.recall_band
+        return {
+            "ap": "AP",
+            "f1": "tuned F1",
+            "fbeta": f"tuned F-{self.beta:g}",
+            "mean_precision": f"mean precision over recall {low:g} to {high:g}",
+        }[self.headline]
+
+    def score_maps(self, arm: str, n_masks: int) -> tuple[ScoreMap, ...] | None:
+        """Theory of an arm, one map per mask; None where the settings say nothing.
+
+        Raises:
+            ValueError: another number of maps than masks.
+        """
+        theory = self.theory.get(arm)
+        if theory is None:
+            return None
+        each = [theory] * n_masks if isinstance(theory, int | float | ScoreMap) else list(theory)
+        if len(each) != n_masks:
+            raise ValueError(f"theory: expected one value or {n_masks} for {arm!r}, got {len(each)}")
+        return tuple(item if isinstance(item, ScoreMap) else ScoreMap(weight=float(item)) for item in each)
+
+    def predicted_thresholds(self, arm: str, baseline: str, n_masks: int) -> tuple[float, ...] | None:
+        """Logits of the baseline at which theory puts the arm's natural point, one per mask.
+
+        For weights w of the arm and w0 of the baseline: ln w0 - ln w. None where theory does not know both, or where
+        it makes no difference between them.
+        """
+        maps = self.score_maps(arm, n_masks)
+        if maps is None or (baseline in self.theory and self.theory[baseline] is None):
+            return None
+        references = self.score_maps(baseline, n_masks) or (ScoreMap(),) * n_masks
+        if maps == references:
+            return None
+        pairs = zip(maps, references, strict=True)
+        return tuple(float(reference.to_stated_logit(-own.natural_shift)) for own, reference in pairs)

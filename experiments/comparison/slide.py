@@ -1,0 +1,86 @@
+"""The slide: how far along the baseline's frontier an arm's natural point went, and what that did to F1."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.comparison.pairing import SINGLE_VALUES, MeasuredStudy, PairedRuns
+from experiments.comparison.verdict_table import interval_columns
+
+
+def slide_table(study: MeasuredStudy, pairs: list[PairedRuns]) -> pd.DataFrame:
+    """Baseline threshold that reaches the arm's natural recall, and what is left at that recall.
+
+    `shift` is minus that threshold: by how much all of the baseline's logits would have to rise for its natural
+    point to reach the arm's recall. `predicted_shift` is theory's, ln w for a weight w. `precision_gain` is the
+    arm's natural precision minus the baseline's precision at the same recall: what the arm gained off the
+    frontier, at this one point.
+    """
+    return pd.DataFrame([_slide(study, pair) for pair in pairs])
+
+
+def _slide(study: MeasuredStudy, pair: PairedRuns) -> dict[str, Any]:
+    checked, level = study.checked, study.settings.level
+    column = checked.arms.index(pair.arm)
+    sweeps = [study.numbers[checked.baseline, seed][pair.mask].sweep for seed in pair.seeds]
+    reached = [bool(sweep.level_reached[column]) for sweep in sweeps]
+    rows = np.full((len(pair.seeds), pair.n_groups + 1, 2), np.nan)
+    if sweeps and all(reached):
+        rows[:, :, 0] = [-sweep.threshold_at_level[:, column] for sweep in sweeps]
+        theirs = np.stack([sweep.precision_at_level[:, column] for sweep in sweeps])
+        mine = np.stack([study.points[pair.arm, seed].points["natural"].precision(pair.mask) for seed in pair.seeds])
+        rows[:, :, 1] = mine - theirs
+    shift = pair.difference_of(rows[:, :, :1])
+    threshold = -float(shift.estimate[0])
+    predicted = study.settings.predicted_thresholds(pair.arm, checked.baseline, len(checked.masks))
+    recall, recall_baseline = pair.mean("recall_natural")
+    precision, precision_baseline = pair.mean("precision_natural")
+    silent = sum(study.points[pair.arm, seed].points["natural"].tp[0, pair.mask] == 0 for seed in pair.seeds)
+    status = "reached"
+    if not pair.seeds:
+        status = "no paired seed"
+    elif silent:
+        status = f"natural recall of {pair.arm} is 0 in {silent} of {len(reached)} seeds: nothing to match"
+    elif not all(reached):
+        status = f"unreachable for {checked.baseline} in {reached.count(False)} of {len(reached)} seeds"
+    return {
+        "arm": pair.arm,
+        "mask": checked.masks[pair.mask],
+        "baseline": checked.baseline,
+        "natural_recall": recall,
+        "natural_precision": precision,
+        "baseline_natural_recall": recall_baseline,
+        "baseline_natural_precision": precision_baseline,
+        "baseline_threshold": threshold,
+        "baseline_threshold_probability": float(0.5 * (1.0 + np.tanh(0.5 * threshold))),
+        **interval_columns("shift", shift, level, limit=np.inf),
+        "predicted_shift": np.nan if predicted is None else -predicted[pair.mask],
+        **interval_columns("precision_gain", pair.difference_of(rows[:, :, 1:]), level),
+        "n_seeds": len(pair.seeds),
+        "status": status,
+    }
+
+
+def decomposition_table(study: MeasuredStudy, pairs: list[PairedRuns]) -> pd.DataFrame:
+    """Change of natural F1 = frontier part + threshold part, exactly.
+
+    The frontier part is the change of F1 at the tuned thresholds: what is left when both may choose theirs. The
+    threshold part is the rest: the change of how much each loses by standing at its natural point instead.
+    """
+    rows = []
+    for pair in pairs:
+        gains = pair.gains()
+        natural, tuned = (gains[:, :, [SINGLE_VALUES.index(name)]] for name in ("f1_natural", "f1"))
+        level = study.settings.level
+        row = {
+            "arm": pair.arm,
+            "mask": study.checked.masks[pair.mask],
+            "baseline": study.checked.baseline,
+            **interval_columns("f1_natural_change", pair.difference_of(natural), level),
+            **interval_columns("frontier_part", pair.difference_of(tuned), level),
+            **interval_columns("threshold_part", pair.difference_of(natural - tuned), level, limit=2.0),
+            "n_seeds": len(pair.seeds),
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)

@@ -1,0 +1,1 @@
+"""What treatments of a run's scores reach without any training."""

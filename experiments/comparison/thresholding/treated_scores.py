@@ -1,0 +1,157 @@
+"""Treated scores: what a map does to the probabilities and to the threshold, while ranks and ties stay as they are.
+
+A map of the logits cannot be carried out on a histogram by moving pixels to the float16 code of their new logit: two
+codes may meet there, and a tie that the map did not make would change the frontier. So a treatment is kept as what it
+says of each untreated code, and where a histogram is needed, codes are numbered anew on both sides of the threshold.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.comparison.checked_runs import RunScores
+from experiments.frontier.arithmetic import from_rows
+from experiments.frontier.codes import N_CODES, NATURAL_CODE
+from experiments.frontier.curve import average_precision, pr_curve
+from experiments.frontier.histogram import ScoreHistograms
+from experiments.frontier.recalibration import LogitMap, code_logits
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What was done to the scores of one run and mask.
+
+    Args:
+        logits: (65536,), treated logit of each untreated score code; never decreasing, infinities allowed.
+        natural_code: lowest untreated code that is predicted positive after treatment; 65536 predicts nothing.
+        formula: the map in words.
+    """
+
+    logits: NDArray[np.float64]
+    natural_code: int
+    formula: str
+
+    def __post_init__(self) -> None:
+        if self.logits.shape != (N_CODES,) or not (self.logits[1:] >= self.logits[:-1]).all():
+            raise ValueError(
+                f"logits: expected {N_CODES} values that never decrease, got shape {self.logits.shape}"
+                + (f" and {int((~(self.logits[1:] >= self.logits[:-1])).sum())} steps down" if self.logits.size else "")
+            )
+        if not 0 <= self.natural_code <= N_CODES:
+            raise ValueError(f"natural_code: expected 0 to {N_CODES}, got {self.natural_code}")
+
+    @classmethod
+    def of_map(cls, mapping: LogitMap, formula: str) -> "Treatment":
+        """Treat by a map of the logits: predicted positive is what it brings to logit 0, probability 0.5.
+
+        Raises:
+            ValueError: the map decreases somewhere.
+        """
+        stated = mapping.to_true_logit(code_logits())
+        logits = np.maximum.accumulate(stated)  # interpolation may fall short of a level by a rounding
+        if not np.allclose(stated, logits, rtol=1e-9, atol=1e-9):
+            raise ValueError("mapping: expected a map that never decreases")
+        return cls(logits, int(np.searchsorted(logits, 0.0, side="left")), formula)
+
+    @classmethod
+    def of_threshold(cls, code: int, formula: str) -> "Treatment":
+        """Leave the scores as they are and move the threshold to a code."""
+        return cls(code_logits(), code, formula)
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        """Treated probability of each untreated code, (65536,)."""
+        from scipy.special import expit
+
+        return np.asarray(expit(self.logits), dtype=np.float64)
+
+
+def tied_average_precision(positives: NDArray[np.int64], negatives: NDArray[np.int64], treatment: Treatment) -> float:
+    """Average precision where pixels with the same treated score count as tied: isotonic regression makes many.
+
+    Args:
+        positives: (65536,), pixels per untreated score code.
+        negatives: (65536,).
+        treatment: any.
+    """
+    used = np.flatnonzero(positives + negatives)
+    _, level = np.unique(treatment.logits[used], return_inverse=True)
+    joined = []
+    for counts in (positives, negatives):
+        dense = np.zeros(N_CODES, np.int64)
+        np.add.at(dense, level, counts[used])
+        joined.append(dense)
+    return average_precision(pr_curve(*joined))
+
+
+def new_codes(used: NDArray[np.bool_], natural_code: int) -> NDArray[np.uint16]:
+    """Give each code in use a new number, in their order, so that `natural_code` comes to `NATURAL_CODE`.
+
+    Args:
+        used: bool (65536,), the codes that hold a pixel.
+        natural_code: the first code that is to be predicted positive.
+
+    Returns:
+        New code of each code, (65536,), never decreasing; different for different codes in use.
+
+    Raises:
+        ValueError: more codes on one side of the threshold than there are numbers, 32,768.
+    """
+    below = np.concatenate([[0], np.cumsum(used, dtype=np.int64)])
+    table = NATURAL_CODE + below[:-1] - below[natural_code]
+    inside = table[used]
+    if len(inside) and (inside[0] < 0 or inside[-1] >= N_CODES):
+        raise ValueError(
+            f"used: expected at most {NATURAL_CODE} score codes in use on each side of the threshold, got "
+            f"{below[natural_code]} below it and {below[-1] - below[natural_code]} from it on"
+        )
+    return np.clip(table, 0, N_CODES - 1).astype(np.uint16)
+
+
+def of_masks(run: RunScores, masks: Sequence[int]) -> RunScores:
+    """Keep some masks of a run, without joint counts: these belong to the untreated thresholds."""
+
+    def chosen(histograms: ScoreHistograms) -> ScoreHistograms:
+        names = [histograms.masks[mask] for mask in masks]
+        rows = [histograms.row(image, mask) for image in range(histograms.n_images) for mask in masks]
+        return from_rows(names, histograms.image_ids, histograms.group_ids, rows)
+
+    return RunScores(None if run.val is None else chosen(run.val), chosen(run.test))
+
+
+def treated_run(run: RunScores, treatments: Sequence[Treatment]) -> RunScores:
+    """Histograms of a run whose natural point is the treatments', with the ranks and ties of the untreated one.
+
+    Where a treatment ties scores, the untreated score breaks the tie: every (recall, precision) point is still there.
+
+    Args:
+        run: untreated.
+        treatments: one per mask.
+
+    Returns:
+        Histograms over new codes: their thresholds are ranks, not logits. Joint counts are 0.
+
+    Raises:
+        ValueError: another number of treatments than masks, or too many codes (`new_codes`).
+    """
+    if len(treatments) != run.test.n_masks:
+        raise ValueError(f"treatments: expected {run.test.n_masks}, one per mask, got {len(treatments)}")
+    splits = [run.test] if run.val is None else [run.val, run.test]
+    tables = np.empty((len(treatments), N_CODES), np.uint16)
+    for mask, treatment in enumerate(treatments):
+        used = np.zeros(N_CODES, bool)
+        for split in splits:
+            used[split.mask_entries(mask)[0]] = True
+        tables[mask] = new_codes(used, treatment.natural_code)
+    treated = [_recoded(split, tables) for split in splits]
+    return RunScores(None if run.val is None else treated[0], treated[-1])
+
+
+def _recoded(histograms: ScoreHistograms, tables: NDArray[np.uint16]) -> ScoreHistograms:
+    """Give each entry the new code of its mask; new codes ascend as the old ones do, so rows stay in order."""
+    rows = np.arange(len(histograms.row_start) - 1) % histograms.n_masks
+    mask_of = np.repeat(rows, np.diff(histograms.row_start))
+    bins = tables[mask_of, histograms.bins]
+    return replace(histograms, bins=bins, joint=np.zeros_like(histograms.joint))

@@ -1,0 +1,90 @@
+"""The regular expression that finds the group in a file name, run where a hopeless one can be stopped."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from experiments.data.image_folder.problems import ProblemList
+
+SECONDS = 1.0  # of a processor for 10,000 names or less; they take a tenth of one
+_WALL_SECONDS = 60.0  # on a machine that has no such timer, or too much else to do
+
+# Python cannot interrupt a search, and one with nested repeats can outlast the user: a process of its own can be ended.
+_SEARCH = """
+import json, re, signal, sys
+pattern, names, seconds = json.load(sys.stdin)
+if hasattr(signal, "setitimer"):
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+compiled = re.compile(pattern)
+for stem, name in names:
+    match = compiled.search(stem) or compiled.search(name)
+    print(json.dumps(None if match is None else match.group(1 if compiled.groups else 0)), flush=True)
+"""
+
+
+def compile_pattern(pattern: Any, problems: ProblemList) -> re.Pattern[str] | None:
+    """Compile `group_pattern`; one that is no regular expression becomes a problem and None."""
+    kind = "data.group_pattern: expected a regular expression such as '^(.*)_y', or null"
+    if pattern is None:
+        return None
+    if not isinstance(pattern, str) or not pattern:
+        problems.add(kind, f"{pattern!r}")
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a later Python may read otherwise
+            return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError, MemoryError) as error:
+        problems.add(kind, f"{pattern[:80]!r}: {error or type(error).__name__}")
+        return None
+
+
+def group_names(
+    file_names: Sequence[str], pattern: re.Pattern[str] | None, problems: ProblemList, *, folder: str = ""
+) -> list[str]:
+    """Name the group of each file.
+
+    Args:
+        file_names: With their endings, "w12_y0040.png".
+        pattern: Searched in the name without ending and, failing that, with it; the group is its first capture
+            group, or the whole match where it has none. None makes every file its own group.
+        problems: Receives the files that the pattern does not match, or the first that takes too long.
+        folder: Written before a name in a problem, "train/images/".
+
+    Returns:
+        One name per file; the stem where there is no pattern or no match.
+    """
+    stems = [name.rsplit(".", 1)[0] for name in file_names]
+    if pattern is None or not stems:
+        return stems
+    seconds = SECONDS * max(1.0, len(stems) / 10_000)
+    found = _search(pattern.pattern, list(zip(stems, file_names, strict=True)), seconds)
+    if len(found) < len(stems):
+        problems.add(
+            f"data.group_pattern {pattern.pattern!r}: expected a search of less than {seconds:g} s; "
+            "repeats inside repeats, such as (a+)+, can take for ever",
+            f"{folder}{file_names[len(found)]}: not found out in that time",
+        )
+        return stems
+    kind = f"data.group_pattern {pattern.pattern!r} does not match the file name, or gives an empty group"
+    problems.add(kind, *[folder + name for name, group in zip(file_names, found, strict=True) if not group])
+    return [group or stem for group, stem in zip(found, stems, strict=True)]
+
+
+def _search(pattern: str, names: Sequence[tuple[str, str]], seconds: float) -> list[str | None]:
+    """Search in a process of its own; fewer results than names where time ran out."""
+    question = json.dumps([pattern, names, seconds])
+    command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _SEARCH]
+    try:
+        answer = subprocess.run(
+            command, input=question, capture_output=True, text=True, timeout=_WALL_SECONDS, check=False
+        ).stdout
+    except subprocess.TimeoutExpired as error:
+        answer = error.stdout.decode() if isinstance(error.stdout, bytes) else error.stdout or ""
+    return [json.loads(line) for line in answer.splitlines()]

@@ -1,0 +1,140 @@
+"""A mask file as a boolean array, and clear words for one that is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from experiments.data.image_folder.decode import UnusableFile
+
+_KIND = "expected a mask of two values, 0 and 255 or 0 and 1"
+_ALPHA = "expected a mask without transparency, or one that is opaque where it is positive and nowhere else"
+_LISTED = 8  # values of a file that are all listed; of more the most frequent ones are
+_FEW = 16  # values of a file that may be labels, whatever they are
+_LABELS = 32  # class labels count up from 0; noise of JPEG does not stay below this
+
+
+def mask_pixels(image: Image.Image) -> NDArray[np.bool_]:
+    """Read a mask: 0 is outside; 1, 255 or, with 16 bits, 65535 is inside.
+
+    A palette of black and white counts by its colours, any other palette by its indices. Transparency may repeat what
+    the values say; where it says something else, a mask can be read in two ways, and neither is taken.
+
+    Args:
+        image: In any mode.
+
+    Returns:
+        bool (H, W).
+
+    Raises:
+        UnusableFile: Other values, more than one value above 0, colours, or transparency; with what was found and
+            advice.
+    """
+    values = _plane(image)
+    top = values.max(initial=0)
+    allowed = top in (0, 1, 255) or (top == 65_535 and image.mode.startswith("I"))
+    inside = values == top if top > 0 else np.zeros(values.shape, bool)
+    if not allowed or np.count_nonzero(inside) != np.count_nonzero(values):
+        raise UnusableFile(_KIND, _found(values, from_jpeg=image.format in ("JPEG", "MPO")))
+    _refuse_other_alpha(image, inside)
+    return inside
+
+
+def _plane(image: Image.Image) -> NDArray[Any]:
+    if image.mode == "1":
+        return np.asarray(image)
+    if image.mode in ("P", "PA"):
+        colours = np.asarray(image.convert("RGBA"))[:, :, :3]
+        if (colours == colours[:, :, :1]).all() and np.isin(colours, (0, 255)).all():
+            return colours[:, :, 0]
+        return np.asarray(image if image.mode == "P" else image.getchannel(0))
+    if image.mode in ("L", "F") or image.mode.startswith("I"):
+        return np.asarray(image)
+    if image.mode in ("LA", "La"):
+        return np.asarray(image.convert("LA").getchannel(0))
+    colours = np.asarray(image.convert("RGB"))
+    if not (colours == colours[:, :, :1]).all():
+        raise UnusableFile(_KIND, _found_colours(colours))
+    return colours[:, :, 0]
+
+
+def _refuse_other_alpha(image: Image.Image, inside: NDArray[np.bool_]) -> None:
+    if image.mode.startswith("I") or not image.has_transparency_data:
+        return
+    alpha = np.asarray(image.convert("RGBA").getchannel("A"))
+    opaque = alpha == 255
+    if opaque.all() or (np.array_equal(opaque, inside) and np.isin(alpha, (0, 255)).all()):
+        return
+    share = np.count_nonzero(~opaque) / alpha.size
+    filled = f"{np.count_nonzero(inside) / alpha.size:.1%} positive by its values"
+    raise UnusableFile(
+        _ALPHA,
+        f"alpha below 255 in {share:.1%} of the pixels, {filled}; save as grey PNG what is meant: alpha > 127, or the "
+        "values without alpha",
+    )
+
+
+def _found(values: NDArray[Any], *, from_jpeg: bool) -> str:
+    different, counts = np.unique(values, return_counts=True)
+    listing = _listed([f"{value:g}" for value in different], counts)
+    return f"{listing}; {_advice(different, counts, from_jpeg=from_jpeg)}"
+
+
+def _advice(different: NDArray[Any], counts: NDArray[np.int64], *, from_jpeg: bool) -> str:
+    """Say what the values of a file look like, and what to save instead."""
+    least, top = different[0], different[-1]
+    whole = bool(np.isfinite(different).all() and (different == np.floor(different)).all())
+    labels = different[different != 255] if whole else different
+    if not np.isfinite(different).all():
+        return "NaN or infinite: save a PNG with 0 and 255"
+    if len(different) <= 2:
+        lacking = "no pixel is 0" if least != 0 else "the positive value is neither 1 nor 255"
+        return f"{lacking}: save mask == {top:g} as PNG with 0 and 255"
+    if from_jpeg:
+        return "JPEG changes the values of a mask: save mask > 127 as PNG, better from the original"
+    if whole and least >= 0 and labels[-1] <= _LABELS:
+        ignored = ", and mask != 255 to valid/ if 255 means ignore" if top == 255 else ""
+        return (
+            "they look like labels of several classes: write one PNG for each class, such as mask == "
+            f"{labels[-1]:g}, to masks/<name>/{ignored}"
+        )
+    if not whole:
+        return "they look like probabilities: choose a threshold and save mask > threshold as PNG with 0 and 255"
+    if len(different) <= _FEW:
+        return (
+            "they look like labels of several classes (write one PNG for each to masks/<name>/) or, if only edges are "
+            "grey, like a resized mask (save mask > 127 as PNG)"
+        )
+    between = counts[(different > 0) & (different < 255)].sum()
+    near = counts[((different > 0) & (different < 32)) | ((different > 223) & (different < 255))].sum()
+    if between > 0.5 * counts.sum():
+        return "it looks like a picture and not like a mask"
+    if near > 0.5 * between:
+        return "they look like what JPEG leaves around edges: save mask > 127 as PNG, better from the original"
+    return "they look like edges that resizing has smoothed: save mask > 127 as PNG"
+
+
+def _found_colours(colours: NDArray[np.uint8]) -> str:
+    packed = colours.astype(np.uint32) @ np.array([65_536, 256, 1], np.uint32)
+    different, counts = np.unique(packed, return_counts=True)
+    names = [f"({colour >> 16}, {colour >> 8 & 255}, {colour & 255})" for colour in different.tolist()]
+    listing = _listed(names, counts, word="colours")
+    if len(different) <= _FEW:
+        return f"{listing}; write one black and white PNG for each colour that is a class to masks/<name>/"
+    return f"{listing}; it looks like a picture, or like colours that JPEG or resizing has changed"
+
+
+def _listed(names: list[str], counts: NDArray[np.int64], word: str = "values") -> str:
+    """List values with their shares, the most frequent first where there are too many of them."""
+    shares = counts / counts.sum()
+    all_fit = len(names) <= _LISTED
+    order = range(len(names)) if all_fit else np.argsort(-counts, kind="stable")[: _LISTED - 2].tolist()
+    told = ", ".join(f"{names[place]} ({_share(shares[place])})" for place in order)
+    return f"{word} {told}" if all_fit else f"{len(names)} {word}, most often {told}"
+
+
+def _share(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.001 else "<0.1%"

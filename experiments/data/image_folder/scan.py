@@ -1,0 +1,183 @@
+"""One look at every file of a folder: what is wrong with it, and the facts that splits need."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from experiments.data.data_error import DataError
+from experiments.data.image_folder.decode import TURNED, UnusableFile, as_uint8, image_pixels, open_upright
+from experiments.data.image_folder.index import SampleFiles
+from experiments.data.image_folder.masks import mask_pixels
+from experiments.data.image_folder.problems import ProblemList
+from experiments.data.reading_progress import with_progress
+from experiments.data.sample import Sample, SampleFacts, sample_facts
+
+Result = TypeVar("Result")
+
+_LARGE = 25_000_000  # pixels of a file; threads decode such files one after the other, so that memory stays bounded
+
+
+@dataclass(frozen=True)
+class ScannedSample:
+    """What one look at the files of a sample tells.
+
+    Args:
+        files: The files.
+        facts: Counts and digests; None where a file cannot be used.
+        channels: 1 for a grey image, 3 for colour.
+        peak: Greatest value of an image of more than 8 bits; 0 for 8 bits.
+        constant: Whether all pixels are equal.
+        copied: Channel of the mask that the image repeats; None where it is no mask.
+        turned_alone: Whether EXIF turns the image or a mask and not the other, and both ways would fit.
+        ignored_positives: Positive pixels of all masks that `valid` leaves out.
+        mask_digests: One per mask.
+        problems: (kind, entry) for each problem.
+    """
+
+    files: SampleFiles
+    facts: SampleFacts | None = None
+    channels: int = 0
+    peak: int = 0
+    constant: bool = False
+    copied: int | None = None
+    turned_alone: bool = False
+    ignored_positives: int = 0
+    mask_digests: tuple[bytes, ...] = ()
+    problems: tuple[tuple[str, str], ...] = ()
+
+
+def scan_samples(
+    root: Path, samples: Sequence[SampleFiles], problems: ProblemList, *, max_pixels: int, threads: int | None
+) -> list[ScannedSample]:
+    """Read all files once, in threads, with a progress bar on a terminal.
+
+    Args:
+        root: Folder that paths in problems are relative to.
+        samples: The files.
+        problems: Receives what is wrong, in the order of the samples.
+        max_pixels: Most pixels of a file that is decoded.
+        threads: Number of threads; None takes the number of cores.
+
+    Returns:
+        One entry per sample, in order.
+    """
+    workers = threads or os.cpu_count() or 1
+    alone = threading.RLock()
+    with ThreadPoolExecutor(workers) as pool:
+        looks = pool.map(lambda files: _scan(root, files, max_pixels, alone), samples)
+        scanned = with_progress(looks, len(samples), "reading images", "image")
+    for sample in scanned:
+        for kind, entry in sample.problems:
+            problems.add(kind, entry)
+    return scanned
+
+
+def load_sample(files: SampleFiles, channels: int, shift: int, max_pixels: int) -> Sample:
+    """Decode a sample whose files were found to be good.
+
+    Args:
+        files: The files.
+        channels: 1 or 3, of the whole data set.
+        shift: Bits that 16-bit images lose.
+        max_pixels: Most pixels of a file that is decoded.
+
+    Raises:
+        DataError: A file has changed since; naming it.
+    """
+
+    def pixels_of(path: Path, read: Callable[[Image.Image], Result]) -> Result:
+        try:
+            return read(open_upright(path, max_pixels))
+        except UnusableFile as error:
+            raise DataError(f"{path}: {error}; it was good when the data were checked") from error
+
+    return Sample(
+        as_uint8(pixels_of(files.image, image_pixels), channels, shift),
+        np.stack([pixels_of(path, mask_pixels) for path in files.masks]),
+        None if files.valid is None else pixels_of(files.valid, mask_pixels),
+    )
+
+
+def _scan(root: Path, files: SampleFiles, max_pixels: int, alone: threading.RLock) -> ScannedSample:
+    with ExitStack() as held:  # of large files, until all of a sample is done
+
+        def wait_if_large(pixels: int) -> None:
+            if pixels > _LARGE:
+                held.enter_context(alone)
+
+        return _look(root, files, lambda path: open_upright(path, max_pixels, wait_if_large))
+
+
+def _look(root: Path, files: SampleFiles, open_file: Callable[[Path], Image.Image]) -> ScannedSample:
+    found: list[tuple[str, str]] = []
+    orientations: list[int] = []
+
+    def attempt(path: Path, read: Callable[[Image.Image], Result]) -> Result | None:
+        try:
+            image = open_file(path)
+            orientations.append(image.info.get(TURNED, 0))
+            return read(image)
+        except UnusableFile as error:
+            found.append((error.kind, f"{path.relative_to(root).as_posix()}: {error.found}"))
+            return None
+
+    pixels = attempt(files.image, image_pixels)
+    planes = [attempt(path, mask_pixels) for path in (*files.masks, *(() if files.valid is None else (files.valid,)))]
+    if pixels is not None:
+        for path, plane in zip((*files.masks, files.valid), planes, strict=False):
+            if path is not None and plane is not None and plane.shape != pixels.shape[:2]:
+                found.append(_size_problem(root, files.image, pixels.shape, path, plane.shape))
+    if pixels is None or found:
+        return ScannedSample(files, problems=tuple(found))
+    good: list[NDArray[np.bool_]] = [plane for plane in planes if plane is not None]
+    target, valid = np.stack(good[: len(files.masks)]), None if files.valid is None else good[-1]
+    wide = pixels.dtype != np.uint8
+    facts = sample_facts(Sample(as_uint8(pixels, pixels.shape[2], 8), target, valid), pixels)
+    height, width = facts.shape
+    either_way = height == width or max(orientations) < 5  # from 5 on height and width change places
+    return ScannedSample(
+        files=files,
+        facts=facts,
+        channels=pixels.shape[2],
+        peak=int(pixels.max()) if wide else 0,
+        constant=bool((pixels[0] == pixels[0, 0, 0]).all() and pixels.min() == pixels.max()),
+        copied=_copied(pixels, target),
+        turned_alone=len(set(orientations)) > 1 and either_way,
+        ignored_positives=0 if valid is None else int(np.count_nonzero(target & ~valid)),
+        mask_digests=tuple(hashlib.blake2b(np.packbits(plane).data, digest_size=16).digest() for plane in target),
+    )
+
+
+def _copied(pixels: NDArray[np.generic], target: NDArray[np.bool_]) -> int | None:
+    """Find the mask whose pixels are those of the image, in black and white either way round."""
+    if len(np.unique(pixels[len(pixels) // 2])) > 2:  # one row tells of most pictures, at no cost
+        return None
+    other = pixels[:, :, 0] != pixels[0, 0, 0]
+    for channel, mask in enumerate(target):
+        if other.any() and (np.array_equal(other, mask) or np.array_equal(other, ~mask)):
+            return channel if len(np.unique(pixels)) == 2 and (pixels == pixels[:, :, :1]).all() else None
+    return None
+
+
+def _size_problem(
+    root: Path, image: Path, image_shape: tuple[int, ...], mask: Path, mask_shape: tuple[int, ...]
+) -> tuple[str, str]:
+    entry = (
+        f"{mask.relative_to(root).as_posix()}: {mask_shape[1]} x {mask_shape[0]}, "
+        f"{image.relative_to(root).as_posix()}: {image_shape[1]} x {image_shape[0]}"
+    )
+    if mask_shape == image_shape[1::-1]:
+        entry += " (as if one of them were turned: see the EXIF orientation, which is applied to both)"
+    return "expected mask and image of one size, width x height in pixels", entry

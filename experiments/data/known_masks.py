@@ -1,0 +1,27 @@
+"""The masks of data that need not be loaded to know them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+LOGS = "experiments.data.well_logs.dataset.make_well_logs"
+_IMAGES = "experiments.data.image_folder.load.load_image_folder"
+
+
+def known_masks(data: Any) -> Sequence[str] | None:
+    """List the masks of synthetic logs, and of images whose masks are listed; None of all others.
+
+    Args:
+        data: The `data` group.
+    """
+    target = OmegaConf.select(data, "_target_", throw_on_missing=False) if isinstance(data, DictConfig) else None
+    if target == LOGS:
+        from experiments.data.well_logs.style import PENS
+
+        return PENS
+    masks = OmegaConf.select(data, "masks", throw_on_missing=False) if target == _IMAGES else None
+    names = [masks] if isinstance(masks, str) else list(masks) if isinstance(masks, ListConfig) else []
+    return names if names and all(isinstance(name, str) for name in names) else None

@@ -1,0 +1,1 @@
+"""Which tiles a training batch is made of."""

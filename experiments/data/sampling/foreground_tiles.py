@@ -1,0 +1,71 @@
+"""Tiles drawn where a mask is present."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from experiments.data.sampling.uniform import Tile, areas, draw_images, place_uniformly
+from experiments.data.split import Split
+
+
+class ForegroundTiles:
+    """A share of the tiles is placed around a foreground pixel; the rest are uniform.
+
+    Each tile by itself, with probability `foreground_share`: a mask is chosen, all alike; then one of its valid
+    pixels, all of the training split alike; then a place for the tile, uniformly from those inside the image that
+    contain the pixel. Otherwise the tile is uniform, and may hold foreground as well. Share 0 is the true
+    distribution.
+
+    Args:
+        foreground_share: In [0, 1].
+
+    Raises:
+        ValueError: For a share outside [0, 1].
+
+    Reference:
+        Isensee et al. (2021), nnU-Net: a self-configuring method for deep learning-based biomedical image
+        segmentation, which has a third of each batch contain a randomly chosen class. There the number in a batch is
+        fixed and the image is chosen first; here each tile is drawn by itself and each pixel of a mask counts alike.
+    """
+
+    def __init__(self, *, foreground_share: float) -> None:
+        if not 0 <= foreground_share <= 1:
+            raise ValueError(f"foreground_share: expected a number in [0, 1], got {foreground_share}")
+        self.foreground_share = foreground_share
+
+    def check(self, split: Split, masks: Sequence[str], *, side: int) -> None:
+        """Raise a ValueError that names the masks without a foreground pixel; see `check_sampling`."""
+        empty = [mask for mask, count in zip(masks, split.positives.sum(axis=0), strict=True) if count == 0]
+        if empty:
+            raise ValueError(
+                "foreground tiles: expected foreground pixels of every mask in the training split, "
+                f"got none of {', '.join(empty)} in {len(split)} images"
+            )
+
+    def draw(self, split: Split, rng: np.random.Generator, *, count: int, side: int, progress: float) -> list[Tile]:
+        """Draw `count` tiles; see `Sampling`."""
+        tiles = []
+        for around_foreground in rng.random(count) < self.foreground_share:
+            if around_foreground:
+                mask = int(rng.integers(split.positives.shape[1]))
+                image = draw_images(split.positives[:, mask].astype(np.float64), rng, 1)[0]
+                tiles.append(_place_around_pixel(image, mask, split, rng, side))
+            else:
+                tiles.append(place_uniformly(draw_images(areas(split), rng, 1)[0], split, rng, side))
+        return tiles
+
+
+def _place_around_pixel(image: int, mask: int, split: Split, rng: np.random.Generator, side: int) -> Tile:
+    sample = split.samples[image]
+    target = sample.target[mask] if sample.valid is None else sample.target[mask] & sample.valid
+    pixels = np.flatnonzero(target)
+    row, column = divmod(int(pixels[rng.integers(len(pixels))]), target.shape[1])
+    return Tile(image, _start(row, side, target.shape[0], rng), _start(column, side, target.shape[1], rng))
+
+
+def _start(place: int, side: int, length: int, rng: np.random.Generator) -> int:
+    """Draw a first row (or column) of a tile inside the image that contains `place`."""
+    last = max(length - side, 0)
+    return int(rng.integers(max(place - side + 1, 0), min(place, last) + 1))

@@ -1,0 +1,114 @@
+"""Undersampling of background: tiles without much foreground are left out until the rest are balanced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.data.sampling.tile_census import foreground_places, foreground_tile_shares, is_foreground_tile
+from experiments.data.sampling.uniform import Tile, areas, draw_images, place_uniformly
+from experiments.data.split import Split
+
+# Misses in one image before all of its places are listed.
+_TRIES = 64
+
+
+class BackgroundUndersampling:
+    """Uniform tiles, of which background tiles are kept with a probability only.
+
+    A tile is a foreground tile when it holds foreground, and the share of its valid pixels in any mask is at least
+    `least_foreground` times the share over the whole training split; every other one is a background tile. With P the
+    probability that a uniform tile is a foreground tile, counted over all places of all images, foreground tiles are
+    always kept and background tiles with probability
+
+        k = P (1 - t) / (t (1 - P)),  t = foreground_share
+
+    so that P / (P + k (1 - P)) = t: the share t of the kept tiles are foreground tiles, distributed among themselves
+    as before, and so are the background tiles. The tiles are drawn from this distribution directly, which spares
+    drawing those that are not kept.
+
+    Args:
+        foreground_share: t, the share of foreground tiles after undersampling, in (0, 1].
+        least_foreground: At least 0; 0 counts every tile with a foreground pixel as a foreground tile.
+
+    Raises:
+        ValueError: For a number outside its range.
+
+    Reference:
+        Buda, Maki and Mazurowski (2018), A systematic study of the class imbalance problem in convolutional neural
+        networks: random examples of the frequent class are removed until the classes are balanced.
+        There the removed ones are chosen once; here every update chooses anew, because there are more tiles than
+        updates, and a tile, unlike their examples, has both classes.
+    """
+
+    def __init__(self, *, foreground_share: float, least_foreground: float) -> None:
+        if not 0 < foreground_share <= 1:
+            raise ValueError(f"foreground_share: expected a number in (0, 1], got {foreground_share}")
+        if not 0 <= least_foreground < np.inf:
+            raise ValueError(f"least_foreground: expected a number of at least 0, got {least_foreground}")
+        self.foreground_share = foreground_share
+        self.least_foreground = least_foreground
+
+    def keep_probability(self, split: Split, *, side: int) -> float:
+        """Return k, the probability that a background tile is kept.
+
+        Raises:
+            ValueError: When there is nothing to balance; see `check`.
+        """
+        shares = self._shares(split, side)
+        share = float(np.average(shares, weights=areas(split)))
+        return share * (1 - self.foreground_share) / (self.foreground_share * (1 - share))
+
+    def check(self, split: Split, masks: Sequence[str], *, side: int) -> None:
+        """Raise when the split cannot be undersampled to the target; see `check_sampling`.
+
+        Raises:
+            ValueError: When the split has no foreground, no foreground tile, or as large a share of them already.
+        """
+        self._shares(split, side)
+
+    def draw(self, split: Split, rng: np.random.Generator, *, count: int, side: int, progress: float) -> list[Tile]:
+        """Draw `count` tiles; see `Sampling`."""
+        shares = self._shares(split, side)
+        tiles = []
+        for foreground in rng.random(count) < self.foreground_share:
+            weights = areas(split) * (shares if foreground else 1 - shares)
+            image = draw_images(weights, rng, 1)[0]
+            tiles.append(self._place(image, split, rng, side, foreground=bool(foreground)))
+        return tiles
+
+    def _place(self, image: int, split: Split, rng: np.random.Generator, side: int, *, foreground: bool) -> Tile:
+        """Draw uniformly from the places of one image that hold, or do not hold, a foreground tile."""
+        sample, least = split.samples[image], self._least(split)
+        for _ in range(_TRIES):
+            tile = place_uniformly(image, split, rng, side)
+            if is_foreground_tile(sample, tile, side=side, least=least) == foreground:
+                return tile
+        places = np.argwhere(foreground_places(sample, side=side, least=least) == foreground)
+        top, left = places[rng.integers(len(places))]
+        return Tile(image, int(top), int(left))
+
+    def _least(self, split: Split) -> float:
+        return float(self.least_foreground * split.foreground.sum() / split.pixels[:, 0].sum())
+
+    def _shares(self, split: Split, side: int) -> NDArray[np.float64]:
+        if not split.foreground.any():
+            raise ValueError(
+                f"undersampling: expected foreground pixels in the training split, got none in {len(split)} images"
+            )
+        shares = foreground_tile_shares(split, side=side, least=self._least(split))
+        share = float(np.average(shares, weights=areas(split)))
+        if share == 0:
+            raise ValueError(
+                f"least_foreground: expected some tile of {side} x {side} pixels to reach {self.least_foreground:g} "
+                f"times the training split's share of foreground, {self._least(split):.3g}; got none"
+            )
+        if share >= self.foreground_share:
+            raise ValueError(
+                f"foreground_share: expected more than {share:.3f}, the share of foreground tiles of {side} x {side} "
+                f"pixels before undersampling, got {self.foreground_share:g}. Ask for more, or count fewer tiles as "
+                f"foreground tiles by a larger least_foreground (now {self.least_foreground:g})"
+            )
+        return shares

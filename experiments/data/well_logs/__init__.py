@@ -1,0 +1,1 @@
+"""Synthetic raster well logs."""

@@ -1,0 +1,1 @@
+"""Images through a trained network into score histograms: torch ends here."""

@@ -1,0 +1,30 @@
+"""The ceiling: where the true probability of every pixel is known, ranking by it is the best any model can do."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from experiments.data.split import SegmentationData
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
+from experiments.frontier.histogram import ScoreHistograms
+
+
+def score_ceiling(data: SegmentationData) -> ScoreHistograms | None:
+    """Histogram ln(eta / (1 - eta)) over the test pixels as if it were a model's logit.
+
+    Pixels that are surely negative or positive (eta 0 or 1) take the lowest or highest score.
+
+    Returns:
+        The histograms of the test split; None where the data do not know eta.
+    """
+    if data.eta is None:
+        return None
+    builder = ScoreHistogramBuilder(data.masks)
+    test = data.test
+    for index, (image, group) in enumerate(zip(test.image_ids, test.group_ids, strict=True)):
+        eta = np.asarray(data.eta[index], dtype=np.float64)
+        with np.errstate(divide="ignore"):
+            logits = np.log(eta) - np.log1p(-eta)
+        sample = test.samples[index]
+        builder.add(image, group, logits.astype(np.float32), sample.target, sample.valid)
+    return builder.build()

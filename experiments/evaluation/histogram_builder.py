@@ -1,0 +1,255 @@
+"""Counting scores while a model streams over images: logits and targets in, score histograms out."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import pad
+
+from experiments.frontier.arithmetic import add_rows, from_rows
+from experiments.frontier.codes import HIGHEST_CODE, LOWEST_CODE, N_CODES, NATURAL_CODE, logit_to_code
+from experiments.frontier.from_images import count_row
+from experiments.frontier.histogram import Row, ScoreHistograms
+from experiments.frontier.joint_counts import joint_counts
+
+Array = torch.Tensor | NDArray[Any]
+
+_MINUS_INFINITY, _PLUS_INFINITY = LOWEST_CODE - 1, HIGHEST_CODE + 1
+_ROWS_PER_BLOCK = 64
+"""Dense rows that are counted at once on an accelerator: 64 x 65,536 bins in int64 are 32 MiB."""
+
+
+class ScoreHistogramBuilder:
+    """Adds up the score histogram of every image and mask; memory does not grow with the pixels.
+
+    Args:
+        masks: C mask names.
+        thresholds: further operating points at which the joint counts are taken, name -> C logits; "natural"
+            (logit 0) always is. A tuned point needs its thresholds before the images are streamed: take them
+            from the validation histograms and give them to the builder of the test split.
+    """
+
+    def __init__(self, masks: Sequence[str], *, thresholds: Mapping[str, Sequence[float]] | None = None) -> None:
+        self.masks = tuple(masks)
+        codes = {"natural": np.full(len(self.masks), NATURAL_CODE)}
+        for name, logits in (thresholds or {}).items():
+            if len(logits) != len(self.masks):
+                raise ValueError(f"thresholds: expected {len(self.masks)} logits for {name!r}, got {len(logits)}")
+            codes[name] = logit_to_code(logits).astype(np.int64)
+        self.points = tuple(codes)
+        # Offset by 2**15: the tensors hold ordered codes as int16, with the natural threshold at 0.
+        self._thresholds = (np.stack(list(codes.values())) - NATURAL_CODE).astype(np.int16)
+        self._groups: dict[str, str] = {}
+        self._rows: dict[str, list[Row]] = {}
+        self._joint: dict[str, NDArray[np.int64]] = {}
+
+    def add(self, image_id: str, group_id: str, logits: Array, target: Array, valid: Array | None = None) -> None:
+        """Count one image, or one tile of it: counts of repeated calls with one `image_id` add up.
+
+        Args:
+            image_id: name of the image.
+            group_id: name of its group.
+            logits: floating point (C, H, W), on any device. Infinities count as the largest float16.
+            target: {0, 1}, bool, integer or float, the same shape.
+            valid: bool, broadcastable to (C, H, W); False leaves the pixel out. None counts every pixel.
+
+        Raises:
+            TypeError: `logits` is not floating point, or `valid` not bool.
+            ValueError: shapes that do not fit, a NaN logit, a target other than 0 or 1 at a valid pixel, or
+                an image that was added with another group.
+        """
+        batched = None if valid is None else _tensor(valid)
+        if batched is not None and batched.ndim > 2:
+            batched = batched[None]
+        self.add_batch([image_id], [group_id], _tensor(logits)[None], _tensor(target)[None], batched)
+
+    def add_batch(
+        self,
+        image_ids: Sequence[str],
+        group_ids: Sequence[str],
+        logits: Array,
+        target: Array,
+        valid: Array | None = None,
+    ) -> None:
+        """Count N images at once: as `add`, with one more axis in front of the arrays.
+
+        Args:
+            image_ids: N names; a repeated name adds up.
+            group_ids: N names.
+            logits: floating point (N, C, H, W).
+            target: {0, 1}, the same shape.
+            valid: bool, (H, W) or four axes that broadcast to (N, C, H, W), or None. Three axes are refused,
+                because they could mean images or masks.
+        """
+        scores, labels, counted = self._checked(logits, target, valid)
+        if not len(image_ids) == len(group_ids) == len(scores):
+            raise ValueError(
+                f"image_ids, group_ids: expected {len(scores)} each, got {len(image_ids)} and {len(group_ids)}"
+            )
+        groups = dict(self._groups)
+        for image_id, group_id in zip(image_ids, group_ids, strict=True):
+            if groups.setdefault(image_id, group_id) != group_id:
+                raise ValueError(f"group_id: expected {groups[image_id]!r} for image {image_id!r}, got {group_id!r}")
+        # Flattened as int16: networks give channels_last, whose strided pixels are slow to read one by one.
+        codes = _ordered_codes(scores).flatten(2).contiguous()
+        joint = _joint_counts(codes, labels, counted, self._thresholds)
+        rows = _count_rows(codes.flatten(0, 1), labels.flatten(0, 1), _flat(counted))
+        n_masks = len(self.masks)
+        names = [f"image {image_id!r}, mask {mask!r}" for image_id in image_ids for mask in self.masks]
+        rows = [_finite(row, name) for row, name in zip(rows, names, strict=True)]
+        # Nothing is stored before everything was checked, so that a refused batch leaves no trace.
+        self._groups = groups
+        for index, image_id in enumerate(image_ids):
+            mine = rows[index * n_masks : (index + 1) * n_masks]
+            if image_id in self._rows:
+                mine = [add_rows(old, new) for old, new in zip(self._rows[image_id], mine, strict=True)]
+                joint[index] += self._joint[image_id]
+            self._rows[image_id], self._joint[image_id] = mine, joint[index]
+
+    def build(self) -> ScoreHistograms:
+        """Give the histograms of all images so far, in the order in which they first came."""
+        joint = list(self._joint.values())
+        return from_rows(
+            self.masks,
+            tuple(self._groups),
+            tuple(self._groups.values()),
+            [row for rows in self._rows.values() for row in rows],
+            np.stack(joint) if joint else None,
+            points=self.points,
+        )
+
+    def _checked(
+        self, logits: Array, target: Array, valid: Array | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Logits (N, C, H, W), boolean labels and boolean validity (N, C, H*W), all on one device."""
+        scores, labels = _tensor(logits).detach(), _tensor(target)
+        if not scores.is_floating_point():
+            raise TypeError(f"logits: expected floating point, got {scores.dtype}")
+        if scores.ndim != 4 or scores.shape[1] != len(self.masks):
+            raise ValueError(f"logits: expected (N, {len(self.masks)}, H, W), got {tuple(scores.shape)}")
+        if labels.shape != scores.shape:
+            raise ValueError(f"target: expected {tuple(scores.shape)}, got {tuple(labels.shape)}")
+        labels = labels.to(scores.device, non_blocking=True)
+        counted = None
+        if valid is not None:
+            mask = _tensor(valid)
+            if mask.dtype != torch.bool:
+                raise TypeError(f"valid: expected bool, got {mask.dtype}")
+            fits = all(have in (1, want) for have, want in zip(mask.shape[::-1], scores.shape[::-1], strict=False))
+            if mask.ndim not in (2, 4) or not fits:
+                raise ValueError(
+                    f"valid: expected (H, W) or four axes that broadcast to {tuple(scores.shape)}, "
+                    f"got {tuple(mask.shape)}"
+                )
+            counted = mask.to(scores.device).broadcast_to(scores.shape)
+        if labels.dtype != torch.bool:
+            wrong = (labels != 0) & (labels != 1)
+            wrong = wrong if counted is None else wrong & counted
+            if wrong.any():
+                raise ValueError(f"target: expected 0 or 1 at valid pixels, got {labels[wrong][0].item()}")
+            labels = labels == 1
+        return scores, labels.flatten(2), None if counted is None else counted.flatten(2)
+
+
+def _tensor(array: Array) -> torch.Tensor:
+    return array if isinstance(array, torch.Tensor) else torch.as_tensor(np.ascontiguousarray(array))
+
+
+def _flat(counted: torch.Tensor | None) -> torch.Tensor | None:
+    return None if counted is None else counted.flatten(0, 1)
+
+
+def _ordered_codes(scores: torch.Tensor) -> torch.Tensor:
+    """Score codes as int16, less 2**15: the order of the codes, with the natural threshold at 0."""
+    # Adding 0.0 turns -0.0 into +0.0, so that only a rounded negative logit keeps the sign.
+    bits = scores.add(0.0).to(torch.float16).view(torch.int16)
+    return bits.bitwise_xor_((bits >> 15).bitwise_and_(0x7FFF))
+
+
+def _joint_counts(
+    codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None, thresholds: NDArray[np.int16]
+) -> NDArray[np.int64]:
+    """Joint counts (N, Q, 5) of (N, C, P) codes and labels at (Q, C) thresholds."""
+    # A pixel takes part where all of its masks are valid.
+    keep = None if counted is None else _packed(counted.all(1))
+    return joint_counts(_packed(labels), _packed(_fired(codes, thresholds)), keep, codes.shape[2])
+
+
+def _fired(codes: torch.Tensor, thresholds: NDArray[np.int16]) -> torch.Tensor:
+    """Predictions (N, Q, C, P) of (N, C, P) codes at (Q, C) thresholds."""
+    if codes.device.type == "cpu":  # numpy compares int16 ten times faster than torch
+        return torch.from_numpy(codes.numpy()[:, None] >= thresholds[:, :, None])
+    return _fired_on_device(codes, thresholds)
+
+
+def _fired_on_device(codes: torch.Tensor, thresholds: NDArray[np.int16]) -> torch.Tensor:
+    return codes[:, None] >= torch.from_numpy(thresholds).to(codes.device)[:, :, None]
+
+
+def _packed(flags: torch.Tensor) -> NDArray[np.uint8]:
+    """Eight pixels to a byte along the last axis, as `numpy.packbits`; an accelerator packs before it sends them."""
+    if flags.device.type == "cpu":
+        return np.packbits(flags.numpy(), axis=-1)
+    return _packed_on_device(flags).cpu().numpy()
+
+
+def _packed_on_device(flags: torch.Tensor) -> torch.Tensor:
+    eights = pad(flags, (0, -flags.shape[-1] % 8)).unflatten(-1, (-1, 8))
+    shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=flags.device)  # made there: a copy would be waited for
+    return (eights.to(torch.uint8) << shifts).sum(-1, dtype=torch.uint8)
+
+
+def _count_rows(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:
+    """Sparse histogram of each of R rows of pixels, (R, P)."""
+    if codes.device.type == "cpu":
+        ordered = codes.numpy().view(np.uint16) ^ np.uint16(NATURAL_CODE)
+        keeps = [None] * len(ordered) if counted is None else list(counted.numpy())
+        return [count_row(*row) for row in zip(ordered, labels.numpy(), keeps, strict=True)]
+    return _count_blocks(codes, labels, counted)
+
+
+def _count_blocks(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:
+    """Do what `_count_rows` does on the tensors' device, some rows at once."""
+    rows: list[Row] = []
+    for start in range(0, len(codes), _ROWS_PER_BLOCK):
+        block = slice(start, start + _ROWS_PER_BLOCK)
+        rows += _count_block(codes[block], labels[block], None if counted is None else counted[block])
+    return rows
+
+
+def _count_block(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:
+    """Sparse histograms of R rows at once on the tensors' device; only occupied bins leave it."""
+    n_rows = len(codes)
+    offsets = torch.arange(n_rows, device=codes.device, dtype=torch.int32) * N_CODES + NATURAL_CODE
+    index = codes.to(torch.int32) + offsets[:, None]
+    if counted is not None:
+        index, labels = index[counted], labels[counted]
+    both = torch.bincount(index.flatten(), minlength=n_rows * N_CODES)
+    used = both.nonzero()[:, 0]
+    positives = torch.bincount(index[labels], minlength=n_rows * N_CODES)[used]
+    keys, counts, hits = (part.cpu().numpy() for part in (used, both[used], positives))
+    ends = np.searchsorted(keys, np.arange(n_rows + 1) * N_CODES)
+    return [
+        (
+            (keys[a:b] % N_CODES).astype(np.uint16),
+            hits[a:b].astype(np.uint32),
+            (counts[a:b] - hits[a:b]).astype(np.uint32),
+        )
+        for a, b in pairwise(ends)
+    ]
+
+
+def _finite(row: Row, where: str) -> Row:
+    """Row with infinities moved to the largest float16; ValueError where a NaN was counted."""
+    bins, positives, negatives = row
+    if not len(bins) or (bins[0] > _MINUS_INFINITY and bins[-1] < _PLUS_INFINITY):
+        return row
+    nan = (bins < _MINUS_INFINITY) | (bins > _PLUS_INFINITY)
+    if nan.any():
+        n_nan = int(positives[nan].sum()) + int(negatives[nan].sum())
+        raise ValueError(f"logits: expected numbers, got {n_nan} NaN in {where}")
+    empty = (bins[:0], positives[:0], negatives[:0])
+    return add_rows((np.clip(bins, LOWEST_CODE, HIGHEST_CODE), positives, negatives), empty)

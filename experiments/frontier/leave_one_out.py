@@ -1,0 +1,205 @@
+"""Threshold-free statistics of a run's pooled counts, and of the same counts with each group left out."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.frontier.codes import N_CODES, code_to_logit
+from experiments.frontier.curve import RECALL_TOLERANCE
+from experiments.frontier.histogram import ScoreHistograms
+
+_BLOCK_ELEMENTS = 1 << 16
+"""Elements of one (groups x thresholds) block: a handful of float64 blocks stay in the cache."""
+
+
+@dataclass(frozen=True)
+class GroupSweep:
+    """Statistics of one run and mask; row 0 uses all G groups, row 1 + g leaves group g out, exactly.
+
+    Args:
+        curve: (F,), precision at the fine grid of recalls, all groups together; NaN where not reached.
+        average_precision: (1+G,).
+        mean_precision: (1+G,), mean precision over the recall band.
+        precision_at_recall: (1+G, R), at the highest threshold with recall >= each level.
+        reached: bool (R,), whether all groups together have a threshold whose recall is close to the level.
+        recall_at_precision: (1+G, Q), NaN where no threshold has the precision.
+        precision_at_level: (1+G, A), precision at recall levels that differ from row to row.
+        threshold_at_level: (1+G, A), the logits of those thresholds.
+        level_reached: bool (A,), as `reached`.
+    """
+
+    curve: NDArray[np.float64]
+    average_precision: NDArray[np.float64]
+    mean_precision: NDArray[np.float64]
+    precision_at_recall: NDArray[np.float64]
+    reached: NDArray[np.bool_]
+    recall_at_precision: NDArray[np.float64]
+    precision_at_level: NDArray[np.float64]
+    threshold_at_level: NDArray[np.float64]
+    level_reached: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class SweepGrid:
+    """What a sweep evaluates.
+
+    Args:
+        recalls: (R,), in (0, 1].
+        precisions: (Q,), in (0, 1].
+        recall_band: lowest and highest recall of the mean precision.
+        tolerance: largest excess of recall that still counts as reached.
+        curve_recalls: (F,), fine grid for drawing, in (0, 1].
+    """
+
+    recalls: NDArray[np.float64]
+    precisions: NDArray[np.float64]
+    recall_band: tuple[float, float] = (0.0, 1.0)
+    tolerance: float = RECALL_TOLERANCE
+    curve_recalls: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+
+
+def group_sweep(
+    histograms: ScoreHistograms,
+    mask: int,
+    group_of: NDArray[np.intp],
+    grid: SweepGrid,
+    levels: NDArray[np.float64] | None = None,
+    pooled: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+) -> GroupSweep:
+    """Statistics of all groups together and of each delete-one set of groups.
+
+    True positives change only at thresholds that hold a positive pixel, so every statistic here is a function
+    of the counts at those K thresholds; negatives are added up between them, which loses nothing. Cost is
+    O(entries + G K), memory O(K) beside a fixed block.
+
+    Args:
+        histograms: N images.
+        mask: index of the mask.
+        group_of: (N,), each image's group, 0 to G-1.
+        grid: recalls, precisions and band.
+        levels: recall levels per row, (1+G, A), NaN allowed; none when None.
+        pooled: `histograms.pooled(mask)`, where the caller has it.
+
+    Returns:
+        NaN in a row whose groups hold no positive pixel.
+    """
+    n_rows = int(group_of.max(initial=-1)) + 2
+    wanted = np.zeros((n_rows, 0)) if levels is None else levels
+    order = np.argsort(group_of, kind="stable")
+    thresholds, all_hits, all_pixels = _positive_thresholds(*(pooled or histograms.pooled(mask)))
+    out = _empty_sweep(n_rows, grid, wanted.shape[1])
+    if not len(thresholds):
+        return out
+    n_thresholds = len(thresholds)
+    # Entries below the lowest threshold go to one more column, which is never read.
+    is_threshold = np.zeros(N_CODES, bool)
+    is_threshold[thresholds] = True
+    column = n_thresholds - np.cumsum(is_threshold)
+    logits = code_to_logit(thresholds)
+    rows_per_block = max(1, _BLOCK_ELEMENTS // (n_thresholds + 1))
+    group_edges = np.searchsorted(group_of[order], np.arange(n_rows))
+    for first in range(0, n_rows, rows_per_block):
+        rows = np.arange(first, min(first + rows_per_block, n_rows))
+        # Row 0 leaves nothing out; row 1 + g leaves group g out.
+        chosen = order[group_edges[max(rows[0] - 1, 0)] : group_edges[rows[-1]]]
+        bins, positives, negatives, lengths = histograms.mask_entries(mask, chosen)
+        offset = (group_of[chosen] + 1 - first) * (n_thresholds + 1)
+        place = column[bins] + np.repeat(offset, lengths)
+        size = len(rows) * (n_thresholds + 1)
+        hit = np.flatnonzero(positives != 0)
+        left_hits = np.bincount(place[hit], weights=positives[hit], minlength=size)
+        # Added in float64, because two counts of 32 bits may not fit into 32 bits together.
+        both = np.add(positives, negatives, dtype=np.float64)
+        left_pixels = np.bincount(place, weights=both, minlength=size)
+        # The last column, of the pixels below the lowest threshold, may hold more than fits into `all_hits.dtype`.
+        hits = all_hits - left_hits.reshape(len(rows), -1)[:, :-1].astype(all_hits.dtype)
+        pixels = all_pixels - left_pixels.reshape(len(rows), -1)[:, :-1].astype(all_hits.dtype)
+        _sweep_block(out, rows, hits, pixels, logits, grid, wanted[rows])
+    return out
+
+
+def _positive_thresholds(
+    positives: NDArray[np.int64], negatives: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.integer], NDArray[np.integer]]:
+    """Thresholds that hold a positive, descending; positives at each; pixels from each up to the one above."""
+    thresholds = np.flatnonzero(positives)[::-1]
+    above = np.cumsum((positives + negatives)[::-1])[::-1][thresholds]
+    # Running sums of integers take a seventh of the time of float64 ones, and int32 converts fastest.
+    counts = np.int32 if above[-1:].sum() < np.iinfo(np.int32).max else np.int64
+    return thresholds, positives[thresholds].astype(counts), np.diff(above, prepend=0).astype(counts)
+
+
+def _empty_sweep(n_rows: int, grid: SweepGrid, n_levels: int) -> GroupSweep:
+    def nan(*shape: int) -> NDArray[np.float64]:
+        return np.full((n_rows, *shape), np.nan)
+
+    n_recalls = len(grid.recalls)
+    return GroupSweep(
+        curve=np.full(len(grid.curve_recalls), np.nan),
+        average_precision=nan(),
+        mean_precision=nan(),
+        precision_at_recall=nan(n_recalls),
+        reached=np.zeros(n_recalls, bool),
+        recall_at_precision=nan(len(grid.precisions)),
+        precision_at_level=nan(n_levels),
+        threshold_at_level=nan(n_levels),
+        level_reached=np.zeros(n_levels, bool),
+    )
+
+
+def _sweep_block(
+    out: GroupSweep,
+    rows: NDArray[np.intp],
+    hits: NDArray[np.integer],
+    pixels: NDArray[np.integer],
+    logits: NDArray[np.float64],
+    grid: SweepGrid,
+    levels: NDArray[np.float64],
+) -> None:
+    """Fill `rows` of `out` from the positives and pixels at each threshold, (B, K) each."""
+    tp = np.cumsum(hits, axis=1, dtype=hits.dtype)
+    total = tp[:, -1].astype(np.float64)
+    above = np.cumsum(pixels, axis=1, dtype=pixels.dtype)
+    # Without a pixel left above a threshold there is no positive left either: 0 / 1.
+    precision = tp / np.maximum(above, 1)
+    defined = total > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out.average_precision[rows] = np.einsum("bk,bk->b", hits, precision) / total
+    low, high = grid.recall_band
+    if (low, high) == (0.0, 1.0):
+        out.mean_precision[rows] = out.average_precision[rows]
+    else:
+        clipped = np.clip(tp, low * total[:, None], high * total[:, None])
+        steps = np.diff(clipped, axis=1, prepend=low * total[:, None])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            out.mean_precision[rows] = np.einsum("bk,bk->b", steps, precision) / ((high - low) * total)
+    if len(grid.precisions):
+        # The bits of floats that are not negative order as the floats do, and integers accumulate faster.
+        bits = precision.view(np.int64)[:, ::-1]
+        best_after = np.maximum.accumulate(bits, axis=1).view(np.float64)
+    for place, row in enumerate(rows.tolist()):
+        if not defined[place]:
+            continue
+        n_positive = total[place]
+        asked = np.concatenate([grid.recalls, levels[place]])
+        # A level of NaN or 0 sorts to an end; its value is set to NaN below.
+        index = np.searchsorted(tp[place], (asked - 1e-9) * n_positive, side="left")
+        index = np.minimum(index, tp.shape[1] - 1)
+        found = np.where(asked > 0, precision[place, index], np.nan)
+        n_recalls = len(grid.recalls)
+        out.precision_at_recall[row] = found[:n_recalls]
+        out.precision_at_level[row] = found[n_recalls:]
+        out.threshold_at_level[row] = np.where(asked > 0, logits[index], np.nan)[n_recalls:]
+        if row == 0:
+            excess = tp[place, index] / n_positive - asked
+            reached = (asked > 0) & (excess <= max(grid.tolerance, 1.0 / n_positive) + 1e-9)
+            out.reached[:], out.level_reached[:] = reached[:n_recalls], reached[n_recalls:]
+            fine = np.searchsorted(tp[0], (grid.curve_recalls - 1e-9) * n_positive, side="left")
+            near = tp[0, fine] / n_positive - grid.curve_recalls <= max(grid.tolerance, 1.0 / n_positive) + 1e-9
+            out.curve[:] = np.where(near, precision[0, fine], np.nan)
+        if len(grid.precisions):
+            back = np.searchsorted(best_after[place], grid.precisions - 1e-12, side="left")
+            last = tp.shape[1] - 1 - np.minimum(back, tp.shape[1] - 1)
+            recall = tp[place, last] / n_positive
+            out.recall_at_precision[row] = np.where(back < tp.shape[1], recall, np.nan)

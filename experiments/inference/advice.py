@@ -1,0 +1,125 @@
+"""Undecided: which variance dominates, and how many more seeds or test groups would decide."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from experiments.inference.behrens_fisher import two_way_isf
+from experiments.inference.paired_difference import SeedVariance, satterthwaite
+
+_MOST_SEEDS, _MOST_GROUPS = 1_000, 100_000
+"""More seeds or groups than this are called infinitely many: nobody will train or label them."""
+
+_N_TRUTHS = 40
+"""Equally likely values that the true difference is averaged over."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What would decide with probability one half, if the variance components stay as they are.
+
+    Args:
+        dominates: "seeds" or "groups", whichever carries more of the variance that the test of a difference uses.
+        share: its share of that variance, in [.5, 1].
+        seeds: number of seeds in all that would decide with the present groups; infinite if none would.
+        groups: number of test groups in all that would decide with the present seeds; infinite if none would.
+        both: factor by which seeds and groups together would have to grow; infinite if none would do.
+    """
+
+    dominates: str
+    share: float
+    seeds: float
+    groups: float
+    both: float
+
+    def sentence(self, n_seeds: int, n_groups: int) -> str:
+        """Say it in words, given what there is."""
+        name = {"seeds": "training seeds", "groups": "test groups"}[self.dominates]
+        text = f"{self.share:.0%} of the variance comes from {name}; "
+        options = [
+            f"about {wanted:.0f} {what}s in all ({wanted - have:.0f} more) would decide"
+            for wanted, have, what in ((self.seeds, n_seeds, "seed"), (self.groups, n_groups, "test group"))
+            if np.isfinite(wanted)
+        ]
+        if options:
+            return text + ", or ".join(options)
+        text += "neither more seeds nor more test groups alone would decide"
+        return f"{text}, about {self.both:.2g} times as many of both would" if np.isfinite(self.both) else text
+
+
+def advise(
+    *,
+    estimate: float,
+    v_seed: float,
+    v_group: float,
+    n_seeds: int,
+    n_groups: int,
+    margin: float,
+    level_difference: float,
+    level_equivalence: float,
+    steady: SeedVariance | None = None,
+) -> Advice:
+    """Smallest number of seeds, or of groups, at which either test decides with probability one half.
+
+    With S' seeds the variance is v_seed S / S' + v_group, with G' groups v_seed + v_group G / G'. A study of that
+    size decides if its difference D passes either test: |D| at least the two-way tail's quantile at
+    level_difference / 2, or margin - |D| at least the one at level_equivalence. The true
+    difference is averaged over d + sqrt(v) t: an undecided study tends to have met a small difference by bad
+    luck, and taking its estimate for the truth would ask for half as much again as is needed.
+
+    Args:
+        estimate: present difference d.
+        v_seed: its variance from seeds.
+        v_group: its variance from groups.
+        n_seeds: S, at least 2.
+        n_groups: G, at least 2.
+        margin: half-width of the equivalence region.
+        level_difference: level of the two-sided test, after multiplicity.
+        level_equivalence: level of each one-sided test, after multiplicity.
+        steady: seed variance that the test of a difference uses; its own when None. The test of equivalence always
+            uses v_seed.
+    """
+    spread, prior_df = v_seed, 0.0
+    if steady is not None:
+        spread, prior_df = float(steady.variance[0]), steady.df - (n_seeds - 1)
+    total = spread + v_group
+    df_now = float(satterthwaite(spread, v_group, prior_df + n_seeds, n_groups))
+    likely = (np.arange(_N_TRUTHS) + 0.5) / _N_TRUTHS
+    truths = estimate + np.sqrt(total) * stats.t.ppf(likely, df_now)
+
+    def chance(seeds: float, groups: float) -> float:
+        own, shared, by_group = v_seed * n_seeds / seeds, spread * n_seeds / seeds, v_group * n_groups / groups
+        error = np.sqrt(shared + by_group)
+        if error == 0.0:
+            return 1.0
+        sizes = (round(seeds), round(groups))
+        outer = two_way_isf(level_difference / 2.0, shared, by_group, prior_df + sizes[0], sizes[1])
+        inner = min(max(margin - two_way_isf(level_equivalence, own, by_group, *sizes), 0.0), outer)
+        differs = special.ndtr((truths - outer) / error) + special.ndtr((-truths - outer) / error)
+        inside = special.ndtr((inner - truths) / error) - special.ndtr((-inner - truths) / error)
+        return float((differs + inside).mean())
+
+    # Every number to about 50, then steps of some percent.
+    seeds, groups = (np.unique(np.geomspace(2, most, 300).round()) for most in (_MOST_SEEDS, _MOST_GROUPS))
+    factors = np.geomspace(1.0, 10_000.0, 200)[1:]
+    return Advice(
+        dominates="seeds" if spread >= v_group else "groups",
+        share=float(max(spread, v_group) / total) if total > 0 else 1.0,
+        seeds=_first(lambda size: chance(size, n_groups), seeds[seeds > n_seeds]),
+        groups=_first(lambda size: chance(n_seeds, size), groups[groups > n_groups]),
+        both=_first(lambda factor: chance(n_seeds * factor, n_groups * factor), factors),
+    )
+
+
+def _first(chance: Callable[[float], float], candidates: NDArray[np.float64]) -> float:
+    """Smallest candidate with a chance of one half, by bisection: more data does not lower the chance for long."""
+    low, high = -1, len(candidates) - 1
+    if high < 0 or chance(float(candidates[high])) < 0.5:
+        return float("inf")
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if chance(float(candidates[middle])) >= 0.5 else (middle, high)
+    return float(candidates[high])

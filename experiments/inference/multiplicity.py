@@ -1,0 +1,57 @@
+"""Many comparisons at once: Holm's correction, and what a study's arms tell each other about their seeds."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from experiments.inference.paired_difference import PairedDifference, SeedVariance
+
+
+def steady_seed_variances(differences: Sequence[PairedDifference]) -> list[SeedVariance]:
+    """Seed variances of one statistic over a study's arms and masks, drawn towards their mean.
+
+    Three seeds estimate a variance with two degrees of freedom, and by chance some of fifteen look a hundred times
+    too small. As in the moderated t of gene expression, the study's mean variance of one seed counts like
+    d0 = min(2, (m - 1) / 4) further degrees of freedom, m comparisons in all:
+    v = (d0 mean + (S - 1) v_seed S) / (d0 + S - 1) / S. The arithmetic mean is cautious: noisy arms pull it up.
+    With m = 1 nothing changes. On simulated studies whose variances differ by factors of 50 the error rate after
+    Holm stays below .05, where three seeds by themselves leave hardly any power.
+
+    Only p values of differences use it: a claim of equivalence must not be spoiled by another arm's noise.
+
+    Args:
+        differences: K = 1 each; one without a seed variance gets it back as it is, NaN.
+
+    Reference: Smyth 2004 (d0 is set, not estimated: fifteen correlated variances say too little about it).
+    """
+    per_seed = np.array([float(item.v_seed[0]) * item.n_seeds for item in differences])
+    known = ~np.isnan(per_seed)
+    prior = min(2.0, max(0.0, (int(known.sum()) - 1) / 4.0))
+    mean = float(per_seed[known].mean()) if known.any() else float("nan")
+    steadied = []
+    for item, own in zip(differences, per_seed, strict=True):
+        df = item.n_seeds - 1
+        if np.isnan(own):
+            steadied.append(SeedVariance(item.v_seed, df))
+            continue
+        spread = (prior * mean + df * own) / (prior + df)
+        steadied.append(SeedVariance(np.array([spread / item.n_seeds]), prior + df))
+    return steadied
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Holm's adjusted p values; NaN entries are tests that were not made: they stay NaN and do not count.
+
+    Adjusted p of the k-th smallest of m: the largest over j <= k of min(1, (m - j + 1) p_(j)).
+
+    Reference: Holm 1979.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    flat = p.ravel()
+    made = np.flatnonzero(~np.isnan(flat))
+    order = made[np.argsort(flat[made], kind="stable")]
+    factors = len(order) - np.arange(len(order))
+    adjusted = np.full(flat.shape, np.nan)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * flat[order]))
+    return adjusted.reshape(p.shape)

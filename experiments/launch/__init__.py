@@ -1,0 +1,1 @@
+"""A study around its runs: what is planned, refused, started, shared and told while it goes on."""

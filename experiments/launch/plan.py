@@ -1,0 +1,348 @@
+"""All that a command can be refused for by its configuration alone: of a single run, and of every run of a study."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.checks.composing import COMPOSING_ERRORS, compose_problem
+from experiments.checks.folders import folder_problems, place_problems
+from experiments.checks.jobs import Job, job_composer, may_read_seed, split_seed
+from experiments.checks.overrides import is_below, key_of, options_of
+from experiments.checks.sweeps import equal_arms, launcher_problems, parse_sweep, study_key_problems, sweep_problems
+from experiments.checks.targets import target_problems
+from experiments.checks.values import is_number, parts_named, read_values, seed_problems, value_problems
+from experiments.config import PARTS, ConfigError, ReportSchema, RootSchema, StudySchema, to_plain
+from experiments.data.known_masks import known_masks
+from experiments.launch.refusals import refuse_missing_baseline, refuse_other_configuration, sweep_axes, with_baseline
+
+_FIXED = ("run.dir", "sweep.dir", "sweep.subdir", "job.chdir")
+_IDLE_ALONE = ("report", "study.source", "study.conditions", "study.nuisance")
+
+
+@dataclass
+class Plan:
+    """The runs of a command.
+
+    Args:
+        overrides: The task's overrides, the baseline added where it was missing.
+        axes: The swept keys.
+        jobs: Those of which nothing is known to be wrong.
+        parts: A configuration for each combination of parts and trainer; those of the jobs, and of runs whose keys are
+            wrong.
+        problems: A sentence for every problem, in the order in which they were found.
+    """
+
+    overrides: list[str] = field(default_factory=list)
+    axes: list[str] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    parts: list[DictConfig] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def worth_building(self) -> bool:
+        """Whether to import torch and build the parts.
+
+        A command that is refused anyway does not wait for that, where every part is one that was shipped, as it was
+        shipped: those can be built, and synthetic data be drawn.
+        """
+        return not self.problems or any(is_below(key_of(o), PARTS) and not _is_shipped(o) for o in self.overrides)
+
+    def add(self, problems: Sequence[str]) -> None:
+        """Note problems, each once."""
+        self.problems += [problem for problem in dict.fromkeys(problems) if problem not in self.problems]
+
+
+def plan_run(config: DictConfig) -> Plan:
+    """Plan a single run.
+
+    Args:
+        config: As Hydra composed it, its own part included.
+    """
+    overrides = _overrides(config)
+    plan = Plan(overrides)
+    if config.hydra.sweeper.get("params") or config.study.source is not None:
+        name = "study.source" if not config.hydra.sweeper.get("params") else f"study={config.study.name}"
+        plan.add([f"hydra.mode: expected MULTIRUN for {name}, which is more than one run; leave hydra.mode as it is"])
+    idle = [override for override in overrides if is_below(key_of(override), _IDLE_ALONE)]
+    if idle:
+        plan.add(
+            [f"{', '.join(idle)}: no effect on a single run, only on a study and on python -m experiments.compare"]
+        )
+    plan.add(_folder_settings(config.hydra))
+    job = _without_hydra(config)
+    plan.add(value_problems(job))
+    plan.parts.append(job)
+    _check_targets(plan)
+    if not plan.problems:
+        folder = Path(config.hydra.run.dir)
+        plan.add(place_problems("study_dir", folder, writes=False))  # a run that is finished needs no more
+        plan.jobs.append(Job(folder, folder.parent.name, job, job.seed, overrides))
+    return plan
+
+
+def plan_study(config: DictConfig) -> Plan:
+    """Plan every run of a study.
+
+    Args:
+        config: As Hydra composed it for a sweep, its own part included; its overrides and axes are set to the plan's.
+    """
+    plan = Plan(_overrides(config))
+    plan.add([*launcher_problems(config.hydra), *_folder_settings(config.hydra)])
+    params = dict(config.hydra.sweeper.get("params") or {})
+    loader = GlobalHydra.instance().config_loader()
+    if not params and not any(is_below(key_of(o), ("study", "study_dir", "experiment")) for o in plan.overrides):
+        plan.add(["--multirun: expected a study (study=losses and the like), or a study_dir for runs of your own"])
+    try:
+        plan.overrides = with_baseline(params, plan.overrides, config.study, loader)
+        parsed = parse_sweep(params, plan.overrides, loader)
+        # Given where a run of a wider sweep is run again: its folder is named by that sweep's axes.
+        plan.axes = list(config.study.axes or sweep_axes(params, plan.overrides))
+    except COMPOSING_ERRORS as error:
+        plan.add([compose_problem(error)])
+        return plan
+    unset = [axis for axis in plan.axes if axis not in {override.key_or_group for override in parsed}]
+    if unset:
+        plan.add([f"study.axes: expected keys that are swept or set, got {', '.join(unset)}"])
+    wrong_sweep = sweep_problems(parsed)
+    plan.add(
+        [
+            *wrong_sweep,
+            *study_key_problems(config.study, plan.axes),
+            *_report_problems(config.report, known_masks(config.data)),
+        ]
+    )
+    with open_dict(config):
+        config.study.axes = plan.axes
+        # Hydra composes every job anew from these overrides: the only way to tell all of them.
+        config.hydra.overrides.task = plan.overrides
+        config.hydra.overrides.hydra.append(f"study.axes=[{','.join(plan.axes)}]")
+    if wrong_sweep:
+        plan.add(value_problems(_without_hydra(config)))
+    else:
+        _add_jobs(plan, config, _grid(parsed), loader)
+    return plan
+
+
+def training_problems(config: DictConfig) -> list[str]:
+    """List what is wrong with a command that trains, single run or study, short of its data.
+
+    Args:
+        config: As Hydra composed it, its own part included.
+    """
+    if config.hydra.mode != RunMode.MULTIRUN:
+        plan = plan_run(config)
+    elif config.study.source is not None:
+        return source_problems(config)
+    else:
+        plan = plan_study(config)
+    build_parts(plan)
+    return plan.problems
+
+
+def source_problems(config: DictConfig) -> list[str]:
+    """List what is wrong with a study that trains nothing: it treats the scores of another.
+
+    Args:
+        config: As Hydra composed it, its own part included.
+    """
+    used = ("study", "study_dir", "report", "hydra")
+    idle = [override for override in _overrides(config) if not is_below(key_of(override), used)]
+    problems = []
+    if idle:
+        problems.append(
+            f"study={config.study.name} trains nothing: expected study.source, study_dir and report.* only, got "
+            f"{', '.join(idle)}"
+        )
+    values, wrong = read_values(_without_hydra(config), {"": RootSchema, "report": ReportSchema, "study": StudySchema})
+    source, study_dir = values.get("study.source"), values.get("study_dir")
+    problems += [*wrong, *_report_problems(config.report)]
+    if isinstance(study_dir, str):
+        problems += folder_problems("study_dir", study_dir, below_only=True)
+        if isinstance(source, str) and Path(study_dir).absolute() == Path(source).absolute():
+            problems.append(f"study_dir: expected another folder than study.source, got {source}")
+    if isinstance(source, str) and not Path(source).is_dir():
+        problems.append(f"study.source: expected the folder of a finished study, got {source}, which is not there")
+    return problems
+
+
+def _grid(parsed: Sequence[Any]) -> list[list[str]]:
+    """List the overrides of every run of a grid sweep, as Hydra's basic sweeper makes them."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    return BasicSweeper.split_arguments(list(parsed), None)[0]
+
+
+@dataclass(frozen=True)
+class _Examined:
+    """A run of a sweep: what it would be, its configuration with every value resolved, and what is wrong with it."""
+
+    job: Job | None
+    plain: dict[str, Any]
+    problems: list[str]
+
+    def with_seed(self, seed: int, overrides: list[str]) -> _Examined:
+        """Return the run of the same arm with another seed, where no value is made of the seed."""
+        assert self.job is not None
+        job = replace(self.job, folder=self.job.folder.with_name(f"seed={seed}"), seed=seed, overrides=overrides)
+        return _Examined(job, {**self.plain, "seed": seed}, [*self.problems, *seed_problems(seed)])
+
+
+def _examine(compose: Callable[[list[str]], DictConfig], overrides: list[str]) -> _Examined:
+    problems: list[str] = []
+    try:
+        composed = compose(overrides)
+        cfg = _without_hydra(composed)
+        problems = value_problems(cfg)
+        plain = to_plain(cfg)
+        folder = Path(composed.hydra.sweep.dir) / composed.hydra.sweep.subdir
+    except OmegaConfBaseException:  # one of the values that cannot be resolved, among the problems
+        return _Examined(None, {}, problems)
+    except COMPOSING_ERRORS as error:
+        swept = [override for override in overrides if override in str(error) or key_of(override) in str(error)]
+        return _Examined(None, {}, [compose_problem(error, swept[-1] if swept else None)])
+    return _Examined(Job(folder, folder.parent.name, cfg, cfg.seed, overrides), plain, problems)
+
+
+def _add_jobs(plan: Plan, config: DictConfig, grid: Sequence[list[str]], loader: Any) -> None:
+    contents: dict[str, tuple[str, str]] = {}
+    distinct: dict[str, DictConfig] = {}
+    arms: dict[str, None] = {}
+    first: dict[tuple[str, ...], _Examined] = {}  # a run of each arm, where its others differ in the seed alone
+    plain: dict[str, Any] = {}
+    compose = job_composer(config, grid, loader)
+    for overrides in grid:
+        others, seed = split_seed(overrides)
+        if seed is not None and others in first:
+            run = first[others].with_seed(seed, overrides)
+        else:
+            run = _examine(compose, overrides)
+            if run.job is not None:
+                built = {part: run.plain[part] for part in (*PARTS, "trainer")}
+                distinct.setdefault(json.dumps(built, default=str), run.job.shared)
+                if not may_read_seed(OmegaConf.to_container(run.job.shared, resolve=False)):
+                    first[others] = run
+        plan.add(run.problems)
+        if run.job is None:
+            continue
+        plain = run.plain
+        arms[run.job.arm] = None
+        if run.problems:
+            continue
+        folder = str(run.job.folder)
+        if folder in contents:
+            plan.add([f"{folder}: two runs of the sweep would share this folder; give their values other names"])
+        plan.add(place_problems("study_dir", run.job.folder, writes=False))
+        content = json.dumps(_as_floats({key: value for key, value in plain.items() if key != "study"}), default=str)
+        contents[folder] = (hashlib.sha256(content.encode()).hexdigest(), run.job.arm)
+        plan.jobs.append(run.job)
+    plan.add(list(equal_arms(contents)))
+    plan.parts += distinct.values()
+    if arms:
+        _check_folder(plan, config, list(arms), plain)
+    _check_targets(plan)
+
+
+def _as_floats(value: Any) -> Any:
+    """Make every number a float, so that 1 and 1.0 are one value."""
+    if isinstance(value, Mapping):
+        return {key: _as_floats(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_as_floats(entry) for entry in value]
+    return float(value) if is_number(value) and abs(value) < 2**53 else value
+
+
+def _check_folder(plan: Plan, config: DictConfig, arms: list[str], plain: dict[str, Any]) -> None:
+    """Find an arm for the baseline, and runs of another configuration in the study's folder."""
+    study_dir = Path(config.study_dir)
+    if any(problem.startswith("study_dir:") for problem in plan.problems):
+        study_dir = Path(os.devnull)  # which holds no runs
+    try:
+        refuse_missing_baseline(arms, study_dir, config.study)
+    except ConfigError as error:
+        plan.add([str(error)])
+    try:
+        if not config.overwrite and not plan.problems:
+            refuse_other_configuration(plain, study_dir, plan.axes)
+    except ConfigError as error:
+        plan.add([str(error)])
+
+
+def _check_targets(plan: Plan) -> None:
+    if plan.worth_building:
+        in_doubt = parts_named(plan.problems)
+        for cfg in plan.parts:
+            plan.add(target_problems(cfg, in_doubt))
+
+
+def build_parts(plan: Plan) -> None:
+    """Build every part that the data do not enter, and add what fails to the plan; this imports torch.
+
+    Where anything is wrong, data and losses are tried as well, so that all is told together.
+    """
+    if not plan.worth_building:
+        return
+    from experiments.training.parts import part_problems
+    from experiments.training.setup import check_data
+
+    in_doubt = parts_named(plan.problems)
+    failed = [part_problems(cfg, in_doubt) for cfg in plan.parts]
+    plan.add([problem for found in failed for problem in found])
+    if plan.problems:
+        for cfg, found in zip(plan.parts, failed, strict=True):
+            plan.add(check_data(cfg, in_doubt | parts_named(found), draw=False)[1])
+
+
+def _report_problems(report: DictConfig, masks: Sequence[str] | None = None) -> list[str]:
+    from experiments.report.settings import report_problems
+
+    return report_problems(report, masks)
+
+
+def _without_hydra(config: DictConfig) -> DictConfig:
+    """Copy a configuration without Hydra's own part."""
+    cfg = copy.deepcopy(config)
+    with open_dict(cfg):
+        del cfg["hydra"]
+    return cfg
+
+
+def _is_shipped(override: str) -> bool:
+    """Say whether an override chooses built-in options: parts that can be built."""
+    key, _, value = override.partition("=")
+    return bool(value) and set(value.split(",")) <= set(options_of(key)) - {"custom", "image_folder"}
+
+
+def _overrides(config: DictConfig) -> list[str]:
+    """Read the overrides of the command line as they were typed: `seed=${x}` is text here."""
+    return [str(text) for text in OmegaConf.to_container(config.hydra.overrides.task, resolve=False) or ()]
+
+
+def _folder_settings(hydra: DictConfig) -> list[str]:
+    """Find settings of Hydra's that an option of the user's has changed: folders, checks and reports rest on them."""
+    problems = []
+    for name in _FIXED:
+        group, key = name.split(".")
+        found = OmegaConf.to_container(hydra[group], resolve=False)[key]  # type: ignore[call-overload,index]
+        if found != _built_in()[group][key]:
+            problems.append(f"hydra.{name}: expected {_built_in()[group][key]}, got {found}")
+    return problems
+
+
+@lru_cache(maxsize=1)
+def _built_in() -> Any:
+    config = OmegaConf.load(str(files("experiments.conf").joinpath("config.yaml")))
+    return OmegaConf.to_container(config, resolve=False)["hydra"]  # type: ignore[call-overload,index]

@@ -1,0 +1,104 @@
+"""What a study refuses or mends before anything is trained: no baseline, or a folder that holds something else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig
+
+from experiments.config import ConfigError
+
+_NOT_AXES = ("seed",)
+
+
+def sweep_axes(params: dict[str, Any], overrides: list[str]) -> list[str]:
+    """List the keys that make an arm: those of the study's sweep and those swept on the command line.
+
+    Args:
+        params: `hydra.sweeper.params`.
+        overrides: The overrides of the command line.
+    """
+    swept = [o.key_or_group for o in OverridesParser.create().parse_overrides(overrides) if o.is_sweep_override()]
+    axes = dict.fromkeys([*(key.lstrip("+") for key in params), *swept])
+    return [key for key in axes if key not in _NOT_AXES]
+
+
+def with_baseline(params: dict[str, Any], overrides: list[str], study: DictConfig, loader: Any = None) -> list[str]:
+    """Add the baseline to a sweep that was narrowed without it: every arm needs its pair.
+
+    `study=losses loss=dice` becomes `loss=bce,dice`. Only where the baseline is one value of one swept key and no key
+    below that is set; elsewhere the overrides stay as they are.
+
+    Args:
+        params: `hydra.sweeper.params`.
+        overrides: The overrides of the command line.
+        study: The `study` group.
+        loader: Hydra's loader, which knows the options that `glob(...)` stands for.
+    """
+    key, _, value = study.baseline.partition("=")
+    below = any(override.lstrip("+~").startswith(f"{key}.") for override in overrides)
+    no_arms = (key, *study.nuisance, *study.conditions)
+    other_axes = [k for k in sweep_axes(params, overrides) if k not in no_arms]
+    changed = []
+    for override in overrides:
+        if override.partition("=")[0] == key and key in params and not below and not other_axes:
+            values = _values(override, loader)
+            if values and value not in values:
+                print(f"{study.baseline} added: the baseline that every arm is paired with", flush=True)
+                override = f"{key}={','.join([value, *values])}"
+        changed.append(override)
+    return changed
+
+
+def _values(override: str, loader: Any) -> list[str]:
+    """List the values of an override, one or a sweep, as they are written on a command line."""
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides([override])[0]
+    if not parsed.is_sweep_override():
+        return [parsed.get_value_element_as_str()]
+    return list(parsed.sweep_string_iterator()) if parsed.is_discrete_sweep() else []
+
+
+def refuse_missing_baseline(arms: list[str], study_dir: Path, study: DictConfig) -> None:
+    """Refuse a study whose baseline is neither among its arms nor among those that lie in its folder.
+
+    Raises:
+        ConfigError: Naming the arms.
+    """
+    from experiments.runs.arms import without_keys
+    from experiments.runs.store import find_run_folders
+    from experiments.runs.study import find_arm, short_names
+
+    known = [*arms, *(folder.parent.name for folder in find_run_folders(study_dir))]
+    names = list(dict.fromkeys(without_keys(arm, [*study.nuisance, *study.conditions]) for arm in known))
+    if find_arm(names, study.baseline) is None:
+        raise ConfigError(
+            f"study.baseline: expected one of the arms {', '.join(names)}; got {study.baseline}. Add its runs to the "
+            f"sweep, or name another: study.baseline={short_names(names)[names[0]]}"
+        )
+
+
+def refuse_other_configuration(plain: dict[str, Any], study_dir: Path, axes: list[str]) -> None:
+    """Refuse to add runs of another configuration to a folder: a study keeps one beside its arms and seeds.
+
+    Raises:
+        ConfigError: Naming the keys, with both values.
+    """
+    from experiments.runs import store
+
+    for folder in store.find_run_folders(study_dir):
+        there = store.read_info(folder) or {}
+        without = ("seed", *dict.fromkeys([*axes, *there.get("axes", [])]))
+        try:
+            config = store.read_config(folder)
+        except ValueError:  # damaged; the run says so when it is compared or made again
+            continue
+        old, new = (store.result_config(config, without) for config in (config, plain))
+        changed = store.differing_keys(old, new)
+        if old and changed:
+            keys = "; ".join(f"{key}: {before!r} there, {now!r} now" for key, (before, now) in changed.items())
+            raise ConfigError(
+                f"{study_dir} already holds a run that differs from this study ({folder.parent.name}/{folder.name}: "
+                f"{keys}). Give study_dir=ANOTHER_FOLDER, or overwrite=true to replace what is run again."
+            )

@@ -1,0 +1,66 @@
+"""The command that runs one run of a study again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from experiments.launch.refusals import sweep_axes
+
+_SET_HERE = ("seed", "study_dir", "overwrite", "study.axes")
+
+
+def rerun_command(hydra_cfg: Any, cfg: DictConfig) -> str:
+    """Write the command for the run that is under way: it goes on from the checkpoint or begins anew.
+
+    Args:
+        hydra_cfg: Hydra's own configuration of the run.
+        cfg: The run's configuration.
+
+    Returns:
+        A line for a shell: `python -m experiments.train study=losses loss=dice seed=1 study_dir=outputs/losses`.
+    """
+    sources = hydra_cfg.runtime.config_sources
+    return write_command(
+        list(hydra_cfg.overrides.task),
+        config_dir=next((source.path for source in sources if source.provider == "command-line"), None),
+        seed=cfg.seed,
+        study_dir=cfg.study_dir,
+        axes=list(cfg.study.axes or []) if hydra_cfg.mode == RunMode.MULTIRUN else None,
+        study_params=dict(hydra_cfg.sweeper.get("params") or {}) if hydra_cfg.runtime.choices.get("study") else None,
+    )
+
+
+def write_command(
+    overrides: Sequence[str],
+    *,
+    config_dir: str | None,
+    seed: int,
+    study_dir: str,
+    axes: Sequence[str] | None,
+    study_params: dict[str, Any] | None,
+) -> str:
+    """Write the command for one run.
+
+    Args:
+        overrides: The run's overrides, one value a key.
+        config_dir: `--config-dir` of the study's command.
+        seed: The run's seed.
+        study_dir: The study's folder.
+        axes: The keys that make an arm of the study; None for a run outside a sweep.
+        study_params: The sweep that `study=` declares; None without `study=`.
+    """
+    kept = [override for override in overrides if override.lstrip("+~").split("=", 1)[0] not in _SET_HERE]
+    words = ["python", "-m", "experiments.train"]
+    if config_dir is not None:
+        words += ["--config-dir", config_dir]
+    words += [*kept, f"seed={seed}", f"study_dir={study_dir}"]
+    # One value a key is no sweep any more: without its axes the run would go to a folder of another name.
+    narrowed = None if study_params is None else sweep_axes(study_params, kept)
+    if axes is not None and list(axes) != narrowed:
+        words.append(f"study.axes=[{','.join(axes)}]")
+    return shlex.join(words)

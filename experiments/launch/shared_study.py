@@ -1,0 +1,75 @@
+"""Several processes on one study: each trains the runs that are free, and takes over what one that died left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.plugins import Plugins
+from hydra.types import HydraContext
+from omegaconf import DictConfig
+
+from experiments.process import stop_signals
+from experiments.runs.lock import is_held
+
+BUSY = "busy"
+"""What a job returns for a run that another process trains."""
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+def finish_runs(
+    runs: Mapping[Path, Sequence[str]],
+    is_ended: Callable[[Path], bool],
+    launch: Callable[[Sequence[Sequence[str]]], Sequence[str]],
+) -> None:
+    """Wait until every run of a study has ended, and train those that other processes leave undone.
+
+    Args:
+        runs: Folders of runs, and the overrides that make each.
+        is_ended: Whether the run of a folder has ended, whatever became of it.
+        launch: Trains the runs of these overrides; returns what became of each.
+    """
+    left = dict(runs)
+    waiting = False
+    while left := {folder: overrides for folder, overrides in left.items() if not is_ended(folder)}:
+        # A run ends before its folder is let go of: looked at in this order, no ended run seems free.
+        free = [folder for folder in left if not is_held(folder)]
+        free = [folder for folder in free if not is_ended(folder)]
+        if free:
+            statuses = launch([left[folder] for folder in free])
+            for folder, status in zip(free, statuses, strict=True):
+                if status != BUSY:
+                    del left[folder]
+        elif not waiting:
+            waiting = True
+            names = ", ".join(f"{folder.parent.name} {folder.name}" for folder in left)
+            print(f"waiting for what another process trains: {names}", flush=True)
+        else:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def launch_again(config: DictConfig, loader: ConfigLoader) -> Callable[[Sequence[Sequence[str]]], list[str]]:
+    """Return a function that trains runs by the launcher of a study."""
+
+    def launch(jobs: Sequence[Sequence[str]]) -> list[str]:
+        from hydra._internal.callbacks import Callbacks
+
+        from experiments.train import train
+
+        launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=HydraContext(config_loader=loader, callbacks=Callbacks()),
+            task_function=train.__wrapped__,
+            config=config,
+        )
+        stop_signals.launching(True)
+        try:
+            returned = launcher.launch([list(job) for job in jobs], initial_job_idx=0)
+        finally:
+            stop_signals.launching(False)
+        stop_signals.raise_if_received()
+        return [str(job.return_value) for job in returned]
+
+    return launch

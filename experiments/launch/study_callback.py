@@ -1,0 +1,228 @@
+"""A study around its runs: find the arms, check everything first, show progress, compare at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from experiments.checks.folders import place_problems
+from experiments.checks.problems import raise_if_any
+from experiments.cli import stop_on_error
+from experiments.config import ConfigError, to_plain
+from experiments.launch.plan import Plan, build_parts, plan_run, plan_study, source_problems
+from experiments.launch.shared_study import finish_runs, launch_again
+from experiments.process import stop_signals
+
+if TYPE_CHECKING:
+    from experiments.launch.progress import StudyProgress
+    from experiments.training.setup import LoadedData
+
+
+def parallel_jobs(launcher: Any) -> int:
+    """Return how many runs a launcher (`hydra.launcher`) has at once on this machine."""
+    from joblib import cpu_count  # the cores that this process may use, as the launcher counts them
+
+    jobs = int(launcher.get("n_jobs") or 1)
+    return jobs if jobs > 0 else max(1, cpu_count() + 1 + jobs)
+
+
+def print_data(loaded: LoadedData) -> None:
+    """Print the splits, the prevalence of each mask and the foreground share."""
+    from experiments.data.split import summary_table
+
+    print(summary_table(loaded.data), flush=True)
+
+
+@dataclass
+class _Running:
+    """The study that this process has started. Not held by the callback, which launchers send to other processes."""
+
+    folders: list[Path] = field(default_factory=list)
+    to_do: dict[Path, list[str]] = field(default_factory=dict)  # the overrides of each run that has not ended
+    is_ended: Callable[[Path], bool] = Path.exists
+    progress: StudyProgress | None = None
+
+
+_running = _Running()
+
+
+class StudyCallback(Callback):
+    """Hydra callback of conf/config.yaml: refuses what cannot run before Hydra makes a folder or a run starts."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check a single run before its folder is made."""
+        from experiments.data.well_logs.cache import removed_on
+
+        with stop_on_error(), removed_on(ConfigError):
+            plan = plan_run(config)
+            _check_parts(plan, config, 1)
+            for job in plan.jobs:
+                from experiments.training.run import is_finished
+                from experiments.training.setup import check
+
+                if not is_finished(job.folder, to_plain(job.cfg), check(job.cfg)):
+                    raise_if_any(place_problems("study_dir", job.folder))
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Check every run of the study before the first one trains."""
+        from experiments.data.well_logs.cache import removed_on
+
+        with stop_on_error(), removed_on(ConfigError):
+            _running.folders, _running.to_do, _running.progress = [], {}, None
+            if config.study.source is not None:
+                _treat_source(config)
+                raise SystemExit(0)
+            plan = plan_study(config)
+            _check_parts(plan, config, parallel_jobs(config.hydra.launcher) if not plan.problems else 1)
+            self._check_jobs(config, plan)
+
+    def _check_jobs(self, config: DictConfig, plan: Plan) -> None:
+        from experiments.launch.progress import StudyProgress
+        from experiments.report.published import point_problems
+        from experiments.training.duration import duration_warning
+        from experiments.training.run import is_finished
+        from experiments.training.setup import check_data, projected_seconds
+
+        problems: list[str] = []
+        to_do: dict[Path, int] = {}
+        checked: dict[str, LoadedData | None] = {}
+        seconds: dict[str, float] = {}
+        for job in plan.jobs:
+            _running.folders.append(job.folder)
+            cfg = job.cfg
+            if job.arm not in checked:
+                loaded, found = check_data(cfg)
+                problems += found
+                checked[job.arm] = None if found else loaded
+                if loaded is not None and not found:
+                    seconds[job.arm] = projected_seconds(cfg, loaded)
+            loaded = checked[job.arm]
+            try:
+                if loaded is not None and not is_finished(job.folder, to_plain(cfg), loaded):
+                    problems += place_problems("study_dir", job.folder)
+                    to_do[job.folder] = cfg.trainer.max_steps
+                    _running.to_do[job.folder] = job.overrides
+            except ConfigError as error:
+                problems.append(str(error))
+        for loaded in list(dict.fromkeys(checked.values())):
+            if loaded is not None:
+                problems += point_problems(config.report, loaded.data.masks)
+        for folder in ("report", "report/figures"):  # written at the end of every study
+            problems += place_problems("study_dir", Path(config.study_dir) / folder)
+        raise_if_any(list(dict.fromkeys(problems)))
+        for loaded in list(dict.fromkeys(checked.values())):
+            if loaded is not None:
+                print_data(loaded)
+        done = len(_running.folders) - len(to_do)
+        already = f", {done} of them done before" if done else ""
+        print(f"{config.study.name}: {len(checked)} arms, {len(_running.folders)} runs{already}", flush=True)
+        if warning := duration_warning([seconds[job.arm] for job in plan.jobs if job.folder in to_do]):
+            print(warning, file=sys.stderr, flush=True)
+        if not to_do:  # no need to start a launcher's processes for runs that are there
+            self.on_multirun_end(config)
+            raise SystemExit(0)
+        _running.is_ended = _ended_since_now(to_do)
+        _running.progress = StudyProgress(to_do, _running.is_ended)
+        _prepare_joblib()
+        stop_signals.launching(True)
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Train what other processes left, then compare the runs; exit with 1 when a run has failed."""
+        stop_signals.launching(False)
+        stop_signals.raise_if_received()  # the launcher's processes have ended their runs: leave
+        with stop_on_error():
+            try:
+                if _running.to_do:
+                    launch = launch_again(config, GlobalHydra.instance().config_loader())
+                    finish_runs(_running.to_do, _running.is_ended, launch)
+            finally:
+                close_progress()
+        from experiments.report.study import report_study
+
+        failures = _failures(_running.folders)
+        try:
+            with stop_on_error():
+                study_dir = Path(config.study_dir)
+                report_study(study_dir, study_dir / "report", config.report, baseline=config.study.baseline)
+        finally:  # where the baseline failed there is no comparison, and the failures say why
+            if failures:
+                print("\n".join(failures), file=sys.stderr)
+                raise SystemExit(1)
+
+
+def close_progress() -> None:
+    """Close the study's progress bar, if there is one: before a message, which gets a line of its own."""
+    progress, _running.progress = _running.progress, None
+    if progress is not None:
+        progress.close()
+
+
+def _prepare_joblib() -> None:
+    """Let joblib's processes know from their start what to do when this one is stopped or killed."""
+    from joblib.parallel import LokyBackend, register_parallel_backend
+
+    register_parallel_backend("loky", partial(LokyBackend, initializer=stop_signals.wait_for_run))
+
+
+def _failures(folders: Sequence[Path]) -> list[str]:
+    """Say which runs failed, why, and how to run each again."""
+    from experiments.runs import store
+
+    lines = []
+    for folder in folders:
+        info = store.read_info(folder) or {"status": "missing"}
+        if info.get("status") not in store.FINISHED:
+            lines.append(f"  {folder}: {info.get('status')}: {info.get('reason', '')}".rstrip(": "))
+            lines += [f"    run it again: {info['command']}"] if info.get("command") else []
+    count = sum(not line.startswith("    ") for line in lines)
+    return [f"error: {count} of {len(folders)} runs failed:", *lines] if lines else []
+
+
+def _check_parts(plan: Plan, config: DictConfig, jobs: int) -> None:
+    """Refuse all that is wrong with a configuration by itself, before the data are loaded.
+
+    Raises:
+        ConfigError: With every problem of the plan, and of the parts as they are built.
+    """
+    if not plan.worth_building:
+        raise_if_any(plan.problems)
+    from experiments.training.device import set_threads
+
+    # First of all: the check sends a tile through the network, and runs side by side must not share their threads.
+    set_threads(None if plan.problems else config.trainer.threads, jobs)
+    build_parts(plan)
+    raise_if_any(plan.problems)
+
+
+def _treat_source(config: DictConfig) -> None:
+    """Report on the runs of another study; nothing is trained.
+
+    Raises:
+        ConfigError: Naming the overrides that would have no effect, and all else that is wrong.
+    """
+    from experiments.report.thresholding.report import report_thresholding
+
+    raise_if_any(source_problems(config))
+    report_thresholding(Path(config.study.source), Path(config.study_dir) / "report", config.report)
+
+
+def _ended_since_now(folders: Iterable[Path]) -> Callable[[Path], bool]:
+    """Return a function that says whether the run of a folder has ended after this call, whatever became of it."""
+    from experiments.runs import store
+
+    known = {folder: store.read_info(folder) for folder in folders}
+
+    def is_ended(folder: Path) -> bool:
+        info = store.read_info(folder)
+        unfinished = (None, "running", "stopped", store.DAMAGED)
+        return info != known[folder] and (info or {}).get("status") not in unfinished
+
+    return is_ended

@@ -1,0 +1,185 @@
+"""SIGTERM, SIGHUP and Ctrl-C: a command ends in order, and a training writes a checkpoint first.
+
+A signal raises `Terminated` wherever the command is, but for two places. While a run trains it is noted, and the loop
+ends after the update that is under way. While a launcher's processes train it is passed on to them: each ends its own
+run, and this process leaves when all have. One of them that waits for a run notes it: if it ended, the launcher would
+kill the others.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+
+from experiments.process.child_process import end_with_parent
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_KEEPS_ON = b"\nstopping after this update, with a checkpoint; Ctrl-C again stops at once\n"
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal asked this process to end. No `Exception`: what catches errors of a run must let it through.
+
+    Args:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+    def __str__(self) -> str:
+        return signal.Signals(self.number).name
+
+    @property
+    def exit_code(self) -> int:
+        """130 after Ctrl-C, as a shell has it; 143 after SIGTERM and, so that a script needs one code, SIGHUP."""
+        return 130 if self.number == signal.SIGINT else 143
+
+
+@dataclass
+class _Process:
+    """What this process does with a signal; signals belong to a process, so there is one."""
+
+    is_command: bool = False
+    holds_back: bool = False  # an update is under way
+    launches: bool = False  # a launcher's processes train
+    waits: bool = False  # one of a launcher's processes, without a run
+    received: int | None = None
+
+
+_process = _Process()
+
+
+@contextmanager
+def command_signals() -> Iterator[None]:
+    """Handle the signals of a command within; afterwards they are handled as before."""
+    before = handle_signals()
+    _process.is_command = True
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _process.is_command = _process.launches = False
+        _process.received = None
+
+
+def handle_signals() -> dict[int, signal.Handlers | None]:
+    """Handle the signals from now on, in a command or in a process of a launcher.
+
+    A signal that is ignored stays ignored: `nohup` ignores SIGHUP, a shell Ctrl-C for what runs in its background.
+
+    Returns:
+        How each of them was handled before; none outside the main thread, where signals cannot be handled.
+    """
+    before: dict[int, signal.Handlers | None] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            if signal.getsignal(number) not in (signal.SIG_IGN, _note):
+                before[number] = signal.signal(number, _note)  # type: ignore[assignment]
+    return before
+
+
+def wait_for_run() -> None:
+    """Note signals from now on, and end with the command: for a launcher's process that has no run yet."""
+    end_with_parent()
+    handle_signals()
+    _process.waits = True
+
+
+@contextmanager
+def run_signals() -> Iterator[None]:
+    """Heed signals within, around one run, in a command or in a process of a launcher.
+
+    Raises:
+        Terminated: At once where one was noted before.
+    """
+    end_with_parent()
+    handle_signals()
+    waits, _process.waits = _process.waits, False
+    try:
+        raise_if_received()
+        yield
+    finally:
+        _process.waits = waits
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    again = number == signal.SIGINT and _process.received == signal.SIGINT
+    _process.received = number
+    if again:  # somebody sits there and does not want to wait
+        raise Terminated(number)
+    others = _launched_processes() if _process.launches else []
+    for process in others:
+        with suppress(OSError):
+            os.kill(process, signal.SIGTERM)
+    if not others and not _process.holds_back and not _process.waits:
+        raise Terminated(number)
+    if number == signal.SIGINT and _process.is_command:
+        with suppress(OSError):  # not print: a signal may come while something is printed
+            os.write(2, _KEEPS_ON)
+
+
+def _launched_processes() -> list[int]:
+    return [child.pid for child in multiprocessing.active_children() if child.pid and not child.daemon]
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Within, a signal is noted only; whoever is within asks `stop_received`, and leaving raises `Terminated`."""
+    _process.holds_back = True
+    try:
+        yield
+    finally:
+        _process.holds_back = False
+    raise_if_received()
+
+
+def stop_received() -> bool:
+    """Say whether a signal asked this process to end."""
+    return _process.received is not None
+
+
+def raise_if_received() -> None:
+    """Raise `Terminated` where a signal was noted."""
+    if _process.received is not None:
+        raise Terminated(_process.received)
+
+
+def is_command() -> bool:
+    """Say whether this is the process of the command, not one of a launcher."""
+    return _process.is_command
+
+
+def launching(active: bool) -> None:
+    """Say whether runs are being trained by a launcher from now on, perhaps in other processes."""
+    _process.launches = active
+
+
+def leave_to_parent(worker: int = 0) -> None:
+    """Leave the signals to the parent: for a worker of a loader, which must go on until the parent's update is done.
+
+    A terminal or a scheduler signals all processes of a command at once. A second SIGTERM, which is how the parent
+    ends a worker that hangs, ends it.
+
+    Args:
+        worker: Its number; a loader gives it.
+    """
+    end_with_parent()
+    asked = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            os._exit(128 + number)
+        asked = True
+
+    for number in _SIGNALS:
+        signal.signal(number, end if number == signal.SIGTERM else signal.SIG_IGN)

@@ -1,0 +1,81 @@
+"""One study as the checklist looks at it: its runs, their comparison, and what they share with other studies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from experiments.comparison.compare_arms import Comparison
+from experiments.report.weight_sweep import WeightSweep
+from experiments.runs import store
+from experiments.runs.presence import Presence
+from experiments.runs.study import StudyRuns, short_names
+
+TRAIN_PRESENCE = "train_presence"
+"""Key of `run.json`: mask -> `Presence` of the training split; absent from older runs."""
+
+
+@dataclass(frozen=True)
+class StudyEvidence:
+    """What one study, under one condition, has to say.
+
+    Args:
+        name: What to call it in a sentence.
+        study: Its runs.
+        comparison: Their comparison.
+        sweep: Its weight sweep, where it has one.
+    """
+
+    name: str
+    study: StudyRuns
+    comparison: Comparison
+    sweep: WeightSweep | None
+
+    @classmethod
+    def of(cls, study: StudyRuns, comparison: Comparison) -> StudyEvidence:
+        """Name it by its folder and its condition."""
+        folder = next(iter(study.complete[study.baseline].values())).folder
+        name = " ".join(part for part in (folder.parents[1].name, study.condition) if part)
+        return cls(name, study, comparison, WeightSweep.of(study, comparison))
+
+    @property
+    def arm_names(self) -> dict[str, str]:
+        """What to call each arm."""
+        return short_names(list(self.study.complete))
+
+    @property
+    def baseline_run(self) -> store.Run:
+        """The baseline's first run: it stands for the data of all."""
+        return next(iter(self.study.complete[self.study.baseline].values()))
+
+    @property
+    def data(self) -> tuple[object, ...]:
+        """What studies on the same data share: fingerprints of the training and the test split, masks."""
+        prints = self.baseline_run.info.get("data_fingerprint") or {}
+        return prints.get("train"), prints.get("test"), self.comparison.masks
+
+    def presence(self, mask: str) -> dict[str, Presence]:
+        """Where the positives of a mask are: "training" where the runs recorded it, and "test"."""
+        found = {}
+        recorded = (self.baseline_run.info.get(TRAIN_PRESENCE) or {}).get(mask)
+        if recorded is not None:
+            found["training"] = Presence.from_json(recorded)
+        positives, negatives = self.baseline_run.scores["test"].pixel_counts()
+        place = self.comparison.masks.index(mask)
+        found["test"] = Presence.of(positives[:, place], (positives + negatives)[:, place])
+        return found
+
+
+def with_unique_names(studies: Sequence[StudyEvidence]) -> list[StudyEvidence]:
+    """Tell studies of the same name apart by the folder above theirs, then by number."""
+    named = list(studies)
+    for again in range(2):
+        counts = [study.name for study in named]
+        for place, study in enumerate(named):
+            if counts.count(study.name) > 1:
+                above = study.baseline_run.folder.parents[2].name
+                name = (
+                    f"{above}/{study.name}" if not again else f"{study.name} ({counts[: place + 1].count(study.name)})"
+                )
+                named[place] = replace(study, name=name)
+    return named

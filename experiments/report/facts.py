@@ -1,0 +1,89 @@
+"""What the numbers of a comparison rest on, in the words that captions and notes share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from experiments.comparison.compare_arms import Comparison
+from experiments.inference.paired_difference import MIN_SEEDS
+from experiments.runs.study import StudyRuns
+
+
+@dataclass(frozen=True)
+class StudySize:
+    """What a comparison's numbers rest on, in words.
+
+    Args:
+        seeds: Such as "5 seeds" or "3 to 5 seeds".
+        images: Such as "64 test images" or "64 test images in 8 groups".
+        level: Intervals cover 1 - level.
+        margin: Smallest difference that matters.
+        n_comparisons: Comparisons beside this one in the study, itself included (one for each condition).
+        few_seeds: Whether no arm has seeds enough for an interval.
+    """
+
+    seeds: str
+    images: str
+    level: float
+    margin: float
+    n_comparisons: int = 1
+    few_seeds: bool = False
+
+    @classmethod
+    def of(cls, study: StudyRuns, comparison: Comparison) -> StudySize:
+        """Count seeds, images and groups."""
+        test = next(iter(study.complete[study.baseline].values())).scores["test"]
+        groups = len(set(test.group_ids))
+        images = counted([test.n_images], "test image")
+        return cls(
+            seeds=counted([len(seeds) for seeds in study.complete.values() if seeds], "seed"),
+            images=images if groups == test.n_images else f"{images} in {counted([groups], 'group')}",
+            level=comparison.settings.level,
+            margin=comparison.settings.margin,
+            n_comparisons=comparison.settings.n_comparisons,
+            few_seeds=max(map(len, study.complete.values())) < MIN_SEEDS,
+        )
+
+    @property
+    def text(self) -> str:
+        """Seeds and images."""
+        return f"{self.seeds}, {self.images}"
+
+    @property
+    def interval(self) -> str:
+        """How intervals are made."""
+        if self.few_seeds:
+            return f"no intervals (too few seeds for an interval, which takes {MIN_SEEDS})"
+        return (
+            f"{100 * (1 - self.level):g} % intervals of the paired two-way t (seeds and test groups), "
+            "not adjusted for the number of arms and masks"
+        )
+
+    @property
+    def brackets(self) -> str:
+        """What stands in brackets after an estimate."""
+        if self.few_seeds:
+            return f"too few seeds for an interval, which takes {MIN_SEEDS}"
+        return f"[{100 * (1 - self.level):g} % intervals] for new seeds and new test images, training set as it is"
+
+    @property
+    def corrected(self) -> str:
+        """At which level verdicts are given, and over what it is corrected."""
+        return f"level {self.level:g} after {correction(self.n_comparisons)}"
+
+
+def counted(counts: list[int], what: str) -> str:
+    """Write how many there are: "1 seed", "5 seeds", "3 to 5 seeds".
+
+    Args:
+        counts: One count, or those of several runs.
+        what: The noun in the singular.
+    """
+    low, high = min(counts), max(counts)
+    return f"{low if low == high else f'{low} to {high}'} {what}{'' if high == 1 else 's'}"
+
+
+def correction(n_comparisons: int) -> str:
+    """Say over what a verdict's level is corrected: arms and masks, and conditions where there are several."""
+    others = f" and Bonferroni over {n_comparisons} conditions" if n_comparisons > 1 else ""
+    return f"Holm over all arms and masks{others}"

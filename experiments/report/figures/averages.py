@@ -1,0 +1,118 @@
+"""The averages figure: blended scores, which look alike for every arm, beside what they blend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from experiments.comparison.compare_arms import Comparison
+from experiments.report.facts import StudySize
+from experiments.report.figures.blended_scores import AVERAGES, BACKGROUND, averages_sentence, averages_table
+from experiments.report.figures.panels import check_axes, figure_of
+from experiments.report.figures.style import FAINT, PAGE, QUIET, RC, add_legend, legend_label
+from experiments.runs.study import StudyRuns, short_names
+
+_PANELS = (("value", "averages"), ("precision", "precision"), ("recall", "recall"), ("f1", "F1"))
+_MASKS = (("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "v"), ("#56B4E9", "P"), ("#E69F00", "X"))
+_BLENDED = (("black", "D"), ("black", "s"), ("black", "x"))
+
+
+@dataclass(frozen=True)
+class AveragesDisplay:
+    """The numbers of the averages figure: a panel of averages, then precision, recall and F1 of each class.
+
+    Args:
+        table: What `averages_table` gives.
+        names: What to call each arm, the baseline first.
+        masks: Names of the masks.
+        size: How many seeds and images the figure rests on.
+        point: The operating point that is drawn.
+    """
+
+    table: pd.DataFrame
+    names: Mapping[str, str]
+    masks: tuple[str, ...]
+    size: StudySize
+    point: str = "natural"
+
+    @classmethod
+    def of(cls, study: StudyRuns, comparison: Comparison) -> AveragesDisplay | None:
+        """Take the numbers from a comparison; None where no run counted its background."""
+        table = averages_table(comparison.points)
+        if not (table["point"] == "natural").any():
+            return None
+        arms = [arm for arm in study.complete if (table["arm"] == arm).any()]
+        return cls(table, short_names(arms), comparison.masks, StudySize.of(study, comparison))
+
+    @property
+    def sentence(self) -> str:
+        """What the numbers say."""
+        return averages_sentence(self.table, self.point, self.names)
+
+    @property
+    def caption(self) -> str:
+        """What is shown and what it rests on."""
+        return (
+            f"Blended scores beside the classes that they blend, at the {self.point} point ({self.size.text}; means "
+            "over seeds, counts pooled over images). Pixel-weighted and macro F1 average over the masks and the "
+            "background, weighted by each class's true pixels or not at all; frame accuracy is the mean over images of "
+            "the share of pixels where every mask is right. The background is a sanity check that the easy class still "
+            f"works. {self.sentence}"
+        )
+
+    def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
+        """Draw the panels: averages, precision, recall, F1.
+
+        Raises:
+            ValueError: When `axes` does not hold four.
+        """
+        with plt.rc_context(RC):
+            if axes is not None:
+                check_axes(axes, len(_PANELS), "kind of score")
+                self._panels(axes)
+                return figure_of(axes)
+            size = (PAGE, 0.24 * len(self.names) + 0.7)
+            figure, row = plt.subplots(1, len(_PANELS), figsize=size, sharey=True, layout="constrained")
+            self._panels(list(row))
+            add_legend(figure, self._legend())
+        return figure
+
+    @property
+    def _looks(self) -> dict[str, dict[str, Any]]:
+        """How each average and class is drawn."""
+        looks = {}
+        for what, (colour, marker) in zip(AVERAGES, _BLENDED, strict=True):
+            looks[what] = {"color": colour, "marker": marker, "markersize": 4, "markerfacecolor": "none"}
+        for index, mask in enumerate(self.masks):
+            colour, marker = _MASKS[index % len(_MASKS)]
+            looks[mask] = {"color": colour, "marker": marker, "markersize": 4.5}
+        looks[BACKGROUND] = {"color": QUIET, "marker": "o", "markersize": 4.5, "markerfacecolor": "white"}
+        return looks
+
+    def _panels(self, axes: Sequence[Axes]) -> None:
+        rows = self.table[self.table["point"] == self.point]
+        arms = list(self.names)
+        for ax, (column, title) in zip(axes, _PANELS, strict=True):
+            kinds = rows[(rows["kind"] == "average") == (column == "value")]
+            means = kinds.pivot_table(index="what", columns="arm", values=column, sort=False, dropna=False)
+            means = means.reindex(columns=arms)
+            for place in range(len(arms)):
+                ax.axhline(place, color=FAINT, linewidth=0.7, zorder=0)
+            for what in reversed(list(means.index)):
+                look = self._looks[str(what)]
+                ax.plot(means.loc[what], np.arange(len(arms)), linestyle="none", clip_on=False, zorder=3, **look)
+            ax.set(xlim=(0, 1), title=title, xticks=[0, 0.5, 1], ylim=(len(arms) - 0.5, -0.5))
+            ax.set_yticks(np.arange(len(arms)), list(self.names.values()))
+            ax.tick_params(axis="y", length=0)
+
+    def _legend(self) -> list[Line2D]:
+        looks = self._looks.items()
+        return [Line2D([], [], linestyle="none", label=legend_label(what), **look) for what, look in looks]

@@ -1,0 +1,198 @@
+"""The example figure: image, truth, and each arm's hits, false alarms and misses at its tuned threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from experiments.comparison.compare_arms import Comparison
+from experiments.frontier.curve import f_beta
+from experiments.report.example_choice import ExampleChoice, choose_examples
+from experiments.report.facts import StudySize
+from experiments.report.figures.panels import check_axes, figure_of
+from experiments.report.figures.style import PAGE, QUIET, RC, add_legend
+from experiments.runs.study import StudyRuns, short_names
+
+OUTCOMES = {
+    "true positive": "#111111",
+    "false positive": "#D55E00",
+    "false negative": "#5cc0f5",
+    "wrong mask": "#a55fc0",
+}
+"""Colour of a pixel by what became of it; from dark to light, so that grey tells them apart too."""
+
+_MASKS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#8c6d31", "#7f7f7f")  # none of an outcome
+_IGNORED = "#c9c9c9"
+_ACROSS = 8  # panels in a row
+_LONGEST = 10  # letters of a name that fit beside an image
+_TALLEST = 1.3  # height of a panel over its width
+
+
+@dataclass(frozen=True)
+class ExampleDisplay:
+    """The numbers of the example figure.
+
+    Args:
+        choice: The shown images and every arm's scores.
+        names: What to call each arm.
+        baseline: The baseline arm.
+        size: How many seeds and images the study rests on.
+    """
+
+    choice: ExampleChoice
+    names: Mapping[str, str]
+    baseline: str
+    size: StudySize
+
+    @classmethod
+    def of(cls, study: StudyRuns, comparison: Comparison, choice: ExampleChoice | None = None) -> ExampleDisplay | None:
+        """Show chosen images, or choose them when `choice` is None; None where the runs kept none."""
+        choice = choice or choose_examples(study)
+        if choice is None:
+            return None
+        return cls(choice, short_names(list(study.complete)), study.baseline, StudySize.of(study, comparison))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Counts in the kept window: `role, image, arm, seed, mask, tp, fp, fn, f1`."""
+        rows = []
+        for role, place in zip(self.choice.roles, self.choice.places, strict=True):
+            for arm, scores in self.choice.scores.items():
+                predicted, target = self.choice.predicted(arm, place), scores.targets[place]
+                valid = self._valid(place)
+                for index, mask in enumerate(self.choice.masks):
+                    hit, truth = predicted[index] & valid, target[index] & valid
+                    tp = int((hit & truth).sum())
+                    counts = {"tp": tp, "fp": int(hit.sum()) - tp, "fn": int(truth.sum()) - tp}
+                    f1 = float(f_beta(*counts.values())) if truth.any() else float("nan")
+                    who = {"role": role, "image": scores.image_ids[place], "arm": arm, "seed": self.choice.seed}
+                    rows.append({**who, "mask": mask, **counts, "f1": f1})
+        return pd.DataFrame(rows)
+
+    @property
+    def caption(self) -> str:
+        """What is shown and by which rule it was chosen."""
+        return (
+            f"Predictions at each arm's tuned threshold, seed {self.choice.seed}. Of {self.choice.n_kept} test images, "
+            "chosen without looking at any model (evenly spaced in order of their share of foreground), those on which "
+            f"{self.names[self.baseline]} has its best, median and worst F1 at its tuned threshold (beside the image: "
+            "of this whole image, mean over masks and seeds). Under each panel: the arm's F1 in this image, mean over "
+            f"masks, seed {self.choice.seed} alone. Both are of one image, while F1 in the other figures counts the "
+            "pixels of all test images together. Long images are cut to their part with the most foreground. Wrong "
+            "mask: a pixel of one mask predicted as another."
+        )
+
+    def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
+        """Draw image, truth and one panel per arm for each shown image.
+
+        Raises:
+            ValueError: When `axes` has another length.
+        """
+        arms = list(self.choice.scores)
+        per_image = len(arms) + 2
+        with plt.rc_context(RC):
+            if axes is not None:
+                check_axes(axes, per_image * len(self.choice.places), "shown image and panel")
+                self._panels(axes, per_image)
+                return figure_of(axes)
+            across = min(per_image, _ACROSS)
+            deep = -(-per_image // across)
+            width = PAGE if across > 5 else 0.9 * across
+            tall = min(_TALLEST, max(self._crop(place)[2] / self._crop(place)[3] for place in self.choice.places))
+            height = (tall * (width - 0.5) / across + 0.19) * deep * len(self.choice.places) + 0.25
+            figure, grid = plt.subplots(deep * len(self.choice.places), across, figsize=(width, height), squeeze=False)
+            figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.02, wspace=0.02, hspace=0.02)
+            used: list[Axes] = []
+            for start in range(0, len(grid), deep):
+                cells = list(grid[start : start + deep].flat)
+                used += cells[:per_image]
+                for ax in cells[per_image:]:
+                    ax.remove()
+            self._panels(used, per_image)
+            for place, ax in enumerate(used):
+                if place >= per_image:
+                    ax.set_title("")
+            add_legend(figure, self._legend())
+        return figure
+
+    def _panels(self, axes: Sequence[Axes], per_image: int) -> None:
+        table = self.table
+        base = self.names[self.baseline]
+        label = base if len(base) <= _LONGEST else "baseline"
+        for index, (role, place) in enumerate(zip(self.choice.roles, self.choice.places, strict=True)):
+            row = axes[index * per_image : (index + 1) * per_image]
+            top, left, height, width = self._crop(place)
+            part = (slice(top, top + height), slice(left, left + width))
+            first = self.choice.scores[self.baseline]
+            image = first.images[place][part]
+            row[0].imshow(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image, interpolation="nearest")
+            row[0].set_ylabel(f"{role} image\n{label} F1 {self.choice.baseline_f1[index]:.2f}", fontsize=7.5)
+            row[1].imshow(self._truth(place)[part], interpolation="nearest")
+            titles = ["image", "truth", *(self.names[arm] for arm in self.choice.scores)]
+            for ax, arm in zip(row[2:], self.choice.scores, strict=True):
+                ax.imshow(self._outcome(arm, place)[part], interpolation="nearest")
+                own = table[(table["role"] == role) & (table["arm"] == arm)]["f1"]
+                ax.set_xlabel(f"image F1 {own.mean():.2f}", fontsize=7, labelpad=1)
+            for ax, title in zip(row, titles, strict=True):
+                ax.set(xticks=[], yticks=[])
+                ax.set_title(title, fontsize=7.5)
+                ax.spines[:].set(visible=True, linewidth=0.4, color=QUIET)
+
+    def _valid(self, place: int) -> NDArray[np.bool_]:
+        scores = self.choice.scores[self.baseline]
+        valid = scores.valids[place]
+        return np.ones(scores.targets[place].shape[1:], bool) if valid is None else valid
+
+    def _truth(self, place: int) -> NDArray[np.float64]:
+        target = self.choice.scores[self.baseline].targets[place]
+        picture = np.ones((*target.shape[1:], 3))
+        for index, mask in enumerate(target):
+            picture[mask] = to_rgb(self._mask_colours[index])
+        picture[~self._valid(place)] = to_rgb(_IGNORED)
+        return picture
+
+    def _outcome(self, arm: str, place: int) -> NDArray[np.float64]:
+        predicted, target = self.choice.predicted(arm, place), self.choice.scores[arm].targets[place]
+        missed, wrong = (target & ~predicted).any(axis=0), (predicted & ~target).any(axis=0)
+        picture = np.ones((*target.shape[1:], 3))
+        kinds = ((predicted & target).any(axis=0), wrong, missed, wrong & missed)
+        for where, colour in zip(kinds, OUTCOMES.values(), strict=True):  # the later of two prevails
+            picture[where] = to_rgb(colour)
+        picture[~self._valid(place)] = to_rgb(_IGNORED)
+        return picture
+
+    def _crop(self, place: int) -> tuple[int, int, int, int]:
+        """Find the part of a long image with the most foreground: top, left, height, width."""
+        foreground = self.choice.scores[self.baseline].targets[place].any(axis=0) & self._valid(place)
+        height, width = foreground.shape
+        rows, columns = min(height, round(_TALLEST * width)), min(width, round(_TALLEST * height))
+        return _densest(foreground.sum(axis=1), rows), _densest(foreground.sum(axis=0), columns), rows, columns
+
+    @property
+    def _mask_colours(self) -> list[str]:
+        count = len(self.choice.masks)
+        return ["#111111"] if count == 1 else [_MASKS[index % len(_MASKS)] for index in range(count)]
+
+    def _legend(self) -> list[Patch]:
+        single = len(self.choice.masks) == 1
+        outcomes = [Patch(color=colour, label=name) for name, colour in OUTCOMES.items()]
+        masks = [
+            Patch(color=colour, label=f"truth: {mask}")
+            for mask, colour in zip(self.choice.masks, self._mask_colours, strict=True)
+        ]
+        return outcomes[:3] if single else [*outcomes, *masks]
+
+
+def _densest(counts: NDArray[np.int64], length: int) -> int:
+    """First place of the stretch of `length` with the largest sum."""
+    running = np.concatenate([[0], np.cumsum(counts)])
+    return int(np.argmax(running[length:] - running[:-length]))

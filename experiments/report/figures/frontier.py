@@ -1,0 +1,177 @@
+"""The frontier figure: per mask, each arm's precision-recall curve, its natural and its tuned operating point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
+
+from experiments.comparison.compare_arms import Comparison
+from experiments.report.facts import StudySize
+from experiments.report.figures.panels import draw_into, panel_grid
+from experiments.report.figures.published_marks import draw_on_frontier, published_handles
+from experiments.report.figures.style import FAINT, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
+from experiments.report.known_ceiling import CEILING_WORDS, Ceiling, without_holes
+from experiments.report.published import published_caption
+from experiments.report.published_point import PublishedPoint
+from experiments.runs.study import StudyRuns, short_names
+
+
+@dataclass(frozen=True)
+class FrontierDisplay:
+    """The numbers of the frontier figure; `plot` draws them.
+
+    Args:
+        curves: A row per arm, mask and recall: `arm, mask, recall, precision, seed_low, seed_high`; precision is the
+            mean over seeds at the first threshold that reaches the recall, low and high are the range of the seeds.
+        points: A row per arm, mask and operating point (`natural`, `tuned`): `arm, mask, operating_point, recall,
+            precision`, means over seeds.
+        prevalence: Positive share of each mask in the test split: the precision of a model that knows nothing.
+        names: What to call each arm, the baseline first.
+        baseline: The baseline arm.
+        size: How many seeds and images the figure rests on.
+        ceiling: The best frontier there is, where it is known: `mask, recall, precision`.
+        published: Points of other systems.
+    """
+
+    curves: pd.DataFrame
+    points: pd.DataFrame
+    prevalence: Mapping[str, float]
+    names: Mapping[str, str]
+    baseline: str
+    size: StudySize
+    ceiling: pd.DataFrame | None = None
+    published: tuple[PublishedPoint, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        study: StudyRuns,
+        comparison: Comparison,
+        ceiling: Ceiling | None = None,
+        published: Sequence[PublishedPoint] = (),
+    ) -> FrontierDisplay:
+        """Take the numbers from a comparison."""
+        points = comparison.points[comparison.points["mask"] != "background"]
+        keys = ["arm", "mask", "point"]
+        means = points.groupby(keys, sort=False)[["recall", "precision"]].mean().reset_index()
+        first = points[points["point"] == "natural"].groupby("mask")["prevalence"].first()
+        return cls(
+            curves=comparison.curves,
+            points=means.rename(columns={"point": "operating_point"}),
+            prevalence={mask: float(first[mask]) for mask in comparison.masks},
+            names=short_names([arm for arm, seeds in study.complete.items() if seeds]),
+            baseline=study.baseline,
+            size=StudySize.of(study, comparison),
+            ceiling=None if ceiling is None else ceiling.curve,
+            published=tuple(published),
+        )
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Curves and points below each other: `kind` is curve, natural, tuned or ceiling."""
+        curves = self.curves.assign(kind="curve")
+        points = self.points.rename(columns={"operating_point": "kind"})
+        best = [] if self.ceiling is None else [self.ceiling.assign(kind="ceiling", arm="")]
+        columns = ["kind", "arm", "mask", "recall", "precision", "seed_low", "seed_high"]
+        return pd.concat([points, curves, *best], ignore_index=True).reindex(columns=columns)
+
+    @property
+    def caption(self) -> str:
+        """What is shown and what it rests on."""
+        best = "" if self.ceiling is None else f" Dotted: {CEILING_WORDS}"
+        return (
+            f"Precision-recall frontiers on the test set ({self.size.text}). Lines: mean over seeds of the precision "
+            "at the highest threshold that reaches the recall, counts pooled over images; shaded: from the lowest to "
+            "the highest seed, which is no confidence interval. Filled: natural point (probability 0.5); open: "
+            "threshold of best F1 on validation. Grey: lines along which F1 is the value at their right end, and the "
+            "prevalence, the precision of a model "
+            f"that knows nothing.{best}{published_caption(self.published)}"
+        )
+
+    def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
+        """Draw one panel per mask.
+
+        Args:
+            axes: One per mask to draw into; None makes a new figure with a legend.
+
+        Returns:
+            The figure.
+
+        Raises:
+            ValueError: When `axes` has another length than there are masks.
+        """
+        masks = list(self.prevalence)
+        with plt.rc_context(RC):
+            if axes is not None:
+                return draw_into(axes, [(mask,) for mask in masks], self._panel, "mask")
+            across = min(len(masks), 3)
+            width = PAGE if across > 1 else 0.6 * PAGE
+            # A panel is square, less what stands at its left and the labels of the F1 lines at its right.
+            figure, panels = panel_grid(len(masks), across, width, (width - 0.4) / across + 0.02)
+            for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):
+                self._panel(ax, mask)
+                if index % across:
+                    ax.set_ylabel("")
+            add_legend(figure, self._legend())
+        return figure
+
+    def _panel(self, ax: Axes, mask: str) -> None:
+        f1_contours(ax)
+        floor = self.prevalence[mask]
+        ax.axhline(floor, color=QUIET, linewidth=0.8, linestyle=":")
+        above: dict[str, Any] = {"xytext": (0, 2), "textcoords": "offset points", **SMALL}
+        halo = [withStroke(linewidth=1.5, foreground="white")]  # readable on a curve that lies low
+        ax.annotate(f"prevalence {floor:.3f}", (0.02, floor), zorder=4.5, path_effects=halo, **above)
+        if self.ceiling is not None:
+            best = without_holes(self.ceiling[self.ceiling["mask"] == mask])
+            ax.plot(best["recall"], best["precision"], **_CEILING)
+        for arm, style in arm_styles(list(self.names), self.baseline).items():
+            curve = self.curves[(self.curves["arm"] == arm) & (self.curves["mask"] == mask)].sort_values("recall")
+            ax.plot(curve["recall"], curve["precision"], **style.line)
+            range_of_seeds = (curve["recall"], curve["seed_low"], curve["seed_high"])
+            ax.fill_between(*range_of_seeds, color=style.colour, alpha=0.13, linewidth=0, zorder=2)
+            points = self.points[(self.points["arm"] == arm) & (self.points["mask"] == mask)]
+            for point in ("natural", "tuned"):
+                at = points[points["operating_point"] == point]
+                look = style.point(filled=point == "natural")
+                ax.plot(at["recall"], at["precision"], zorder=5, clip_on=False, **look)
+        draw_on_frontier(ax, self.published, mask)
+        ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
+        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision", title=mask, xticks=ticks, yticks=ticks)
+        ax.set_aspect("equal")
+
+    def _legend(self) -> list[Line2D | Patch]:
+        grey: dict[str, Any] = {"color": QUIET, "linestyle": "none", "marker": "o", "markersize": 4.5}
+        ceiling = [] if self.ceiling is None else [Line2D([], [], label="ceiling (true probabilities)", **_CEILING)]
+        return [
+            *arm_handles(self.names, self.baseline),
+            *ceiling,
+            Line2D([], [], label="natural point (prob. 0.5)", **grey),
+            Line2D([], [], label="tuned point (validation)", markerfacecolor="white", **grey),
+            Patch(color=QUIET, alpha=0.25, linewidth=0, label="lowest to highest seed"),
+            Line2D([], [], label="equal F1", **_CONTOUR),
+            *published_handles(self.published),
+        ]
+
+
+_CONTOUR: dict[str, Any] = {"color": FAINT, "linewidth": 0.7}
+_CEILING: dict[str, Any] = {"color": "black", "linewidth": 1.0, "linestyle": (0, (1, 1.5)), "zorder": 2}
+
+
+def f1_contours(ax: Axes, *, labels: bool = True) -> None:
+    """Draw the lines of equal F1: precision = F1 * recall / (2 * recall - F1); labels stand at their right ends."""
+    for f1 in (0.2, 0.4, 0.6, 0.8):
+        recall = np.linspace(f1 / (2 - f1), 1, 100)
+        ax.plot(recall, f1 * recall / (2 * recall - f1), zorder=1, **_CONTOUR)
+        if labels:  # outside, where no curve or marker is
+            ax.annotate(f"F1 {f1}", (1, f1 / (2 - f1)), xytext=(3, -2.5), textcoords="offset points", **SMALL)

@@ -1,0 +1,160 @@
+"""All figures of a comparison: PNG and SVG, the numbers beside each as CSV, the captions in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.comparison.compare_arms import Comparison
+from experiments.process.parallel import in_parallel
+from experiments.report.example_choice import ExampleChoice
+from experiments.report.known_ceiling import Ceiling
+from experiments.report.published_point import PublishedPoint
+from experiments.report.text.inert_markdown import write_markdown
+from experiments.runs import store
+from experiments.runs.study import StudyRuns
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from experiments.report.figures.panels import Display
+
+CAPTIONS_FILE = "captions.md"
+
+TITLES = {
+    "frontier": "Frontiers",
+    "seesaw": "Recall, precision and F1 over the positive weight",
+    "slide": "Slides along the baseline's frontier and steps off it",
+    "verdicts": "Verdicts",
+    "gains": "Frontier gains",
+    "band": "Precision at the same recall",
+    "decomposition": "Frontier part and threshold part",
+    "roc": "ROC beside precision-recall",
+    "averages": "What averages hide",
+    "calibration": "Calibration",
+    "training": "Training",
+    "examples": "Example predictions",
+}
+"""Every figure's file name and what it is called, in the order of the report."""
+
+_MORE_TABLES = {"roc": ("roc_curves.csv", "curve_table"), "seesaw": ("seesaw_steps.csv", "steps")}
+"""A figure's second table: its file, and the attribute that holds it."""
+
+
+def draw_all(
+    folder: Path,
+    study: StudyRuns,
+    comparison: Comparison,
+    ceiling: Ceiling | None = None,
+    *,
+    published: Sequence[PublishedPoint] = (),
+    examples: ExampleChoice | None = None,
+    only: Collection[str] = tuple(TITLES),
+) -> list[Path]:
+    """Draw every figure that the study has numbers for; those of an earlier report that it lacks are removed.
+
+    Args:
+        folder: Where `<name>.png`, `<name>.svg`, `<name>.csv` and `captions.md` go.
+        study: The runs.
+        comparison: Their comparison.
+        ceiling: The best frontier there is, where it is known.
+        published: Points of other systems.
+        examples: Images to show predictions of; chosen from the runs when None.
+        only: Names of figures, keys of `TITLES`; others are not drawn.
+
+    Returns:
+        The PNG files, in the order of the report.
+    """
+    # Imported here: the tables should not wait for pyplot, which needs no display.
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    def draw(task: tuple[str, Callable[[], Display | None]]) -> str | None:
+        name, make = task
+        display = make() if name in only else None
+        if display is None:
+            _remove(folder, name)
+            return None
+        figure = display.plot()
+        save_figure(folder / name, figure)
+        plt.close(figure)
+        store.write_table(folder / f"{name}.csv", display.table)
+        numbers = f"[{name}.csv]({name}.csv)"
+        if name in _MORE_TABLES:
+            file, what = _MORE_TABLES[name]
+            store.write_table(folder / file, getattr(display, what))
+            numbers += f", [{file}]({file})"
+        return f"## {TITLES[name]}\n\n![{TITLES[name]}]({name}.png)\n\n{display.caption} Numbers: {numbers}."
+
+    tasks = list(_displays(study, comparison, ceiling, published, examples))
+    captions = in_parallel(draw, tasks, comparison.settings.workers)
+    drawn = {name: caption for (name, _), caption in zip(tasks, captions, strict=True) if caption is not None}
+    write_markdown(folder / CAPTIONS_FILE, "\n\n".join(["# Figures", *drawn.values()]) + "\n")
+    return [folder / f"{name}.png" for name in drawn]
+
+
+def save_figure(stem: Path, figure: Figure) -> Path:
+    """Write a figure as `<stem>.svg` and `<stem>.png`; return the PNG file.
+
+    Laid out once and drawn once for each file: `Figure.savefig` would lay out and draw twice for either.
+    """
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    from experiments.report.figures.style import RC
+
+    with mpl.rc_context(RC):
+        layout = figure.get_layout_engine()
+        if layout is not None:
+            layout.execute(figure)
+            figure.set_layout_engine("none")
+        svg, png, dpi = stem.with_suffix(".svg"), stem.with_suffix(".png"), figure.dpi
+        store.write_atomically(png, lambda file: FigureCanvasAgg(figure).print_png(file))
+        store.write_atomically(svg, lambda file: FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None}))
+        figure.dpi = dpi  # print_svg leaves 72
+    return png
+
+
+def _displays(
+    study: StudyRuns,
+    comparison: Comparison,
+    ceiling: Ceiling | None,
+    published: Sequence[PublishedPoint],
+    examples: ExampleChoice | None,
+) -> Iterator[tuple[str, Callable[[], Display | None]]]:
+    from experiments.report.figures.averages import AveragesDisplay
+    from experiments.report.figures.band import BandDisplay
+    from experiments.report.figures.calibration import CalibrationDisplay
+    from experiments.report.figures.decomposition import DecompositionDisplay
+    from experiments.report.figures.examples import ExampleDisplay
+    from experiments.report.figures.frontier import FrontierDisplay
+    from experiments.report.figures.gains import ForestDisplay
+    from experiments.report.figures.roc import RocDisplay
+    from experiments.report.figures.seesaw import SeesawDisplay
+    from experiments.report.figures.slide import SlideDisplay
+    from experiments.report.figures.training import TrainingDisplay
+    from experiments.report.figures.verdicts import VerdictDisplay
+
+    yield "frontier", lambda: FrontierDisplay.of(study, comparison, ceiling, published)
+    yield "seesaw", lambda: SeesawDisplay.of(study, comparison, published)
+    yield "slide", lambda: SlideDisplay.of(study, comparison)
+    yield "verdicts", lambda: VerdictDisplay.of(study, comparison)
+    yield "gains", lambda: ForestDisplay.of(study, comparison)
+    yield "band", lambda: BandDisplay.of(study, comparison)
+    yield "decomposition", lambda: DecompositionDisplay.of(study, comparison)
+    yield "roc", lambda: RocDisplay.of(study, comparison)
+    yield "averages", lambda: AveragesDisplay.of(study, comparison)
+    yield "calibration", lambda: CalibrationDisplay.of(study, comparison)
+    yield "training", lambda: TrainingDisplay.of(study, comparison)
+    yield "examples", lambda: ExampleDisplay.of(study, comparison, examples)
+
+
+def _remove(folder: Path, name: str) -> None:
+    for ending in ("png", "svg", "csv"):
+        (folder / f"{name}.{ending}").unlink(missing_ok=True)
+    if name in _MORE_TABLES:
+        (folder / _MORE_TABLES[name][0]).unlink(missing_ok=True)

@@ -1,0 +1,123 @@
+"""What the page rests on: runs and holes, settings that differ, data, versions, what the intervals speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from experiments.comparison.compare_arms import Comparison
+from experiments.report.facts import correction
+from experiments.report.known_ceiling import Ceiling
+from experiments.report.page.markup import NONE, definitions, table, text, typeset
+from experiments.report.text.verdicts import footnotes
+from experiments.runs import store
+from experiments.runs.study import StudyRuns, short_names
+
+
+def runs_section(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> str:
+    """Write the last section; HTML."""
+    names = short_names(list(study.complete))
+    told = footnotes(study, comparison, ceiling, columns=False)
+    notes = "".join(f"<li>{text(typeset(note))}</li>" for note in told)
+    parts = [f"<ul>{notes}</ul>", _arms(study, names), _settings_of_arms(study, names)]
+    parts.append(_holes(study))
+    parts.append(_differences(study, names))
+    if len(study.tuning):
+        parts.append(_frame("Settings each arm chose on validation", study.tuning))
+    parts.append("<h3>Data and machine</h3>" + definitions(_facts(study, comparison)))
+    config = next(iter(study.complete[study.baseline].values())).config
+    flat = [[text(key), text(value)] for key, value in store.flatten(config).items()]
+    whole = table(["key", f"value in {text(names[study.baseline])}"], flat)
+    parts.append(f"<details><summary>The whole configuration of the baseline</summary>{whole}</details>")
+    return "\n".join(parts)
+
+
+def _arms(study: StudyRuns, names: Mapping[str, str]) -> str:
+    rows = []
+    for arm, seeds in study.complete.items():
+        infos = [run.info for run in seeds.values()]
+        rows.append(
+            [
+                text(names[arm]) + (" (baseline)" if arm == study.baseline else ""),
+                text(", ".join(map(str, sorted(seeds))) or "none"),
+                text(_range([info.get("updates") for info in infos], "")),
+                text(_range([info.get("wall_seconds") for info in infos], " s")),
+                text(_range([info.get("images_per_second") for info in infos], "")),
+                text(_range([info.get("peak_memory_mb") for info in infos], " MB")),
+                text(", ".join(dict.fromkeys(str(info.get("device", NONE)) for info in infos)) or NONE),
+            ]
+        )
+    headers = ["arm", "complete seeds", "updates", "time a run", "images / s", "peak memory", "device"]
+    return "<h3>Runs</h3>" + table(headers, rows, attributes='id="run-table"')
+
+
+def _settings_of_arms(study: StudyRuns, names: Mapping[str, str]) -> str:
+    """Keys below the arm's own axes whose values are not the same in all arms."""
+    flats = {arm: store.flatten(next(iter(seeds.values())).config) for arm, seeds in study.complete.items() if seeds}
+    own = [key for flat in flats.values() for key in flat if key.split(".")[0] in {a.split(".")[0] for a in study.axes}]
+    keys = [key for key in dict.fromkeys(own) if len({str(flat.get(key)) for flat in flats.values()}) > 1]
+    if not keys:
+        return ""
+    pairs = [(names[arm], " · ".join(f"{k} {flat[k]}" for k in keys if k in flat)) for arm, flat in flats.items()]
+    return "<h3>What makes the arms</h3>" + definitions(pairs)
+
+
+def _holes(study: StudyRuns) -> str:
+    title = "<h3>Holes</h3>"
+    if not len(study.holes):
+        return title + "<p>None: every arm has every seed, and every run is complete.</p>"
+    return title + _frame("Runs that are not there, or not complete", study.holes)
+
+
+def _differences(study: StudyRuns, names: Mapping[str, str]) -> str:
+    title = "<h3>Fairness</h3>"
+    if not len(study.differences):
+        return title + (
+            "<p>The arms differ in what makes them and in nothing else: same data, same updates, and for each seed "
+            "the same initial weights and the same order of the data.</p>"
+        )
+    frame = study.differences.assign(arm=[names[arm] for arm in study.differences["arm"]])
+    return title + _frame("Keys in which an arm differs from the baseline beside what makes it", frame)
+
+
+def _frame(caption: str, frame: pd.DataFrame) -> str:
+    rows = [[text(value) for value in row] for row in frame.itertuples(index=False)]
+    return table([text(str(name).replace("_", " ")) for name in frame.columns], rows, caption=caption)
+
+
+def _facts(study: StudyRuns, comparison: Comparison) -> list[tuple[str, str]]:
+    run = next(iter(study.complete[study.baseline].values()))
+    info, settings = run.info, comparison.settings
+    natural = comparison.points[comparison.points["point"] == "natural"].groupby("mask")["prevalence"].first()
+    images = info.get("images") or {}
+    groups = len(set(run.scores["test"].group_ids))
+    facts = [
+        ("images", ", ".join(f"{count} {split}" for split, count in images.items()) or _images(comparison)),
+        ("test groups", str(groups)),
+        ("prevalence in the test split", ", ".join(f"{m} {natural[m]:.4f}" for m in comparison.masks)),
+        ("test data fingerprint", str(info.get("data_fingerprint", {}).get("test", NONE))[:16]),
+        ("versions", ", ".join(f"{name} {version}" for name, version in (info.get("versions") or {}).items()) or NONE),
+        ("headline", settings.headline_name),
+        ("margin", f"±{settings.margin:g} of the gain, ±{settings.point_margin:g} of the operating point"),
+        ("level", f"{settings.level:g}, verdicts after {correction(settings.n_comparisons)}"),
+        (
+            "intervals",
+            "two-way t: variance over seeds plus the jackknife over test groups, degrees of freedom by Satterthwaite. "
+            "They speak of new seeds and new test groups, with the training set as it is",
+        ),
+    ]
+    return facts
+
+
+def _images(comparison: Comparison) -> str:
+    return f"{int(comparison.image_means['n_images'].iloc[0])} test"
+
+
+def _range(values: Sequence[Any], unit: str) -> str:
+    known = [float(value) for value in values if value is not None]
+    if not known:
+        return NONE
+    low, high = f"{min(known):.4g}", f"{max(known):.4g}"
+    return f"{low}{unit}" if low == high else f"{low} to {high}{unit}"

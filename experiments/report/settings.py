@@ -1,0 +1,60 @@
+"""The `report` group, read: the settings of a comparison, every one that is out of range named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.comparison.settings import CompareSettings
+from experiments.config import ConfigError
+
+_NAMES = ("margin", "point_margin", "level", "headline", "beta", "recall_band")
+
+
+def settings_of(report: DictConfig) -> CompareSettings:
+    """Read the settings of a comparison.
+
+    Raises:
+        ConfigError: Naming every one that is out of range.
+    """
+    problems = _setting_problems(report)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return CompareSettings(**{name: _value(report, name) for name in _NAMES})
+
+
+def report_problems(report: DictConfig, masks: Sequence[str] | None = None) -> list[str]:
+    """List what is wrong with the `report` group: settings out of range, and published points that cannot be.
+
+    Args:
+        report: The group.
+        masks: Names of the study's masks, where they are known.
+    """
+    from experiments.report.published import point_problems
+
+    return [*_setting_problems(report), *point_problems(report, masks)]
+
+
+def _setting_problems(report: DictConfig) -> list[str]:
+    problems = []
+    for name in _NAMES:
+        try:
+            CompareSettings(**{name: _value(report, name)})
+        except (ValueError, TypeError) as error:
+            problems.append(f"report.{error}")
+        except OmegaConfBaseException as error:
+            problems.append(f"report.{name}: {str(error).splitlines()[0]}")
+    return problems
+
+
+def _value(report: DictConfig, name: str) -> Any:
+    value = report[name]
+    if not OmegaConf.is_list(value):
+        return value
+    pair = tuple(value)
+    if len(pair) != 2:
+        raise ValueError(f"{name}: expected [lowest, highest], got {list(pair)}")
+    return pair

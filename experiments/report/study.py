@@ -1,0 +1,156 @@
+"""The comparison of a study: runs on disk in; verdicts in the terminal, tables, text and figures on disk out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from experiments.comparison.checked_runs import RunScores
+from experiments.comparison.compare_arms import Comparison, compare_arms
+from experiments.comparison.theories import theories
+from experiments.config import ConfigError
+from experiments.frontier.metrics_table import metrics_of_all
+from experiments.process.leftovers import remove_leftovers
+from experiments.process.on_demand import Mapped
+from experiments.report.example_choice import choose_examples
+from experiments.report.gallery import TITLES, draw_all
+from experiments.report.known_ceiling import Ceiling, find_ceiling
+from experiments.report.page.page import write_page
+from experiments.report.published import published_points
+from experiments.report.settings import settings_of
+from experiments.report.text.inert_markdown import write_markdown
+from experiments.report.text.markdown import report_markdown
+from experiments.report.text.paper import latex_table, paper_markdown
+from experiments.report.text.verdicts import verdict_text
+from experiments.runs import store
+from experiments.runs.lock import held
+from experiments.runs.study import StudyRuns, load_conditions, short_names
+
+FIGURES = "figures"
+PAGE = "report.html"
+_REPORT_FILES = ("*.csv", "*.md", "*.tex", "*.html", "*.png", "*.svg")
+
+
+def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, baseline: str | None = None) -> None:
+    """Compare, print the verdicts and write the report; under each condition, where the study has conditions.
+
+    Args:
+        study_dir: Holds `<arm>/seed=<k>/`.
+        report_dir: Where the report goes; files of an earlier report are replaced.
+        report: The `report` group: margins, level, headline.
+        baseline: Name of the baseline arm; None for the one the study declares.
+
+    Raises:
+        ConfigError: When the runs cannot be compared, or a setting is out of range.
+    """
+    with held(report_dir, wait=True):
+        _report(study_dir, report_dir, report, baseline)
+
+
+def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str | None) -> None:
+    studies = load_conditions(study_dir, baseline)
+    conditions = [study.condition for study in studies]
+    _refuse_links(study_dir, report_dir, conditions)
+    for folder in _folders(report_dir, conditions):
+        remove_leftovers(folder, _REPORT_FILES)  # the lock says that nobody else writes here
+    if not studies[0].condition:
+        comparison, ceiling, figures = _write_one(studies[0], report_dir, report)
+        print(verdict_text(studies[0], comparison, ceiling))
+        print(f"figures: {figures[0]} and {len(figures) - 1} others")
+        print(f"report: {report_dir / 'report.md'}, page: {report_dir / PAGE}")
+        return
+    from experiments.report.conditions.report import write_condition_report
+
+    comparisons = {
+        study.condition: _write_one(
+            study, report_dir / study.condition, report, n_comparisons=len(studies), only=("frontier",)
+        )[0]
+        for study in studies
+    }
+    print(write_condition_report(report_dir, studies, comparisons))
+
+
+def _folders(report_dir: Path, conditions: Collection[str]) -> list[Path]:
+    """List the folders that a report is written to."""
+    folders = [report_dir / condition / below for condition in ("", *conditions) for below in ("", FIGURES)]
+    return list(dict.fromkeys(folders))
+
+
+def _refuse_links(study_dir: Path, report_dir: Path, conditions: Collection[str]) -> None:
+    """Refuse links among a study's own folders that would lead what is written elsewhere."""
+    links = [
+        folder for folder in _folders(report_dir, conditions) if folder.is_symlink() and study_dir in folder.parents
+    ]
+    if links:
+        raise ConfigError(f"report_dir: expected a folder, got the link {links[0]}; give report_dir=ANOTHER_FOLDER")
+
+
+def _write_one(
+    study: StudyRuns,
+    report_dir: Path,
+    report: DictConfig,
+    *,
+    n_comparisons: int = 1,
+    only: Collection[str] = tuple(TITLES),
+) -> tuple[Comparison, Ceiling | None, list[Path]]:
+    """Compare, and write tables, figures and page; return the comparison, its ceiling and the figures."""
+    comparison = compare(study, report, n_comparisons=n_comparisons)
+    ceiling = find_ceiling(study, comparison)
+    examples = choose_examples(study)
+    published = published_points(report, comparison.masks)
+    write_tables(report_dir, study, comparison, ceiling)
+    figures = draw_all(
+        report_dir / FIGURES, study, comparison, ceiling, published=published, examples=examples, only=only
+    )
+    write_page(report_dir / PAGE, study, comparison, ceiling=ceiling, examples=examples)
+    return comparison, ceiling, figures
+
+
+def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> Comparison:
+    """Compute every table of the comparison from the runs' histograms.
+
+    Args:
+        study: The runs.
+        report: The `report` group.
+        n_comparisons: Comparisons beside this one in the study, itself included.
+    """
+    try:
+        settings = replace(settings_of(report), theory=theories(study), n_comparisons=n_comparisons)
+        runs = {arm: Mapped(seeds, lambda run: RunScores.of(run.scores)) for arm, seeds in study.complete.items()}
+        return compare_arms(runs, baseline=study.baseline, settings=settings)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> None:
+    """Write the tables as CSV and the text as Markdown."""
+    tables = {
+        "verdicts": comparison.verdicts,
+        "metrics": metrics_of_all(
+            {arm: Mapped(seeds, lambda run: run.scores) for arm, seeds in study.complete.items()}
+        ),
+        "image_means": comparison.image_means,
+        "matched": comparison.matched,
+        "slides": comparison.slides,
+        "decomposition": comparison.decomposition,
+        "controls": comparison.controls,
+        "scores": comparison.scores,
+        "curves": comparison.curves,
+        "holes": study.holes,
+        "config_differences": study.differences,
+    }
+    if len(study.tuning):
+        tables["tuning"] = study.tuning
+    if ceiling is not None:
+        tables["ceiling"] = ceiling.table
+    for name in {"tuning", "ceiling"} - set(tables):  # of an earlier report
+        (report_dir / f"{name}.csv").unlink(missing_ok=True)
+    for name, table in tables.items():
+        store.write_table(report_dir / f"{name}.csv", table)
+    names = short_names(list(study.complete))
+    store.write_text(report_dir / "verdicts.tex", latex_table(comparison, names))
+    write_markdown(report_dir / "verdicts.md", paper_markdown(comparison, names))
+    write_markdown(report_dir / "report.md", report_markdown(study, comparison, ceiling))

@@ -1,0 +1,182 @@
+"""The report in plain words: one paragraph per arm and mask, every sentence with its numbers."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from experiments.comparison.compare_arms import Comparison
+from experiments.inference.words import CROSSES, NOT_TRAINED
+from experiments.report.checklist.evidence import StudyEvidence
+from experiments.report.checklist.sentences import checklist
+from experiments.report.known_ceiling import Ceiling
+from experiments.report.text.conclusion import conclusion
+from experiments.report.text.tables import markdown_table
+from experiments.report.text.verdicts import footnotes, number, row_of, signed, verdict_rows, with_interval
+from experiments.runs.store import flatten
+from experiments.runs.study import StudyRuns, short_names
+
+
+def report_markdown(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None) -> str:
+    """Write the whole report as Markdown."""
+    names = short_names(list(study.complete))
+    headers, rows = verdict_rows(study, comparison)
+    parts = [
+        f"# {names[study.baseline]} and {len(study.complete) - 1} others: what moved the frontier",
+        conclusion(comparison, names),
+        markdown_table(headers, rows),
+        "\n".join(f"- {note}" for note in footnotes(study, comparison, ceiling)),
+        "![Precision-recall frontiers](figures/frontier.png)",
+        "All figures, with captions: [captions.md](figures/captions.md). To play with: [report.html](report.html).",
+    ]
+    sentences = checklist([StudyEvidence.of(study, comparison)])
+    if sentences:
+        parts += ["## Checklist", "\n".join(f"- {sentence}" for sentence in sentences)]
+    for arm in study.complete:
+        if arm != study.baseline:
+            paragraphs = [paragraph(comparison, arm, mask, names) for mask in comparison.masks]
+            parts += [f"## {names[arm]}", *paragraphs]
+    without = [
+        name
+        for name, there in (("tuning.csv", len(study.tuning) > 0), ("ceiling.csv", ceiling is not None))
+        if not there
+    ]
+    parts.append("\n".join(line for line in _FILES.splitlines() if not any(name in line for name in without)))
+    parts += [_WORDS, _training(study)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _training(study: StudyRuns) -> str:
+    """Say how the baseline's runs were trained, and what makes each arm."""
+    run = next(iter(study.complete[study.baseline].values()))
+    config = flatten(run.config)
+    shared = [
+        f"{name} {config[key]}"
+        for name, key in (
+            ("network", "model.arch"),
+            ("encoder", "model.encoder_name"),
+            ("updates", "trainer.max_steps"),
+            ("tiles an update", "trainer.batch_size"),
+            ("tile side", "trainer.tile"),
+            ("learning rate", "optimizer.lr"),
+        )
+        if key in config
+    ]
+    lines = [f"All arms alike, but for what makes an arm: {', '.join(shared) or 'not recorded'}."]
+    return "\n\n".join(["## Training", *lines, "\n".join(_own_settings(study))])
+
+
+def _own_settings(study: StudyRuns) -> list[str]:
+    """List the values of what makes each arm: its loss's weight, its sampling's share."""
+    names = short_names(list(study.complete))
+    roots = tuple(dict.fromkeys(axis.split("@")[0].split(".")[0] for axis in study.axes))
+    lines = []
+    for arm, seeds in study.complete.items():
+        config = flatten(next(iter(seeds.values())).config) if seeds else {}
+        own = [
+            f"{key.split('.', 1)[1]} {value}"
+            for key, value in config.items()
+            if "." in key and key.split(".", 1)[0] in roots and value is not None
+        ]
+        lines += [f"- {names[arm]}: {', '.join(own)}"] if own else []
+    return lines
+
+
+def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]) -> str:
+    """Tell one arm's and mask's verdict, where its operating point went, and what is left at the same recall."""
+    verdict = row_of(comparison.verdicts, arm, mask)
+    slide = row_of(comparison.slides, arm, mask)
+    parts = row_of(comparison.decomposition, arm, mask)
+    base = names[comparison.baseline]
+    left_out = [f"Left out: {verdict['seeds_left_out']}."] if verdict["seeds_left_out"] else []
+    if verdict["verdict"] == NOT_TRAINED:
+        opening = f"**{mask}: {NOT_TRAINED}.** {_capital(str(verdict['reason']))}."
+        level = f"Mean AP {verdict['arm_ap']:.3g} against {verdict['baseline_ap']:.3g} of {base}."
+        return " ".join([opening, level, "No verdict rests on it, and more seeds would not give one.", *left_out])
+    sentences = [
+        f"**{mask}: {verdict['verdict']}.** {_capital(str(verdict['reason']))}.",
+        f"Natural recall {number(slide['baseline_natural_recall'])} -> {number(slide['natural_recall'])}, precision "
+        f"{number(slide['baseline_natural_precision'])} -> {number(slide['natural_precision'])}"
+        + _same_as(slide, base)
+        + ".",
+    ]
+    if not pd.isna(parts["f1_natural_change"]):
+        sentences.append(
+            f"F1 at the natural point changes by {signed(parts['f1_natural_change'])}: "
+            f"{signed(parts['frontier_part'])} from the frontier (tuned F1) and "
+            f"{signed(parts['threshold_part'])} from the threshold."
+        )
+    if verdict["verdict_f1"] != verdict["verdict"]:
+        sentences.append(f"By tuned F1 the verdict is {verdict['verdict_f1']}: {verdict['reason_f1']}.")
+        sentences += _where(verdict)
+    sentences += [f"{_capital(str(text))}." for text in (verdict["advice"],) if text]
+    return " ".join([*sentences, *left_out])
+
+
+def _same_as(slide: pd.Series, base: str) -> str:
+    if slide["status"] != "reached":
+        return f" ({slide['status']}; no threshold of {base} has this recall)"
+    if pd.isna(slide["baseline_threshold"]):
+        return ""
+    theory = ""
+    if not pd.isna(slide["predicted_shift"]):
+        shift = round(float(slide["predicted_shift"]), 2)
+        theory = f", theory says {shift:+.2f}" if shift else ", theory says none"
+    return (
+        f", the same recall as {base} with its threshold moved from 0.50 to "
+        f"{slide['baseline_threshold_probability']:.2g} "
+        f"(as if {slide['shift']:+.2f} were added to its logits{theory}); "
+        f"at that recall its precision differs by {with_interval(slide, 'precision_gain')}"
+    )
+
+
+def _where(verdict: pd.Series) -> list[str]:
+    sides = [
+        f"{side} at recall {verdict[f'{side}_at_recall']}"
+        for side in ("better", "worse")
+        if verdict[f"{side}_at_recall"]
+    ]
+    alone = "" if verdict["verdict"] == CROSSES else ", taken by itself (without Holm over the other rows),"
+    return [f"Its simultaneous band{alone} has its precision {' and '.join(sides)}."] if sides else []
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+_WORDS = """## Words
+
+| word | meaning |
+|---|---|
+| arm | one setting under comparison, here against the baseline |
+| frontier | the precision-recall curve of a trained model over all thresholds; AP is the area under it |
+| natural point | recall and precision at probability 0.5 |
+| tuned | at the threshold with the best F1 on validation, measured on test |
+| moves out, moves in | better, or worse, than the baseline's frontier, and not shown to be within the margin |
+| slides, stays | the frontier is shown to be the same within the margin; the natural point went elsewhere, or stayed |
+| crosses | shown to be better at some recalls and worse at others |
+| undecided | none of these is shown with these seeds and images |
+| not trained | the AP of some run of the arm or the baseline is not shown to be above that of random scores |
+| group | test images that belong together; an image unless the data say otherwise |
+| simultaneous band | an interval for the difference of precision that holds at all recalls at once |
+| theory | what a loss's optimum does to the logits of plain BCE's: a positive weight w adds ln w, focal bends them |
+| lever | what is changed between arms: a loss, a weight, a sampling, more data |
+| Holm | a correction of the p values for looking at many arms and masks |"""
+
+_FILES = """## Files
+
+| file | one row per |
+|---|---|
+| `verdicts.csv` | arm and mask: both verdicts, gains with intervals, levels of AP, p values, reasons, advice |
+| `metrics.csv` | arm, seed, split, mask and operating point: precision, recall, F1, AP, counts; background rows |
+| `image_means.csv` | arm, seed, mask and operating point: means over images of each image's own values |
+| `matched.csv` | arm, mask and level: precision at the same recall, recall at the same precision |
+| `slides.csv` | arm and mask: the baseline's threshold with the same recall, as a shift in logits |
+| `decomposition.csv` | arm and mask: change of natural F1 = frontier part + threshold part |
+| `controls.csv` | arm, mask and control: what the baseline reaches without training |
+| `scores.csv` | arm, seed and mask: calibration and ties of the scores, AP beside chance |
+| `curves.csv` | arm, mask and recall: mean precision and the range over seeds |
+| `verdicts.tex`, `verdicts.md` | arm and mask: the table of verdicts for a paper |
+| `holes.csv` | run that is not there or not complete |
+| `tuning.csv` | arm and setting of the nuisance keys, where a study tunes: its validation AP, which was chosen |
+| `ceiling.csv` | arm and mask, where the best frontier there is is known: AP as a share of it |
+| `config_differences.csv` | arm and key, outside the arm itself, in which it differs from the baseline |"""

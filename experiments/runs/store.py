@@ -1,0 +1,411 @@
+"""What a run leaves on disk: its files, written atomically, read back without torch.
+
+A run folder `<study>/<arm>/seed=<k>/` holds
+
+| file | what |
+|---|---|
+| `config.yaml` | the resolved configuration |
+| `metrics.csv` | a row per split x mask x operating point, with the background and all-pixel rows beside them |
+| `history.csv` | a row per logged update: loss, its terms, share of foreground per mask, learning rate, seconds |
+| `scores.npz` | score histograms per image and mask of validation and test |
+| `examples.npz` | a few test images with their labels and the score of every pixel, unless switched off |
+| `checkpoint.pt` | the weights (while training: the whole state) |
+| `run.json` | status, versions, seed, device, times, fingerprints, checksums of the others; says `complete` last |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+from omegaconf import OmegaConf
+
+from experiments.frontier.histogram import ScoreHistograms
+from experiments.runs import foreign_files
+from experiments.runs.damage import DAMAGED, find_damage, info_problem, note_files
+from experiments.runs.example_scores import ExampleScores
+from experiments.runs.lock import is_held
+from experiments.runs.renamed import with_addresses_of_today, with_first_addresses
+
+RUN_FILE = "run.json"
+CONFIG_FILE = "config.yaml"
+METRICS_FILE = "metrics.csv"
+HISTORY_FILE = "history.csv"
+SCORES_FILE = "scores.npz"
+EXAMPLES_FILE = "examples.npz"
+CHECKPOINT_FILE = "checkpoint.pt"
+PROGRESS_FILE = ".progress"  # the number of updates done, while a run trains
+ARTIFACTS = (CONFIG_FILE, METRICS_FILE, HISTORY_FILE, SCORES_FILE, EXAMPLES_FILE, CHECKPOINT_FILE)
+
+SCORED_SPLITS = ("val", "test")
+CEILING = "ceiling"  # the test split scored by its true probabilities, where the data know them
+FINISHED = ("complete", "diverged")
+CONSTANT_OUTPUT = "the output is the same for every test pixel"  # reason of a run that diverged, and has scores
+
+# Keys that say where files lie, what is shown or how fast a machine works, not what is computed.
+_NOT_RESULTS = (
+    "study",
+    "study_dir",
+    "overwrite",
+    "report",
+    "data.root",
+    "data.allow_majority",
+    "data.max_pixels",
+    "data.cache_dir",
+    "data.memory",
+    "data.threads",
+    "trainer.workers",
+    "trainer.data_on_device",
+    "trainer.threads",
+    "trainer.log_every",
+    "trainer.checkpoint_every",
+    "trainer.checkpoint_minutes",
+    "trainer.example_pixels",
+)
+# Keys that came later: a run of which they have this value is the run that was made without them.
+_LATER_KEYS = {"trainer.compile": False, "trainer.deterministic": False, "loss.input": "logits"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run read from disk.
+
+    `scores` maps `val`, `test` and, where it is known, `ceiling` to histograms, read when they are asked for; empty
+    unless the run is complete, or collapsed to a constant output: that is an outcome which a comparison counts, and no
+    hole.
+    """
+
+    folder: Path
+    arm: str
+    seed: int
+    status: str
+    info: Mapping[str, Any]
+    config: Mapping[str, Any]
+    scores: Mapping[str, ScoreHistograms]
+
+
+class StorageError(OSError):
+    """A file could not be written: the disk is full, or the folder cannot be written to."""
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """Call `write` on a temporary file beside `path`, then rename it: a reader sees the old file or the new one.
+
+    Raises:
+        StorageError: When the file cannot be written; what was there before is still there.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        cause: BaseException | None = error
+        while isinstance(cause, Exception) and not isinstance(cause, OSError):
+            cause = cause.__context__  # torch.save raises a RuntimeError while it handles the error of the disk
+        if isinstance(cause, OSError):
+            reason = cause.strerror or str(cause)
+            raise StorageError(f"{path} could not be written: {reason}. Nothing on disk was lost.") from error
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text atomically, UTF-8."""
+    write_atomically(path, lambda file: _write_bytes(file, text.encode()))
+
+
+def _write_bytes(file: IO[bytes], content: bytes) -> None:
+    file.write(content)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object atomically."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a CSV file atomically; floats keep seven significant digits, and no text is a formula (docs/tables.md)."""
+    write_text(path, foreign_files.inert_table(table).to_csv(index=False, float_format="%.7g"))
+
+
+def remove_run(folder: Path) -> None:
+    """Remove the files of a run, so that nothing of it is taken for the next one's."""
+    for name in (RUN_FILE, *ARTIFACTS):
+        (folder / name).unlink(missing_ok=True)
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write the resolved configuration."""
+    write_text(folder / CONFIG_FILE, OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+
+
+def write_scores(folder: Path, scores: Mapping[str, ScoreHistograms]) -> None:
+    """Write the histograms of each split into one file, arrays prefixed with the split's name."""
+    arrays = {name: array for split, rows in scores.items() for name, array in rows.to_arrays(f"{split}_").items()}
+    write_atomically(folder / SCORES_FILE, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+
+
+def read_scores(folder: Path) -> dict[str, ScoreHistograms]:
+    """Read the histograms that `write_scores` wrote.
+
+    Raises:
+        ValueError: Naming the file that cannot be read.
+    """
+    path = folder / SCORES_FILE
+    try:
+        arrays = foreign_files.read_arrays(path)
+        known = [CEILING] if f"{CEILING}_bins" in arrays else []
+        scores = {split: ScoreHistograms.from_arrays(arrays, f"{split}_") for split in (*SCORED_SPLITS, *known)}
+        for name in {name for rows in scores.values() for name in (*rows.masks, *rows.image_ids, *rows.group_ids)}:
+            foreign_files.check_name(name)
+        return scores
+    except Exception as error:
+        raise ValueError(f"{path}: expected the score histograms of a run, got {error}") from error
+
+
+class StoredScores(Mapping[str, ScoreHistograms]):
+    """The histograms of a run, read when they are asked for: a large study does not fit into memory.
+
+    A process keeps the runs that it used last, up to `KEPT_SCORES` bytes together.
+
+    Args:
+        folder: The run.
+        splits: Names of its splits, as `read_scores` gives them.
+    """
+
+    def __init__(self, folder: Path, splits: tuple[str, ...]) -> None:
+        self._folder = folder
+        self._splits = splits
+
+    def __getitem__(self, split: str) -> ScoreHistograms:
+        if split not in self._splits:
+            raise KeyError(split)
+        return _kept_scores(self._folder)[split]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._splits)
+
+    def __len__(self) -> int:
+        return len(self._splits)
+
+
+KEPT_SCORES = 384 * 1024**2  # bytes
+_kept: OrderedDict[tuple[str, int, int], dict[str, ScoreHistograms]] = OrderedDict()
+
+
+def _kept_scores(folder: Path) -> dict[str, ScoreHistograms]:
+    """Return a run's histograms, from memory where they were among the last that were used."""
+    path = (folder / SCORES_FILE).absolute()
+    known = path.stat() if path.exists() else None
+    key = (str(path), known.st_mtime_ns, known.st_ino) if known else (str(path), 0, 0)
+    if key not in _kept:
+        _kept[key] = read_scores(folder)
+    _kept.move_to_end(key)
+    while len(_kept) > 1 and sum(rows.n_bytes for scores in _kept.values() for rows in scores.values()) > KEPT_SCORES:
+        _kept.popitem(last=False)
+    return _kept[key]
+
+
+def write_examples(folder: Path, examples: ExampleScores) -> None:
+    """Write the example scores of a run, compressed."""
+    arrays = examples.to_arrays()
+    write_atomically(
+        folder / EXAMPLES_FILE,
+        lambda file: np.savez_compressed(file, **arrays),  # type: ignore[arg-type]
+    )
+
+
+def read_examples(folder: Path) -> ExampleScores | None:
+    """Read the example scores of a run; None where it has none: an older run, or one with examples switched off.
+
+    Raises:
+        ValueError: Naming the file that cannot be read.
+    """
+    path = folder / EXAMPLES_FILE
+    if not path.exists():
+        return None
+    try:
+        return ExampleScores.from_arrays(foreign_files.read_arrays(path, foreign_files.MOST_EXAMPLES))
+    except Exception as error:
+        raise ValueError(f"{path}: expected the example scores of a run, got {error}") from error
+
+
+def read_info(folder: Path) -> dict[str, Any] | None:
+    """Read `run.json`; None where there is none, a status of `damaged` with its reason where it is broken."""
+    if not os.path.lexists(folder / RUN_FILE):
+        return None
+    try:
+        info = foreign_files.read_json(folder / RUN_FILE)
+    except ValueError as error:
+        problem = str(error)
+    else:
+        problem = info_problem(info)
+    return {"status": DAMAGED, "reason": f"{RUN_FILE}: {problem}"} if problem else info
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the resolved configuration; empty where there is none. What a `${...}` in it stands for is not looked up.
+
+    Parts whose address has changed since then have that of today.
+
+    Raises:
+        ValueError: Naming the file that cannot be read.
+    """
+    path = folder / CONFIG_FILE
+    return with_addresses_of_today(foreign_files.read_yaml(path)) if os.path.lexists(path) else {}
+
+
+def note_artifacts(folder: Path) -> dict[str, dict[str, Any]]:
+    """Note size and checksum of a finished run's files, for its `run.json`."""
+    return note_files(folder, ARTIFACTS)
+
+
+def find_damaged_files(
+    folder: Path, info: Mapping[str, Any] | None, names: Sequence[str] = ARTIFACTS
+) -> dict[str, str]:
+    """Find those of a run's files that are damaged: name to what is wrong.
+
+    Args:
+        folder: Of the run.
+        info: Its `run.json`, as `read_info` gives it.
+        names: Which files to look at, besides `run.json`.
+    """
+    info = info or {}
+    noted = (info.get("artifacts") or {}) if info.get("status") in FINISHED else {}
+    needed = (CONFIG_FILE, SCORES_FILE) if _has_scores(info) else ()
+    damaged = find_damage(folder, names, noted, last=RUN_FILE, required=needed)
+    if info.get("status") == DAMAGED:
+        damaged[RUN_FILE] = info["reason"].removeprefix(f"{RUN_FILE}: ")
+    tests = (info.get("data_fingerprint") or {}).get("test")
+    if _has_scores(info) and not isinstance(tests, str):
+        damaged[RUN_FILE] = f"data_fingerprint.test: expected a word, got {tests!r}"
+    if CONFIG_FILE not in {*noted, *damaged}:
+        try:
+            read_config(folder)
+        except ValueError as error:
+            damaged[CONFIG_FILE] = str(error.__cause__ or error)
+    return damaged
+
+
+def updates_done(folder: Path) -> int:
+    """Read how many updates a run that trains, or was stopped, has done; 0 where that is not known."""
+    try:
+        return int((folder / PROGRESS_FILE).read_text() or 0)
+    except (OSError, ValueError):
+        return 0
+
+
+def load_run(folder: Path) -> Run:
+    """Read the run folder `<arm>/seed=<k>`; see `load_run_at`."""
+    return load_run_at(folder, folder.parent.name, seed_of(folder))
+
+
+def load_run_at(folder: Path, arm: str, seed: int) -> Run:
+    """Read one run folder; nothing in it is changed.
+
+    A run with a damaged file comes back as `damaged`, one whose process has ended before it did as `stopped`; `info`
+    then holds the reason.
+    """
+    info = read_info(folder) or {"status": "missing", "reason": f"no {RUN_FILE}"}
+    scores: Mapping[str, ScoreHistograms] = {}
+    config: dict[str, Any] = {}
+    problems = {}
+    has_scores = _has_scores(info)
+    if info["status"] == "running":
+        info = {**info, **_unfinished(folder)}
+    elif has_scores:
+        # The weights are not read: a comparison does without them.
+        problems = find_damaged_files(folder, info, [name for name in ARTIFACTS if name != CHECKPOINT_FILE])
+    try:
+        config = read_config(folder)
+        if has_scores and not problems:
+            scores = StoredScores(folder, tuple(_kept_scores(folder)))
+    except ValueError as error:
+        problems = problems or {CONFIG_FILE if not config else SCORES_FILE: str(error.__cause__ or error)}
+    if problems:
+        reason = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
+        if not info.get("command"):
+            reason += "; the command that started it makes it again"
+        info = {**info, "status": DAMAGED, "reason": reason}
+    return Run(folder, arm, seed, str(info["status"]), info, config, scores)
+
+
+def _has_scores(info: Mapping[str, Any]) -> bool:
+    status = info.get("status")
+    return status == "complete" or (status == "diverged" and info.get("reason") == CONSTANT_OUTPUT)
+
+
+def _unfinished(folder: Path) -> dict[str, str]:
+    """Say whether a run that has not ended is still trained, or was stopped: status and reason."""
+    done = updates_done(folder)
+    if is_held(folder):
+        return {"status": "running", "reason": f"another process trains it, at update {done}"}
+    where = f"stopped after update {done}; " if done else ""
+    return {"status": "stopped", "reason": f"{where}the same command goes on from the last checkpoint"}
+
+
+def seed_of(folder: Path) -> int:
+    """Read the seed from a folder name `seed=<k>`."""
+    return int(folder.name.removeprefix("seed="))
+
+
+def find_run_folders(study_dir: Path) -> list[Path]:
+    """List the folders `<arm>/seed=<k>` below a study that hold a run, whole or not, ordered by arm and seed."""
+    folders = [path for path in study_dir.glob("*/seed=*") if _is_integer(path.name.removeprefix("seed="))]
+    files = (RUN_FILE, CONFIG_FILE, SCORES_FILE, CHECKPOINT_FILE)
+    found = [folder for folder in folders if any((folder / name).exists() for name in files)]
+    return sorted(found, key=lambda path: (path.parent.name, seed_of(path)))
+
+
+def _is_integer(text: str) -> bool:
+    return text.lstrip("-").isdigit()
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested mappings to dotted keys; lists stay values."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat
+
+
+def _is_under(key: str, roots: tuple[str, ...]) -> bool:
+    return any(key == root or key.startswith(f"{root}.") for root in roots)
+
+
+def result_config(config: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Keep the flattened keys that a result depends on, less those at or below the keys in `without`."""
+    flat = {k: v for k, v in flatten(config).items() if not (k in _LATER_KEYS and v == _LATER_KEYS[k])}
+    return {k: v for k, v in flat.items() if not _is_under(k, _NOT_RESULTS + without)}
+
+
+def fingerprint(content: Mapping[str, Any]) -> str:
+    """Return the sha256 of a mapping's canonical JSON, its parts under their first addresses."""
+    first = with_first_addresses(content)
+    return hashlib.sha256(json.dumps(first, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def differing_keys(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """List the keys in which two flat mappings differ, with both values (`None` for an absent key)."""
+    keys = sorted(set(first) | set(second))
+    return {k: (first.get(k), second.get(k)) for k in keys if first.get(k) != second.get(k)}

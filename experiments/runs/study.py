@@ -1,0 +1,264 @@
+"""Which runs of a study can be compared: the complete ones, on the same test images and labels; holes stay holes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.config import ConfigError, require_study_folder
+from experiments.runs import store
+from experiments.runs.arms import name_parts, only_keys, without_keys
+from experiments.runs.foreign_files import check_folder_name, check_name
+from experiments.runs.tuning import COLUMNS, choose
+
+_START = "initial weights"
+
+
+@dataclass(frozen=True)
+class StudyRuns:
+    """The runs of a study that were found comparable.
+
+    Args:
+        baseline: Name of the baseline arm.
+        axes: The keys that make an arm.
+        complete: Runs with scores by arm and seed, those included that collapsed to a constant output; the baseline
+            first, the others by name.
+        holes: A row per run that has no scores or is not there: arm, seed, status, reason, and the command that runs
+            a failed one again.
+        differences: A row per arm and configuration key, outside the axes, in which the arm differs from the baseline:
+            arm, key, baseline value, arm value. A fair comparison has none.
+        tuning: A row per arm and setting of the nuisance keys, with its validation AP; see `tuning.choose`.
+        condition: Values of the condition keys that all of these runs share, such as `trainer.max_steps=480`; empty in
+            a study without conditions.
+    """
+
+    baseline: str
+    axes: tuple[str, ...]
+    complete: Mapping[str, Mapping[int, store.Run]]
+    holes: pd.DataFrame
+    differences: pd.DataFrame
+    tuning: pd.DataFrame
+    condition: str = ""
+
+
+def load_study(study_dir: Path, baseline: str | None = None) -> StudyRuns:
+    """Read every run below a study's folder and check that they can be compared.
+
+    Args:
+        study_dir: Holds `<arm>/seed=<k>/`.
+        baseline: Name of the baseline arm, with or without the part that all arms share (`loss=`); None takes what
+            the runs declare.
+
+    Raises:
+        ConfigError: When there are no runs, no complete baseline, runs on other test images or labels, or a study that
+            repeats its comparison under several conditions.
+    """
+    studies = load_conditions(study_dir, baseline)
+    if len(studies) > 1:
+        found = "; ".join(study.condition for study in studies)
+        raise ConfigError(f"study_dir: expected runs under one condition, got {study_dir} with {found}")
+    return studies[0]
+
+
+def load_conditions(study_dir: Path, baseline: str | None = None) -> list[StudyRuns]:
+    """Read a study that repeats its comparison under conditions: the runs of each, arms named without them.
+
+    Args:
+        study_dir: Holds `<arm>/seed=<k>/`.
+        baseline: As in `load_study`.
+
+    Returns:
+        A `StudyRuns` per condition, in ascending order of the values; one where there are no conditions.
+
+    Raises:
+        ConfigError: As in `load_study`; the message names the condition.
+    """
+    require_study_folder(study_dir)
+    runs = [store.load_run(folder) for folder in store.find_run_folders(study_dir)]
+    if not runs:
+        raise ConfigError(f"study_dir: expected runs at {study_dir}/<arm>/seed=<k>/, found none")
+    _check_names(runs, study_dir)
+    keys = _listed(runs, "conditions")
+    if not keys:
+        return [_comparable(runs, study_dir, baseline)]
+    by_condition: dict[str, list[store.Run]] = {}
+    for run in runs:
+        arm = without_keys(run.arm, keys)
+        by_condition.setdefault(only_keys(run.arm, keys), []).append(replace(run, arm=arm))
+    studies = []
+    for condition in sorted(by_condition, key=_sort_key):
+        try:
+            study = _comparable(by_condition[condition], study_dir, baseline)
+        except ConfigError as error:
+            raise ConfigError(f"{condition}: {error}") from error
+        studies.append(replace(study, condition=condition, axes=tuple(a for a in study.axes if a not in keys)))
+    return studies
+
+
+def _check_names(runs: Sequence[store.Run], study_dir: Path) -> None:
+    """Refuse names of arms, and parts of them that are to be folders, that could be read as something else."""
+    keys = _listed(runs, "conditions")
+    for arm in dict.fromkeys(run.arm for run in runs):
+        try:
+            check_name(arm)
+            check_folder_name(only_keys(arm, keys))
+        except ValueError as error:
+            raise ConfigError(f"study_dir: expected names of arms in {study_dir}, got {error}") from error
+
+
+def condition_values(condition: str) -> dict[str, str]:
+    """Take a condition apart: key to value, in words."""
+    return dict(part.split("=", 1) for part in condition.split(",") if "=" in part)
+
+
+def _sort_key(condition: str) -> list[tuple[float, str]]:
+    """Numbers by size, words by the alphabet."""
+    return [(_number(value), value) for value in condition_values(condition).values()]
+
+
+def _by_number(arm: str) -> list[tuple[float, str]]:
+    """Put `pos_weight=2` before `pos_weight=12`."""
+    return [(_number(part), part) for part in re.split(r"([0-9.]+)", arm)]
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("inf")
+
+
+def _listed(runs: Sequence[store.Run], name: str) -> tuple[str, ...]:
+    """Collect the keys that the runs list under a name in their `run.json`."""
+    return tuple(dict.fromkeys(key for run in runs for key in run.info.get(name, [])))
+
+
+def _comparable(runs: Sequence[store.Run], study_dir: Path, baseline: str | None) -> StudyRuns:
+    arms = sorted({run.arm for run in runs}, key=_by_number)
+    found: dict[str, dict[int, store.Run]] = {
+        arm: {run.seed: run for run in runs if run.arm == arm and run.scores} for arm in arms
+    }
+    nuisance = _listed(runs, "nuisance")
+    tuned, tuning = choose(found, nuisance) if nuisance else (found, pd.DataFrame(columns=COLUMNS))
+    name = _find_baseline(list(tuned), baseline or _declared(runs), study_dir)
+    complete = {arm: tuned[arm] for arm in [name, *(arm for arm in tuned if arm != name)]}
+    if not complete[name]:
+        mine = [run for run in runs if without_keys(run.arm, nuisance) == name]
+        reasons = "; ".join(f"{run.folder.name}: {_reason(run)}" for run in mine)
+        raise ConfigError(f"baseline {name}: expected at least one complete run, got none ({reasons})")
+    _refuse_other_tests(complete, name)
+    axes = _listed(runs, "axes")
+    differences = _differences(complete, name, (*axes, *nuisance))
+    return StudyRuns(name, axes, complete, _holes(runs, arms), differences, tuning)
+
+
+def short_names(arms: Sequence[str]) -> dict[str, str]:
+    """Drop the key that all arms share: `loss=dice` becomes `dice` where every arm is `loss=...`.
+
+    Where a value is a number, the last part of the key stays: `loss.pos_weight=12` becomes `pos_weight=12`.
+    """
+    first = {arm.split("=", 1)[0] for arm in arms}
+    if len(first) != 1 or any("=" not in arm for arm in arms):
+        return {arm: arm for arm in arms}
+    key = first.pop()
+    values = {arm: arm.removeprefix(f"{key}=") for arm in arms}
+    if any(_number(value) < float("inf") for value in values.values()):
+        return {arm: f"{key.split('.')[-1]}={value}" for arm, value in values.items()}
+    return values
+
+
+def _declared(runs: Sequence[store.Run]) -> str:
+    declared = dict.fromkeys(str(run.info["baseline"]) for run in runs if run.info.get("baseline"))
+    if len(declared) != 1:
+        raise ConfigError(f"baseline: expected one that all runs declare, got {list(declared)}; give baseline=ARM")
+    return next(iter(declared))
+
+
+def find_arm(arms: Sequence[str], wanted: str) -> str | None:
+    """Find an arm by its name, with or without what all arms share; None where there is none.
+
+    They share a key, such as `loss=`, or whole parts: a study with `data.val_logs=2` has it in the name of every arm.
+    """
+    short = short_names(arms)
+    matches = [arm for arm in arms if wanted in (arm, short[arm])]
+    if not matches:
+        parts = {arm: set(name_parts(arm)) for arm in arms}
+        shared = set.intersection(*parts.values()) if parts else set()
+        asked = set(name_parts(wanted))
+        matches = [arm for arm in arms if asked <= parts[arm] <= asked | shared]
+    return matches[0] if len(matches) == 1 else None
+
+
+def _find_baseline(arms: Sequence[str], wanted: str, study_dir: Path) -> str:
+    arm = find_arm(arms, wanted)
+    if arm is None:
+        raise ConfigError(f"baseline: expected one of the arms in {study_dir}: {', '.join(arms)}; got {wanted}")
+    return arm
+
+
+def _reason(run: store.Run) -> str:
+    return f"{run.status}{': ' if run.info.get('reason') else ''}{run.info.get('reason', '')}"
+
+
+def _refuse_other_tests(complete: Mapping[str, Mapping[int, store.Run]], baseline: str) -> None:
+    reference = next(iter(complete[baseline].values()))
+    expected = reference.info["data_fingerprint"]["test"]
+    others = [
+        f"{run.folder} ({run.info['data_fingerprint']['test'][:12]})"
+        for seeds in complete.values()
+        for run in seeds.values()
+        if run.info["data_fingerprint"]["test"] != expected
+    ]
+    if others:
+        raise ConfigError(
+            f"runs on other test images or labels than {reference.folder} ({expected[:12]}) cannot be compared with "
+            f"it: {', '.join(others)}. Keep them in a study of their own (study_dir=...)."
+        )
+
+
+def _holes(runs: Sequence[store.Run], arms: Sequence[str]) -> pd.DataFrame:
+    seeds = sorted({run.seed for run in runs})
+    found = {(run.arm, run.seed): run for run in runs}
+    rows = []
+    for arm in arms:
+        for seed in seeds:
+            run = found.get((arm, seed))
+            if run is None:
+                rows.append({"arm": arm, "seed": seed, "status": "missing", "reason": "no run folder", "command": ""})
+            elif not run.scores:
+                said = {key: " ".join(str(run.info.get(key) or "").split()) for key in ("reason", "command")}
+                if run.status in ("diverged", "running"):  # would diverge again; another process is at it
+                    said["command"] = ""
+                rows.append({"arm": arm, "seed": seed, "status": run.status, **said})
+    return pd.DataFrame(rows, columns=["arm", "seed", "status", "reason", "command"])
+
+
+def _differences(complete: Mapping[str, Mapping[int, store.Run]], baseline: str, axes: tuple[str, ...]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    reference = complete[baseline][min(complete[baseline])]
+    for arm, seeds in complete.items():
+        for seed in sorted(seeds):
+            # The pair of the same seed starts alike; everything else is alike over the whole study.
+            pair = complete[baseline].get(seed, reference)
+            first, second = _facts(reference, axes), _facts(seeds[seed], axes)
+            if pair.seed == seed:
+                first[_START], second[_START] = (run.info.get("initial_weights") for run in (pair, seeds[seed]))
+            for key, (old, new) in store.differing_keys(first, second).items():
+                rows.append({"arm": arm, "key": key, "baseline_value": str(old), "arm_value": str(new)})
+    columns = ["arm", "key", "baseline_value", "arm_value"]
+    return pd.DataFrame(rows, columns=columns).drop_duplicates(ignore_index=True)
+
+
+def _facts(run: store.Run, axes: tuple[str, ...]) -> dict[str, Any]:
+    """Collect what a fair comparison keeps the same: the configuration, the training data, the budget."""
+    facts = store.result_config(run.config, ("seed", *axes))
+    data = run.info.get("data_fingerprint", {})
+    facts["training images and labels"] = data.get("train")
+    facts["validation images and labels"] = data.get("val")
+    facts["updates"] = run.info.get("updates")
+    return facts

@@ -1,0 +1,68 @@
+"""Every pixel is counted once, whatever the windows; scores do not depend on how windows are batched."""
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from experiments.data.sample import Sample
+from experiments.data.split import make_split
+from experiments.evaluation.score_split import score_split, window_spans
+from experiments.frontier.codes import logit_to_code
+
+
+class _Brightness(nn.Module):
+    """Logit of each mask from the pixel alone: what windows cannot change."""
+
+    def forward(self, image):
+        grey = image[:, :1].float()
+        return torch.cat([(grey - 100) / 16, (60 - grey) / 16], dim=1)
+
+
+@pytest.mark.parametrize(("length", "side", "overlap"), [(5, 8, 2), (8, 8, 2), (9, 8, 2), (100, 32, 8), (64, 32, 0)])
+def test_cores_cover_an_axis_once(length, side, overlap):
+    counted = np.zeros(length, int)
+    for span in window_spans(length, side, overlap):
+        assert span.start <= span.core_start < span.core_stop <= span.stop <= length
+        assert span.stop - span.start <= side
+        counted[span.core_start : span.core_stop] += 1
+        if span.start > 0:
+            assert span.core_start - span.start >= overlap
+        if span.stop < length:
+            assert span.stop - span.core_stop >= overlap
+    assert (counted == 1).all()
+
+
+def test_an_overlap_that_leaves_no_core_is_refused():
+    with pytest.raises(ValueError, match="overlap: expected less than half of the window's 32 pixels, got 16"):
+        window_spans(100, 32, 16)
+
+
+def split_of(sizes, seed=0, ignored=False):
+    rng = np.random.default_rng(seed)
+    samples = []
+    for height, width in sizes:
+        image = rng.integers(0, 255, (height, width, 1), dtype=np.uint8)
+        target = rng.random((2, height, width)) < 0.1
+        samples.append(Sample(image, target, rng.random((height, width)) < 0.8 if ignored else None))
+    return make_split("test", samples, [f"t{i}" for i in range(len(sizes))])
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_windows_give_the_histogram_of_the_whole_images(ignored):
+    split = split_of([(33, 47), (130, 70), (64, 64), (33, 47)], ignored=ignored)
+    accelerator = Accelerator(cpu=True)
+    scores = score_split(_Brightness(), split, ("a", "b"), accelerator, side=64, overlap=8, batch_size=3)
+    order = {name: index for index, name in enumerate(scores.image_ids)}
+    for index, sample in enumerate(split.samples):
+        logits = _Brightness()(torch.from_numpy(sample.image.transpose(2, 0, 1).copy())[None])[0].numpy()
+        keep = np.ones(sample.image.shape[:2], bool) if sample.valid is None else sample.valid
+        for mask in range(2):
+            codes = logit_to_code(logits[mask][keep])
+            truth = sample.target[mask][keep]
+            bins, positives, negatives = scores.row(order[split.image_ids[index]], mask)
+            expected = np.unique(codes)
+            assert bins.tolist() == expected.tolist()
+            assert positives.tolist() == [int((truth & (codes == code)).sum()) for code in expected]
+            assert negatives.tolist() == [int((~truth & (codes == code)).sum()) for code in expected]

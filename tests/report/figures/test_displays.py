@@ -1,0 +1,251 @@
+"""What each figure draws is what the comparison says."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+
+from experiments.frontier.roc import roc_auc, roc_tables
+from experiments.report.figures.averages import AveragesDisplay
+from experiments.report.figures.band import BandDisplay
+from experiments.report.figures.calibration import CalibrationDisplay
+from experiments.report.figures.decomposition import DecompositionDisplay
+from experiments.report.figures.examples import OUTCOMES, ExampleDisplay
+from experiments.report.figures.frontier import FrontierDisplay
+from experiments.report.figures.gains import ForestDisplay
+from experiments.report.figures.roc import RocDisplay
+from experiments.report.figures.slide import SlideDisplay
+from experiments.report.figures.style import arm_handles, arm_styles, signed
+from experiments.report.figures.training import TrainingDisplay
+from experiments.report.figures.verdicts import VerdictDisplay
+
+PANELS = {
+    FrontierDisplay: 2,
+    SlideDisplay: 4,
+    BandDisplay: 4,
+    DecompositionDisplay: 2,
+    ForestDisplay: 2,
+    VerdictDisplay: 1,
+    RocDisplay: 4,
+    AveragesDisplay: 4,
+    CalibrationDisplay: 4,
+    TrainingDisplay: 4,
+    ExampleDisplay: 15,
+}
+
+
+def points(ax):
+    """Every vertex of the lines of an axes, rounded."""
+    return {tuple(np.round(xy, 9)) for line in ax.lines for xy in np.asarray(line.get_xydata(), dtype=float)}
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def row_of(table, arm, mask):
+    return table[(table["arm"] == arm) & (table["mask"] == mask)].iloc[0]
+
+
+@pytest.mark.parametrize("kind", PANELS, ids=lambda kind: kind.__name__)
+def test_every_figure_draws_into_given_axes_and_says_what_it_rests_on(drawn_study, axes_of, kind):
+    display = kind.of(*drawn_study)
+    axes = axes_of(PANELS[kind])
+    assert display.plot(axes) is axes[0].figure
+    assert "3 seeds" in display.caption or "seed 0" in display.caption
+    assert "12 test images" in display.caption or kind in (TrainingDisplay, ExampleDisplay)
+    assert len(display.table)
+    with pytest.raises(ValueError, match=f"axes: expected {PANELS[kind]}, one per .*, got {PANELS[kind] + 1}"):
+        display.plot(axes_of(PANELS[kind] + 1))
+
+
+def test_slide_goes_to_the_baselines_point_at_the_arms_recall_and_steps_to_the_arm(drawn_study, axes_of):
+    study, comparison = drawn_study
+    ax = axes_of(4)
+    SlideDisplay.of(study, comparison).plot(ax)  # arms in the order of the study, all of the first mask first
+    row = row_of(comparison.slides, "loss=weighted_bce", "thin")
+    panel = next(a for a in ax if a.get_title() == "weighted_bce, thin")
+    start = (row["baseline_natural_recall"], row["baseline_natural_precision"])
+    end = (row["natural_recall"], row["natural_precision"])
+    foot = (end[0], end[1] - row["precision_gain"])
+    assert {tuple(np.round(point, 9)) for point in (start, foot, end)} <= points(panel)
+    assert any("slide +1.4 logit" in text for text in texts(panel))  # ln 4, as it was put in
+
+
+def test_an_unreachable_recall_has_no_slide(drawn_study, axes_of):
+    study, comparison = drawn_study
+    display = SlideDisplay.of(study, comparison)
+    slides = display.slides.assign(status="unreachable for loss=bce in 1 of 3 seeds", precision_gain=np.nan)
+    axes = axes_of(4)
+    type(display)(slides, display.curves, display.names, display.baseline, display.masks, display.size).plot(axes)
+    assert all(texts(ax) == ["no slide:\nunreachable"] for ax in axes)
+
+
+def test_band_shows_differences_and_marks_where_it_excludes_zero(drawn_study, axes_of):
+    study, comparison = drawn_study
+    display = BandDisplay.of(study, comparison)
+    axes = axes_of(4)
+    display.plot(axes)
+    panel = next(ax for ax in axes if ax.get_title() == "worse, thin")
+    rows = display.table[(display.table["arm"] == "loss=worse") & (display.table["mask"] == "thin")]
+    known = rows[rows["difference"].notna()]
+    assert {tuple(np.round(xy, 9)) for xy in known[["recall", "difference"]].to_numpy()} <= points(panel)
+    dots = next(line for line in panel.lines if line.get_marker() == "o")
+    sure = known[(known["band_low"] > 0) | (known["band_high"] < 0)]
+    assert len(sure) > 3
+    np.testing.assert_allclose(dots.get_xdata(), sure["recall"])
+    matched = comparison.matched
+    same = matched[(matched["arm"] == "loss=worse") & (matched["mask"] == "thin")]
+    same = same[same["kind"] == "precision at recall"]
+    np.testing.assert_array_equal(rows["difference"], same["difference"])
+
+
+def test_verdicts_say_word_gain_and_a_differing_verdict_by_f1(drawn_study, axes_of):
+    study, comparison = drawn_study
+    ax = axes_of(1)
+    display = VerdictDisplay.of(study, comparison)
+    display.plot(ax)
+    for _, row in comparison.verdicts.iterrows():
+        half = 0.5 * (row["headline_gain_high"] - row["headline_gain_low"])
+        assert f"{signed(row['headline_gain'])} ±{half:.3f}" in texts(ax[0])
+    words = [text for text in texts(ax[0]) if text in set(comparison.verdicts["verdict"])]
+    assert sorted(words) == sorted(comparison.verdicts["verdict"])
+    assert "moves in" in words
+    other = display.table.assign(verdict_f1="crosses")
+    again = axes_of(1)
+    VerdictDisplay(other, display.names, display.baseline, display.masks, "AP", display.size).plot(again)
+    assert texts(again[0]).count("F1: crosses") == 4
+
+
+def test_decomposition_bars_add_up_to_the_diamond(drawn_study, axes_of):
+    axes = axes_of(2)
+    DecompositionDisplay.of(*drawn_study).plot(axes)
+    for ax in axes:
+        widths = np.array([bar.get_width() for bar in ax.patches]).reshape(2, -1)  # frontier parts, threshold parts
+        total = next(line for line in ax.lines if line.get_marker() == "D").get_xdata()
+        np.testing.assert_allclose(widths.sum(axis=0), total)
+
+
+def test_forest_has_the_gains_the_intervals_the_margin_and_the_words(drawn_study, axes_of):
+    study, comparison = drawn_study
+    axes = axes_of(2)
+    ForestDisplay.of(study, comparison).plot(axes)
+    for ax, mask in zip(axes, comparison.masks, strict=True):
+        rows = comparison.verdicts[comparison.verdicts["mask"] == mask]
+        assert texts(ax) == list(rows["verdict"])
+        drawn = {x for x, _ in points(ax)}
+        assert set(np.round(rows[["ap_gain", "f1_gain"]].to_numpy().ravel(), 9)) <= drawn
+        spans = {tuple(np.round(path.vertices[:, 0], 9)) for group in ax.collections for path in group.get_paths()}
+        for name in ("ap_gain", "f1_gain"):
+            for low, high in rows[[f"{name}_low", f"{name}_high"]].to_numpy():
+                assert (round(low, 9), round(high, 9)) in spans
+        assert any(np.allclose(patch.get_extents().width, _pixels(ax, 0.02)) for patch in ax.patches)
+
+
+def _pixels(ax, width):
+    left, right = ax.transData.transform([(-width / 2, 0), (width / 2, 0)])[:, 0]
+    return right - left
+
+
+def test_roc_areas_are_of_the_runs_and_both_curves_are_drawn(drawn_study, axes_of):
+    study, _ = drawn_study
+    display = RocDisplay.of(*drawn_study)
+    tables = roc_tables({arm: {k: run.scores["test"] for k, run in s.items()} for arm, s in study.complete.items()})
+    assert display.table.equals(tables[0])
+    axes = axes_of(4)
+    display.plot(axes)
+    curve = display.curve_table
+    for kind, ax in (("roc", axes[0]), ("pr", axes[2]), ("achievable pr", axes[2])):
+        rows = curve[(curve["kind"] == kind) & (curve["arm"] == "loss=worse") & (curve["mask"] == "thin")].dropna()
+        assert len(rows) > 50
+        assert {tuple(np.round(xy, 9)) for xy in rows[["x", "y"]].to_numpy()} <= points(ax)
+    assert "ROC AUC spans" in display.caption
+    means = display.table[display.table["mask"] == "dots"].groupby("arm")["roc_auc"].mean()
+    assert texts(axes[1]) == [f"ROC AUC\n{means.min():.3f} to {means.max():.3f}"]
+    assert roc_auc.__name__ in display.table
+
+
+def test_averages_draw_every_class_and_every_average_of_every_arm(drawn_study, axes_of):
+    display = AveragesDisplay.of(*drawn_study)
+    axes = axes_of(4)
+    display.plot(axes)
+    natural = display.table[display.table["point"] == "natural"]
+    for ax, column, kinds in zip(axes, ("value", "precision", "recall", "f1"), (3, 3, 3, 3), strict=True):
+        rows = natural[(natural["kind"] == "average") == (column == "value")]
+        means = rows.groupby(["what", "arm"])[column].mean()
+        assert len(means) == kinds * 3
+        assert set(np.round(means, 9)) <= {x for x, _ in points(ax)}
+    assert "frame-averaged accuracy spans" in display.caption
+
+
+def test_calibration_has_corrected_panels_only_for_arms_with_a_theory(drawn_study, axes_of, make_study):
+    display = CalibrationDisplay.of(*drawn_study)
+    assert display.rows == ["as stated", "corrected"]
+    axes = axes_of(4)
+    display.plot(axes)
+    colours = [{line.get_color() for line in ax.lines} for ax in axes]
+    styles = arm_styles(list(display.names), display.baseline)
+    assert all(styles["loss=worse"].colour in shown for shown in colours[:2])
+    assert not any(styles["loss=worse"].colour in shown for shown in colours[2:])
+    assert all(styles["loss=weighted_bce"].colour in shown for shown in colours)
+    assert "weighted_bce; for a weight w" in display.caption
+
+
+def test_training_has_a_panel_per_arm_and_one_per_further_column(drawn_study, axes_of):
+    display = TrainingDisplay.of(*drawn_study)
+    assert display.others == ["lr"]
+    axes = axes_of(4)
+    display.plot(axes)
+    assert [ax.get_title() for ax in axes] == ["bce", "weighted_bce", "worse", "learning rate"]
+    assert len(axes[0].lines) == 4  # three seeds and their mean
+    np.testing.assert_allclose(axes[0].lines[-1].get_ydata(), 1 / np.arange(10, 60, 10) + 0.01)
+    assert len(axes[2].lines) == 8  # and its term
+    assert axes[0].get_yscale() == "log"
+
+
+def test_examples_colour_each_pixel_by_what_became_of_it(drawn_study, axes_of):
+    display = ExampleDisplay.of(*drawn_study)
+    axes = axes_of(15)
+    display.plot(axes)
+    choice = display.choice
+    place = choice.places[0]
+    predicted, target = choice.predicted("loss=bce", place), choice.scores["loss=bce"].targets[place]
+    picture = axes[2].images[0].get_array()
+    only_hit = (predicted == target).all(axis=0) & target.any(axis=0)
+    false_alarm = predicted.any(axis=0) & ~target.any(axis=0)
+    missed = target.any(axis=0) & ~predicted.any(axis=0)
+    confused = (target & ~predicted).any(axis=0) & (predicted & ~target).any(axis=0)
+    for where, name in zip((only_hit, false_alarm, missed, confused), OUTCOMES, strict=True):
+        assert where.any() or name == "wrong mask"
+        assert np.allclose(picture[where], to_rgba(OUTCOMES[name])[:3])
+    assert np.allclose(picture[~(target | predicted).any(axis=0)], 1)
+    row = display.table.query("role == 'best' and arm == 'loss=bce' and mask == 'thin'").iloc[0]
+    assert (row["tp"], row["fp"], row["fn"]) == (
+        (predicted & target)[0].sum(),
+        (predicted & ~target)[0].sum(),
+        (target & ~predicted)[0].sum(),
+    )
+
+
+def test_a_difference_is_typeset_with_its_sign_and_zero_without():
+    assert [signed(value) for value in (0.01, -0.01, 0.0004, -0.0004)] == [
+        "+0.010",
+        "\N{MINUS SIGN}0.010",
+        "0.000",
+        "0.000",
+    ]
+    assert signed(-3.04, 1) == "\N{MINUS SIGN}3.0"
+    assert signed(float("nan")) == "\N{EN DASH}"
+
+
+def test_the_legend_shows_arms_as_they_are_drawn():
+    names = {"loss=a": "a", "loss=_b": "_b", "loss=bce": "bce"}
+    handles = {handle.get_label(): handle for handle in arm_handles(names, "loss=bce")}
+    assert set(handles) == {"a", " _b", "bce (baseline)"}  # matplotlib leaves out what begins with an underscore
+    styles = arm_styles(list(names), "loss=bce")
+    figure, ax = plt.subplots()
+    drawn = ax.plot([0, 1], [0, 1], **styles["loss=bce"].line)[0]
+    assert handles["bce (baseline)"].get_linestyle() == drawn.get_linestyle() != "-"
+    assert handles["bce (baseline)"].get_linewidth() == drawn.get_linewidth()
+    assert len({(style.colour, style.marker, str(style.dashes)) for style in styles.values()}) == 3
+    plt.close(figure)
