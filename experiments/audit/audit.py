@@ -9,8 +9,7 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import DictConfig
 
-from experiments.audit.coverage import coverage_tasks
-from experiments.audit.coverage_floor import floor_tasks
+from experiments.audit.coverage import coverage_tasks, floor_tasks
 from experiments.audit.decisive_size import advice_tasks
 from experiments.audit.page import page
 from experiments.audit.power import power_tasks

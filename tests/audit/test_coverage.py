@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
-from experiments.audit.coverage import coverage_row, coverage_tasks, histogram_differences, one_way_coverage
-from experiments.audit.coverage_floor import two_part_studies
+from experiments.audit.coverage import (
+    coverage_row,
+    coverage_tasks,
+    histogram_differences,
+    one_way_coverage,
+    two_part_studies,
+)
 from experiments.audit.observed_share import ObservedShare
 from experiments.audit.simulation.gaussian import Spread, gaussian_studies
 from experiments.audit.simulation.histograms import ScoreModel
