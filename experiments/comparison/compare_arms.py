@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from experiments.comparison.checked_runs import RunScores, check_runs
-from experiments.comparison.controls import control_table
 from experiments.comparison.matched import curve_table, matched_table
 from experiments.comparison.pairing import measure
 from experiments.comparison.point_table import image_mean_table, point_table, score_table
 from experiments.comparison.settings import CompareSettings
-from experiments.comparison.slide import decomposition_table, slide_table
+from experiments.comparison.slide import control_table, decomposition_table, slide_table
 from experiments.comparison.verdict_table import arm_bands, verdict_table
 
 
