@@ -1,15 +1,22 @@
 """The seesaw: what a positive weight does to recall, precision and F1, and what theory foretells of it."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.frontier.codes import logit_to_code
+from experiments.comparison.pairing import rows_difference
+from experiments.comparison.verdict_table import interval_columns
+from experiments.frontier.codes import NATURAL_CODE, logit_to_code
 from experiments.frontier.curve import f_beta
 from experiments.frontier.histogram import ScoreHistograms
+from experiments.frontier.per_image import ImageCounts
 from experiments.frontier.theory import right_weight
+from experiments.inference.multiplicity import holm, steady_seed_variances
+from experiments.inference.paired_difference import PairedDifference
 
 
 def weight_table(points: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
@@ -114,3 +121,151 @@ def mark_table(points: pd.DataFrame, baseline: str, prevalence: Mapping[str, flo
 
 def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+
+
+Scores = Mapping[str, Mapping[int, NDArray[np.float64]]]
+"""Arm -> seed -> natural F1 (1+G, C), what `natural_f1` gives."""
+
+
+def natural_f1(test: ScoreHistograms) -> NDArray[np.float64]:
+    """Natural F1 of every mask with all groups and without each.
+
+    Returns:
+        (1+G, C): row 0 with all G groups, row 1 + g without group g; NaN without positives.
+    """
+    names, group_of = test.groups()
+    counts = ImageCounts(test)
+
+    def without_each(per_image: NDArray[np.int64]) -> NDArray[np.int64]:
+        groups = np.zeros((len(names), test.n_masks), np.int64)
+        np.add.at(groups, group_of, per_image)
+        return np.concatenate([groups.sum(axis=0)[None], groups.sum(axis=0) - groups])
+
+    tp, fp = (without_each(part) for part in counts.above([NATURAL_CODE] * test.n_masks))
+    positives = without_each(counts.totals[0])
+    return np.where(positives > 0, f_beta(tp, fp, positives - tp), np.nan)
+
+
+def step_table(
+    scores: Scores,
+    weights: Mapping[str, float],
+    masks: Sequence[str],
+    *,
+    to: Literal["next", "heaviest"] = "next",
+    level: float = 0.05,
+    margin: float = 0.01,
+) -> pd.DataFrame:
+    """Change of natural F1 from each weight to a heavier one, paired by seed, with what it is shown to be.
+
+    `step` is "flat" where two one-sided tests put the change inside (-margin, margin), else "rises" or "falls" where
+    it differs from 0, else "open"; both after Holm over all rows, as verdicts are (`claims`). The interval is
+    a row's own, by the two-way t.
+
+    Args:
+        scores: arm -> seed -> natural F1, (1+G, C), of the same images.
+        weights: arm -> weight; other arms are left out.
+        masks: C names.
+        to: the weight that each is compared with: its next heavier one, or the heaviest of all.
+        level: error level; intervals cover 1 - level.
+        margin: changes inside it do not matter.
+
+    Returns:
+        A row per mask and weight but the heaviest, ascending: `mask, weight, to_weight, arm, to_arm, f1, to_f1,
+        f1_change, f1_change_low, f1_change_high, p_difference_holm, p_equivalence_holm, step, n_seeds, n_groups`.
+    """
+    if to not in ("next", "heaviest"):
+        raise ValueError(f"to: expected next or heaviest, got {to!r}")
+    arms = [arm for arm in sorted(weights, key=lambda arm: weights[arm]) if scores.get(arm)]
+    if len(arms) < 2:
+        return pd.DataFrame(columns=_COLUMNS)
+    pairs = list(pairwise(arms)) if to == "next" else [(arm, arms[-1]) for arm in arms[:-1]]
+    n_values = len(next(iter(scores[arms[0]].values())))
+    rows, changes = [], []
+    for place, mask in enumerate(masks):
+        for arm, other in pairs:
+            seeds = sorted(set(scores[arm]) & set(scores[other]))
+            before, after = (
+                np.array([scores[name][seed][:, place] for seed in seeds]).reshape(len(seeds), n_values)
+                for name in (arm, other)
+            )
+            changes.append(rows_difference((after - before)[:, :, None]))
+            means = [float(part[:, 0].mean()) if seeds else float("nan") for part in (before, after)]
+            rows.append(
+                {
+                    "mask": mask,
+                    "weight": float(weights[arm]),
+                    "to_weight": float(weights[other]),
+                    "arm": arm,
+                    "to_arm": other,
+                    "f1": means[0],
+                    "to_f1": means[1],
+                    **interval_columns("f1_change", changes[-1], level),
+                    "n_seeds": len(seeds),
+                    "n_groups": changes[-1].n_groups if seeds else 0,
+                }
+            )
+    table = pd.DataFrame(rows)
+    table["p_difference_holm"], table["p_equivalence_holm"] = _step_tests(changes, margin)
+    tested = zip(table["f1_change"], table["p_difference_holm"], table["p_equivalence_holm"], strict=True)
+    table["step"] = [_step_word(change, differs, equal, level) for change, differs, equal in tested]
+    return table[_COLUMNS]
+
+
+_COLUMNS = ["mask", "weight", "to_weight", "arm", "to_arm", "f1", "to_f1", "f1_change", "f1_change_low"]
+_COLUMNS += ["f1_change_high", "p_difference_holm", "p_equivalence_holm", "step", "n_seeds", "n_groups"]
+
+
+def hump_table(steps: pd.DataFrame, to_heaviest: pd.DataFrame) -> pd.DataFrame:
+    """Whether natural F1 has stopped rising with the weight.
+
+    `state` is "rising" where the last step rises. It is "stopped" where, after the last step that rises, some step
+    falls or is flat, or some weight's F1 is shown to be above the heaviest's. Else it is "open". The peak is the
+    weight of the highest mean F1, which its neighbours need not be shown to miss.
+
+    Args:
+        steps: what `step_table` gives.
+        to_heaviest: what it gives with `to="heaviest"`.
+
+    Returns:
+        A row per mask: `mask, state, peak_weight, peak_f1, last_weight, last_f1, last_rise, first_end`: the rows of
+        `steps` (by index) of the last step that rises and of the first one after it that falls or is flat; -1 for none.
+    """
+    rows = []
+    for mask, own in steps.groupby("mask", sort=False):
+        f1 = np.append(own["f1"].to_numpy(), own["to_f1"].iloc[-1])
+        weight = np.append(own["weight"].to_numpy(), own["to_weight"].iloc[-1])
+        rises = list(own.index[own["step"] == "rises"])
+        last_rise = int(rises[-1]) if rises else -1
+        ends = [int(index) for index in own.index[own["step"].isin(["falls", "flat"])] if index > last_rise]
+        risen_to = own.loc[last_rise, "to_weight"] if rises else -np.inf
+        falls = to_heaviest[(to_heaviest["mask"] == mask) & (to_heaviest["step"] == "falls")]
+        stopped = bool(ends) or bool((falls["weight"] >= risen_to).any())
+        peak = int(np.nanargmax(f1)) if not np.isnan(f1).all() else 0
+        rows.append(
+            {
+                "mask": mask,
+                "state": "rising" if last_rise == own.index[-1] else "stopped" if stopped else "open",
+                "peak_weight": float(weight[peak]),
+                "peak_f1": float(f1[peak]),
+                "last_weight": float(weight[-1]),
+                "last_f1": float(f1[-1]),
+                "last_rise": last_rise,
+                "first_end": ends[0] if ends else -1,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _step_tests(changes: list[PairedDifference], margin: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Test every step: adjusted p values of no change and of a change beyond the margin."""
+    steady = steady_seed_variances(changes)
+    differs = [float(change.p_difference(seeds)[0]) for change, seeds in zip(changes, steady, strict=True)]
+    return holm(differs), holm([float(change.p_equivalence(margin)[0]) for change in changes])
+
+
+def _step_word(change: float, p_difference: float, p_equivalence: float, level: float) -> str:
+    if p_equivalence < level:
+        return "flat"
+    if p_difference < level:
+        return "rises" if change > 0 else "falls"
+    return "open"

@@ -9,8 +9,14 @@ import numpy as np
 import pandas as pd
 
 from experiments.comparison.compare_arms import Comparison
-from experiments.comparison.sweep_steps import hump_table, natural_f1, step_table
-from experiments.comparison.weight_sweep import mark_table, predicted_table, weight_table
+from experiments.comparison.weight_sweep import (
+    hump_table,
+    mark_table,
+    natural_f1,
+    predicted_table,
+    step_table,
+    weight_table,
+)
 from experiments.process.on_demand import Mapped
 from experiments.runs import store
 from experiments.runs.study import StudyRuns

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments.comparison.sweep_steps import hump_table, natural_f1, step_table
+from experiments.comparison.weight_sweep import hump_table, natural_f1, step_table
 from experiments.frontier.arithmetic import from_pixels
 
 WEIGHTS = {"w8": 8.0, "w1": 1.0, "w2": 2.0}
