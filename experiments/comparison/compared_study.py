@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 
 from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import Comparison, compare_arms
-from experiments.comparison.settings import CompareSettings
-from experiments.comparison.theories import theories
+from experiments.comparison.settings import CompareSettings, theories
 from experiments.frontier.from_images import Kind, from_images
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.metrics_table import metrics_of_all

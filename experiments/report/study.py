@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import Comparison, compare_arms
-from experiments.comparison.theories import theories
+from experiments.comparison.settings import theories
 from experiments.config import ConfigError
 from experiments.frontier.metrics_table import metrics_of_all
 from experiments.process.leftovers import remove_leftovers

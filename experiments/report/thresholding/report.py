@@ -10,8 +10,7 @@ import pandas as pd
 from omegaconf import DictConfig
 
 from experiments.comparison.checked_runs import RunScores
-from experiments.comparison.settings import CompareSettings
-from experiments.comparison.theories import theories
+from experiments.comparison.settings import CompareSettings, theories
 from experiments.comparison.thresholding.study import TreatedArm, treat_arm
 from experiments.config import ConfigError
 from experiments.process.on_demand import Mapped
