@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 from experiments.frontier.arithmetic import add_rows, from_rows, merge, recode, sparse_row
-from experiments.frontier.calibration import calibration, code_probabilities, saturation
+from experiments.frontier.calibration import calibration, code_probabilities, reliability_curve, saturation
 from experiments.frontier.codes import N_CODES, NATURAL_CODE
 from experiments.frontier.curve import average_precision, f_beta, mean_precision, pr_curve
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.leave_one_out import SweepGrid, group_sweep
 from experiments.frontier.operating_point import natural_point, operating_point, tuned_code
 from experiments.frontier.per_image import ImageCounts
-from experiments.frontier.reliability import reliability_curve
 from experiments.frontier.roc import achievable_average_precision, roc_auc, roc_hull, tpr_at_fpr
 from experiments.inference.above_chance import chance_average_precision
 

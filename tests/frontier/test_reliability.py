@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from experiments.frontier.arithmetic import from_pixels
-from experiments.frontier.calibration import code_probabilities
+from experiments.frontier.calibration import FEWEST_POSITIVES, code_probabilities, reliability_curve, reliability_table
 from experiments.frontier.codes import N_CODES, logit_to_code
-from experiments.frontier.reliability import FEWEST_POSITIVES, reliability_curve, reliability_table
 from experiments.frontier.theory import ScoreMap
 
 

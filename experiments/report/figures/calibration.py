@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from experiments.comparison.compare_arms import Comparison
-from experiments.frontier.reliability import FEWEST_POSITIVES, reliability_table
+from experiments.frontier.calibration import FEWEST_POSITIVES, reliability_table
 from experiments.process.on_demand import Mapped
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import draw_into
