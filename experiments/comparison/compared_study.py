@@ -14,7 +14,7 @@ from experiments.comparison.compare_arms import Comparison, compare_arms
 from experiments.comparison.settings import CompareSettings, theories
 from experiments.frontier.from_images import Kind, from_images
 from experiments.frontier.histogram import ScoreHistograms
-from experiments.frontier.metrics_table import metrics_of_all
+from experiments.frontier.operating_point import metrics_of_all
 from experiments.process.on_demand import Mapped
 from experiments.runs.store import Run
 from experiments.runs.study import StudyRuns

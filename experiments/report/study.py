@@ -12,7 +12,7 @@ from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import Comparison, compare_arms
 from experiments.comparison.settings import theories
 from experiments.config import ConfigError
-from experiments.frontier.metrics_table import metrics_of_all
+from experiments.frontier.operating_point import metrics_of_all
 from experiments.process.leftovers import remove_leftovers
 from experiments.process.on_demand import Mapped
 from experiments.report.example_choice import choose_examples

@@ -26,8 +26,7 @@ from experiments.data.sampling.uniform import check_sampling, switch_update
 from experiments.evaluation.ceiling import score_ceiling
 from experiments.evaluation.example_collector import example_collector
 from experiments.evaluation.score_split import score_split
-from experiments.frontier.metrics_table import metrics_table
-from experiments.frontier.operating_point import tuned_thresholds
+from experiments.frontier.operating_point import metrics_table, tuned_thresholds
 from experiments.launch.progress import clear_progress
 from experiments.process.leftovers import remove_leftovers
 from experiments.process.random_numbers import seed_generators
