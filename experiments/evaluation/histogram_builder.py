@@ -12,8 +12,7 @@ from torch.nn.functional import pad
 from experiments.frontier.arithmetic import add_rows, from_rows
 from experiments.frontier.codes import HIGHEST_CODE, LOWEST_CODE, N_CODES, NATURAL_CODE, logit_to_code
 from experiments.frontier.from_images import count_row
-from experiments.frontier.histogram import Row, ScoreHistograms
-from experiments.frontier.joint_counts import joint_counts
+from experiments.frontier.histogram import Row, ScoreHistograms, joint_counts
 
 Array = torch.Tensor | NDArray[Any]
 

@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from experiments.frontier.arithmetic import from_rows
 from experiments.frontier.codes import NATURAL_CODE, logit_to_code
-from experiments.frontier.histogram import Row, ScoreHistograms
-from experiments.frontier.joint_counts import joint_counts
+from experiments.frontier.histogram import Row, ScoreHistograms, joint_counts
 
 Kind = Literal["logits", "probabilities"]
 
