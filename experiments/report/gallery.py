@@ -132,12 +132,11 @@ def _displays(
     from experiments.report.figures.decomposition import DecompositionDisplay
     from experiments.report.figures.examples import ExampleDisplay
     from experiments.report.figures.frontier import FrontierDisplay
-    from experiments.report.figures.gains import ForestDisplay
+    from experiments.report.figures.gains import ForestDisplay, VerdictDisplay
     from experiments.report.figures.roc import RocDisplay
     from experiments.report.figures.seesaw import SeesawDisplay
     from experiments.report.figures.slide import SlideDisplay
     from experiments.report.figures.training import TrainingDisplay
-    from experiments.report.figures.verdicts import VerdictDisplay
 
     yield "frontier", lambda: FrontierDisplay.of(study, comparison, ceiling, published)
     yield "seesaw", lambda: SeesawDisplay.of(study, comparison, published)
