@@ -129,13 +129,12 @@ def _displays(
     from experiments.report.figures.averages import AveragesDisplay
     from experiments.report.figures.band import BandDisplay
     from experiments.report.figures.calibration import CalibrationDisplay
-    from experiments.report.figures.decomposition import DecompositionDisplay
     from experiments.report.figures.examples import ExampleDisplay
     from experiments.report.figures.frontier import FrontierDisplay
     from experiments.report.figures.gains import ForestDisplay, VerdictDisplay
     from experiments.report.figures.roc import RocDisplay
     from experiments.report.figures.seesaw import SeesawDisplay
-    from experiments.report.figures.slide import SlideDisplay
+    from experiments.report.figures.slide import DecompositionDisplay, SlideDisplay
     from experiments.report.figures.training import TrainingDisplay
 
     yield "frontier", lambda: FrontierDisplay.of(study, comparison, ceiling, published)

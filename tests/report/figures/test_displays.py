@@ -9,12 +9,11 @@ from experiments.frontier.roc import roc_auc, roc_tables
 from experiments.report.figures.averages import AveragesDisplay
 from experiments.report.figures.band import BandDisplay
 from experiments.report.figures.calibration import CalibrationDisplay
-from experiments.report.figures.decomposition import DecompositionDisplay
 from experiments.report.figures.examples import OUTCOMES, ExampleDisplay
 from experiments.report.figures.frontier import FrontierDisplay
 from experiments.report.figures.gains import ForestDisplay, VerdictDisplay
 from experiments.report.figures.roc import RocDisplay
-from experiments.report.figures.slide import SlideDisplay
+from experiments.report.figures.slide import DecompositionDisplay, SlideDisplay
 from experiments.report.figures.style import arm_handles, arm_styles, signed
 from experiments.report.figures.training import TrainingDisplay
 
