@@ -9,7 +9,7 @@ from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import compare_arms
 from experiments.comparison.settings import CompareSettings
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
-from experiments.report.figures.blended_scores import averages_sentence, averages_table
+from experiments.report.figures.averages import averages_sentence, averages_table
 
 MASKS = ("solid", "dotted")
 
