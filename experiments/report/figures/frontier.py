@@ -17,8 +17,7 @@ from matplotlib.patheffects import withStroke
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.facts import StudySize
-from experiments.report.figures.panels import draw_into, panel_grid
-from experiments.report.figures.published_marks import draw_on_frontier, published_handles
+from experiments.report.figures.panels import draw_into, draw_on_frontier, panel_grid, published_handles
 from experiments.report.figures.style import FAINT, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
 from experiments.report.known_ceiling import CEILING_WORDS, Ceiling, without_holes
 from experiments.report.published import published_caption

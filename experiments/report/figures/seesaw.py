@@ -17,8 +17,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.facts import StudySize
-from experiments.report.figures.panels import draw_into, panel_grid
-from experiments.report.figures.published_marks import draw_on_seesaw, seesaw_handles
+from experiments.report.figures.panels import draw_into, draw_on_seesaw, panel_grid, seesaw_handles
 from experiments.report.figures.style import COLUMN, PAGE, QUIET, RC, add_legend
 from experiments.report.published import published_caption
 from experiments.report.published_point import PublishedPoint

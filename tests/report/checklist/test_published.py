@@ -5,7 +5,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from experiments.config import ConfigError
-from experiments.report.figures.published_marks import draw_on_frontier, published_handles, seesaw_handles
+from experiments.report.figures.panels import draw_on_frontier, published_handles, seesaw_handles
 from experiments.report.published import published_caption, published_points
 from experiments.report.published_point import PublishedPoint
 
