@@ -17,8 +17,7 @@ from experiments.data.batches import Batch
 from experiments.data.resident_tiles import training_updates
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 from experiments.training.checkpoint import TrainingState
-from experiments.training.compiled import compiled_twin
-from experiments.training.device import make_accelerator
+from experiments.training.device import compiled_twin, make_accelerator
 from experiments.training.fit import fit
 from experiments.training.network import Segmenter, build_segmenter
 from experiments.training.parts import make_optimizer

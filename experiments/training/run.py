@@ -36,8 +36,7 @@ from experiments.runs.damage import set_aside
 from experiments.runs.lock import held
 from experiments.runs.presence import Presence
 from experiments.training.checkpoint import TrainingState, checkpoint_times, restore_state, save_state, save_weights
-from experiments.training.compiled import compiled_twin
-from experiments.training.device import determinism, device_name, make_accelerator, peak_memory_mb
+from experiments.training.device import compiled_twin, determinism, device_name, make_accelerator, peak_memory_mb
 from experiments.training.fit import fit
 from experiments.training.foreground_seen import foreground_seen
 from experiments.training.network import build_segmenter, weights_fingerprint

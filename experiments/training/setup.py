@@ -26,8 +26,7 @@ from experiments.data.resident_tiles import check_augmentation, stays_on_device
 from experiments.data.sampling.uniform import check_sampling
 from experiments.data.split import NO_POSITIVES, SegmentationData, missing_positives
 from experiments.data.well_logs.dataset import log_errors
-from experiments.training.compiled import check_compiler
-from experiments.training.device import make_accelerator
+from experiments.training.device import check_compiler, make_accelerator
 from experiments.training.duration import training_seconds
 from experiments.training.network import build_segmenter
 from experiments.training.parts import part_problems

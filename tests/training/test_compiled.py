@@ -15,8 +15,7 @@ from experiments.runs import store
 from experiments.training import compiled
 from experiments.training import setup as preflight
 from experiments.training.checkpoint import TrainingState, restore_state, save_state
-from experiments.training.compiled import check_compiler, compiled_twin
-from experiments.training.device import make_accelerator
+from experiments.training.device import check_compiler, compiled_twin, make_accelerator
 from experiments.training.network import Segmenter
 from experiments.training.run import execute, is_finished
 from experiments.training.setup import LoadedData
