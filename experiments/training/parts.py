@@ -17,7 +17,7 @@ from torch import nn
 from experiments.config import ConfigError, instantiate
 from experiments.criteria.build import build_criterion
 from experiments.training.device import make_accelerator
-from experiments.training.pretrained import instantiate_network
+from experiments.training.network import instantiate_network
 
 _MOST_UPDATES_TRIED = 20_000  # of a schedule, 20 microseconds each
 

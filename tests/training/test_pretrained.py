@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from segmentation_models_pytorch.encoders import encoders, get_encoder
 
 from experiments.config import ConfigError
+from experiments.training.network import instantiate_network, is_reachable
 from experiments.training.parts import part_problems
-from experiments.training.pretrained import instantiate_network, is_reachable
 
 ENCODER = "mobilenet_v2"
 MODEL = {
