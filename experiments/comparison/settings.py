@@ -1,4 +1,7 @@
-"""Settings of a comparison: margins, level, headline and the grids it is read at."""
+"""Settings of a comparison: margins, level, headline and the grids it is read at.
+
+What theory says of the objectives of a study is read from the runs' configurations.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The slide: how far along the baseline's frontier an arm's natural point went, and what that did to F1."""
+"""The slide: how far along the baseline's frontier an arm's natural point went, and what that did to F1.
+
+The free controls beside it: what the baseline reaches at another threshold, without any training.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""The seesaw: what a positive weight does to recall, precision and F1, and what theory foretells of it."""
+"""The seesaw: what a positive weight does to recall, precision and F1, and what theory foretells of it.
+
+Step by step too: whether natural F1 still rises from each positive weight to the next heavier one.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise

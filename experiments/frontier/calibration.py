@@ -1,4 +1,4 @@
-"""Calibration and saturation of scores, from pooled counts per score code."""
+"""Calibration, reliability and saturation of scores, from pooled counts per score code."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where and in which precision a run computes, by Hugging Face accelerate."""
+"""Where and in which precision a run computes, by Hugging Face accelerate; compiled, where that is asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The shared segmentation network: built from the configuration, the same initial weights for every arm of a seed."""
+"""The shared segmentation network: built from the configuration, the same initial weights for every arm of a seed.
+
+Pretrained weights come from the cache where they are, and are refused at once where they cannot be fetched.
+"""
 
 from __future__ import annotations
 

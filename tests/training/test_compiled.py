@@ -12,7 +12,7 @@ from torch import nn
 from experiments.config import ConfigError, to_plain
 from experiments.data.batches import PixelStatistics, pixel_statistics
 from experiments.runs import store
-from experiments.training import compiled
+from experiments.training import device
 from experiments.training import setup as preflight
 from experiments.training.checkpoint import TrainingState, restore_state, save_state
 from experiments.training.device import check_compiler, compiled_twin, make_accelerator
@@ -155,10 +155,10 @@ def test_every_run_of_a_long_study_is_compiled(small, graphs):
 def forget(monkeypatch):
     """What was known of this process's compiler is not known, and nothing compiled before is found again."""
     torch._dynamo.reset()
-    compiled._failure.cache_clear()
+    device._failure.cache_clear()
     yield
     torch._dynamo.reset()
-    compiled._failure.cache_clear()
+    device._failure.cache_clear()
 
 
 def test_a_missing_compiler_is_named_before_training(small, monkeypatch, forget):

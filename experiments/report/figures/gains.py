@@ -1,4 +1,4 @@
-"""The forest plot: every arm's frontier gain with its interval, the margin behind it and the verdict beside it."""
+"""Every arm's frontier gain: the forest plot with intervals, margin and verdicts, and the matrix of verdicts."""
 
 from __future__ import annotations
 

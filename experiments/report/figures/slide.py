@@ -1,4 +1,4 @@
-"""The slide figure: how each arm went from the baseline's natural point to its own, along the frontier and off it."""
+"""The slide: how each arm went from the baseline's natural point to its own, and what of its F1 that accounts for."""
 
 from __future__ import annotations
 
