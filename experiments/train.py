@@ -53,11 +53,12 @@ def train(cfg: DictConfig) -> str:
 def _train(cfg: DictConfig) -> str:
     # Imported here: --help and --cfg should not wait for torch.
     from experiments.config import to_plain
-    from experiments.launch.progress import make_bar, progress_writer
+    from experiments.launch.progress import make_bar
     from experiments.launch.rerun import rerun_command
     from experiments.launch.shared_study import BUSY
     from experiments.launch.study_callback import parallel_jobs, print_data
     from experiments.runs.lock import HeldError
+    from experiments.runs.progress_note import progress_writer
     from experiments.runs.store import FINISHED
     from experiments.training.device import set_threads
     from experiments.training.duration import duration_warning

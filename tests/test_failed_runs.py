@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from experiments.launch.rerun import write_command
+from experiments.process.error_text import describe_error
 from experiments.train import main as train_main
-from experiments.training.update_error import describe_error
 
 SMALL = (
     "data.train_logs=3",

@@ -1,5 +1,6 @@
-"""Coverage: how often the interval holds the true gain, over seeds x groups x where the variance comes from; and where
-that is lowest: few seeds, and a seed part somewhat larger than the group part.
+"""Coverage: how often the interval holds the true gain, over seeds x groups x where the variance comes from.
+
+And where it is lowest: few seeds, and a seed part somewhat larger than the group part.
 """
 
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.criteria.trial import Batch, Tester, Trial, make_batch, random_state_kept
-from experiments.training.update_error import describe_error
+from experiments.process.error_text import describe_error
 from losses.adapters import FunctionLoss, ProbabilityLoss, takes_valid
 
 _CPU = torch.device("cpu")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,30 +15,10 @@ from typing import Any, TextIO
 from tqdm import tqdm
 
 from experiments.runs import store
-from experiments.runs.store import PROGRESS_FILE, updates_done
+from experiments.runs.progress_note import updates_done
 
-_SECONDS_BETWEEN_WRITES = 0.5
+_SECONDS_BETWEEN_LOOKS = 0.5
 _NAMED = 3  # runs that the bar names
-
-
-def progress_writer(folder: Path) -> Callable[[int], None]:
-    """Return a function that notes the number of updates done in a run's folder, at most twice a second."""
-    last = 0.0
-
-    def note(update: int) -> None:
-        nonlocal last
-        if time.monotonic() - last >= _SECONDS_BETWEEN_WRITES:
-            last = time.monotonic()
-            with contextlib.suppress(OSError):  # a full disk is told when something that matters is written
-                (folder / PROGRESS_FILE).write_text(str(update))
-
-    return note
-
-
-def clear_progress(folder: Path) -> None:
-    """Remove a run's note once it has ended."""
-    with contextlib.suppress(OSError):
-        (folder / PROGRESS_FILE).unlink()
 
 
 class _Lines:
@@ -104,7 +83,7 @@ class StudyProgress:
         self._thread.start()
 
     def _watch(self) -> None:
-        while not self._stop.wait(_SECONDS_BETWEEN_WRITES):
+        while not self._stop.wait(_SECONDS_BETWEEN_LOOKS):
             self._show()
 
     def _show(self) -> None:

@@ -35,6 +35,7 @@ from experiments.runs import foreign_files
 from experiments.runs.damage import DAMAGED, find_damage, info_problem, note_files
 from experiments.runs.example_scores import ExampleScores
 from experiments.runs.lock import is_held
+from experiments.runs.progress_note import updates_done
 from experiments.runs.renamed import with_addresses_of_today, with_first_addresses
 
 RUN_FILE = "run.json"
@@ -44,7 +45,6 @@ HISTORY_FILE = "history.csv"
 SCORES_FILE = "scores.npz"
 EXAMPLES_FILE = "examples.npz"
 CHECKPOINT_FILE = "checkpoint.pt"
-PROGRESS_FILE = ".progress"  # the number of updates done, while a run trains
 ARTIFACTS = (CONFIG_FILE, METRICS_FILE, HISTORY_FILE, SCORES_FILE, EXAMPLES_FILE, CHECKPOINT_FILE)
 
 SCORED_SPLITS = ("val", "test")
@@ -301,14 +301,6 @@ def find_damaged_files(
         except ValueError as error:
             damaged[CONFIG_FILE] = str(error.__cause__ or error)
     return damaged
-
-
-def updates_done(folder: Path) -> int:
-    """Read how many updates a run that trains, or was stopped, has done; 0 where that is not known."""
-    try:
-        return int((folder / PROGRESS_FILE).read_text() or 0)
-    except (OSError, ValueError):
-        return 0
 
 
 def load_run(folder: Path) -> Run:

@@ -27,7 +27,7 @@ from experiments.evaluation.ceiling import score_ceiling
 from experiments.evaluation.example_collector import example_collector
 from experiments.evaluation.score_split import score_split
 from experiments.frontier.operating_point import metrics_table, tuned_thresholds
-from experiments.launch.progress import clear_progress
+from experiments.process.error_text import describe_error
 from experiments.process.leftovers import remove_leftovers
 from experiments.process.random_numbers import seed_generators
 from experiments.process.stop_signals import held_back
@@ -35,6 +35,7 @@ from experiments.runs import store
 from experiments.runs.damage import set_aside
 from experiments.runs.lock import held
 from experiments.runs.presence import Presence
+from experiments.runs.progress_note import clear_progress
 from experiments.training.checkpoint import TrainingState, checkpoint_times, restore_state, save_state, save_weights
 from experiments.training.device import compiled_twin, determinism, device_name, make_accelerator, peak_memory_mb
 from experiments.training.fit import fit
@@ -42,7 +43,7 @@ from experiments.training.foreground_seen import foreground_seen
 from experiments.training.network import build_segmenter, weights_fingerprint
 from experiments.training.parts import make_optimizer
 from experiments.training.setup import LoadedData, tile_batches
-from experiments.training.update_error import UpdateError, describe_error
+from experiments.training.update_error import UpdateError
 
 log = logging.getLogger(__name__)
 

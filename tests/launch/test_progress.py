@@ -6,8 +6,9 @@ import time
 
 import pytest
 
-from experiments.launch.progress import StudyProgress, clear_progress, make_bar, progress_writer, updates_done
+from experiments.launch.progress import StudyProgress, make_bar
 from experiments.runs import store
+from experiments.runs.progress_note import clear_progress, progress_writer, updates_done
 
 
 class Terminal(io.StringIO):
