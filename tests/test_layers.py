@@ -57,7 +57,6 @@ STILL_UPWARDS = {
 }
 STILL_IN_CIRCLES = {
     ("experiments.launch.shared_study", "experiments.launch.study_callback", "experiments.train"),
-    tuple(f"experiments.report.thresholding.{name}" for name in ("findings", "markdown", "report")),
 }
 STILL_TOO_FULL = {
     "experiments/audit": 14,

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from experiments.comparison.thresholding.treatments import TREATMENTS, UNTREATED
 from experiments.inference.words import NOT_TRAINED, UNDECIDED
 from experiments.report.text.verdicts import with_interval
-
-if TYPE_CHECKING:
-    from experiments.report.thresholding.report import Thresholding
+from experiments.report.thresholding.treated_study import Thresholding
 
 _MAPS = tuple(name for name in TREATMENTS if name != "tuned_threshold")
 _RECALIBRATIONS = ("platt", "isotonic")

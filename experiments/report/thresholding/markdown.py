@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -11,9 +10,7 @@ from experiments.comparison.thresholding.treatments import TREATMENTS, UNTREATED
 from experiments.report.text.tables import markdown_table, text_table
 from experiments.report.text.verdicts import number
 from experiments.report.thresholding.findings import findings
-
-if TYPE_CHECKING:
-    from experiments.report.thresholding.report import Thresholding
+from experiments.report.thresholding.treated_study import Thresholding
 
 _MAPS = tuple(name for name in TREATMENTS if name != "tuned_threshold")
 """Treatments that change the probabilities."""

@@ -17,7 +17,8 @@ from experiments.report.text.verdicts import number
 from experiments.report.thresholding.figure import ThresholdingDisplay
 from experiments.report.thresholding.findings import findings
 from experiments.report.thresholding.markdown import thresholding_markdown, value_rows, verdict_rows
-from experiments.report.thresholding.report import report_thresholding, treat_study
+from experiments.report.thresholding.report import report_thresholding
+from experiments.report.thresholding.treated_study import treat_study
 from experiments.runs import store
 
 REPORT = OmegaConf.create(
