@@ -15,6 +15,8 @@ from experiments.config import ConfigError
 from experiments.frontier.operating_point import metrics_of_all
 from experiments.process.leftovers import remove_leftovers
 from experiments.process.on_demand import Mapped
+from experiments.report.checklist.evidence import StudyEvidence
+from experiments.report.checklist.sentences import checklist
 from experiments.report.example_choice import choose_examples
 from experiments.report.gallery import TITLES, draw_all
 from experiments.report.known_ceiling import Ceiling, find_ceiling
@@ -153,4 +155,5 @@ def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, cei
     names = short_names(list(study.complete))
     store.write_text(report_dir / "verdicts.tex", latex_table(comparison, names))
     write_markdown(report_dir / "verdicts.md", paper_markdown(comparison, names))
-    write_markdown(report_dir / "report.md", report_markdown(study, comparison, ceiling))
+    sentences = checklist([StudyEvidence.of(study, comparison)])
+    write_markdown(report_dir / "report.md", report_markdown(study, comparison, ceiling, sentences))

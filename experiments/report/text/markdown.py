@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import CROSSES, NOT_TRAINED
-from experiments.report.checklist.evidence import StudyEvidence
-from experiments.report.checklist.sentences import checklist
 from experiments.report.known_ceiling import Ceiling
 from experiments.report.text.conclusion import conclusion
 from experiments.report.text.tables import markdown_table
@@ -16,8 +16,17 @@ from experiments.runs.store import flatten
 from experiments.runs.study import StudyRuns, short_names
 
 
-def report_markdown(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None) -> str:
-    """Write the whole report as Markdown."""
+def report_markdown(
+    study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None, sentences: Sequence[str] = ()
+) -> str:
+    """Write the whole report as Markdown.
+
+    Args:
+        study: The runs.
+        comparison: Their comparison.
+        ceiling: The best frontier there is, where it is known.
+        sentences: Of the checklist.
+    """
     names = short_names(list(study.complete))
     headers, rows = verdict_rows(study, comparison)
     parts = [
@@ -28,7 +37,6 @@ def report_markdown(study: StudyRuns, comparison: Comparison, ceiling: Ceiling |
         "![Precision-recall frontiers](figures/frontier.png)",
         "All figures, with captions: [captions.md](figures/captions.md). To play with: [report.html](report.html).",
     ]
-    sentences = checklist([StudyEvidence.of(study, comparison)])
     if sentences:
         parts += ["## Checklist", "\n".join(f"- {sentence}" for sentence in sentences)]
     for arm in study.complete:

@@ -92,7 +92,7 @@ def test_tables_show_the_level_and_no_gain_of_it(study_dir):
     sentences = checklist([StudyEvidence.of(study, comparison)])
     assert any("train what is not trained" in sentence for sentence in sentences)
     assert not any("more seeds.**" in sentence or "third seed" in sentence for sentence in sentences)
-    assert "nan" not in report_markdown(study, comparison).lower()
+    assert "nan" not in report_markdown(study, comparison, None, sentences).lower()
     assert "$nan" not in latex_table(comparison)
 
 
