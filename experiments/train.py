@@ -98,8 +98,9 @@ def _train(cfg: DictConfig) -> str:
 
 def main() -> None:
     """Run the command; see `python -m experiments.train --help`."""
-    from experiments.launch.study_callback import close_progress
+    from experiments.launch.study_callback import close_progress, train_with
 
+    train_with(train.__wrapped__)
     try:
         run_command(train, __doc__ or "", check=Check("config", training_problems, trains=True))
     finally:

@@ -51,17 +51,23 @@ def finish_runs(
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
-def launch_again(config: DictConfig, loader: ConfigLoader) -> Callable[[Sequence[Sequence[str]]], list[str]]:
-    """Return a function that trains runs by the launcher of a study."""
+def launch_again(
+    config: DictConfig, loader: ConfigLoader, train: Callable[[DictConfig], str]
+) -> Callable[[Sequence[Sequence[str]]], list[str]]:
+    """Return a function that trains runs by the launcher of a study.
+
+    Args:
+        config: Of the study, with Hydra's own part.
+        loader: Hydra's, which composes the configuration of each run.
+        train: Trains the run of a configuration; a launcher sends it to its processes by its name.
+    """
 
     def launch(jobs: Sequence[Sequence[str]]) -> list[str]:
         from hydra._internal.callbacks import Callbacks
 
-        from experiments.train import train
-
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=loader, callbacks=Callbacks()),
-            task_function=train.__wrapped__,
+            task_function=train,
             config=config,
         )
         stop_signals.launching(True)

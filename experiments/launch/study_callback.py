@@ -49,9 +49,15 @@ class _Running:
     to_do: dict[Path, list[str]] = field(default_factory=dict)  # the overrides of each run that has not ended
     is_ended: Callable[[Path], bool] = Path.exists
     progress: StudyProgress | None = None
+    train: Callable[[DictConfig], str] | None = None
 
 
 _running = _Running()
+
+
+def train_with(train: Callable[[DictConfig], str]) -> None:
+    """Name the function that trains one run: by it, those that another process leaves are trained too."""
+    _running.train = train
 
 
 class StudyCallback(Callback):
@@ -140,8 +146,8 @@ class StudyCallback(Callback):
         stop_signals.raise_if_received()  # the launcher's processes have ended their runs: leave
         with stop_on_error():
             try:
-                if _running.to_do:
-                    launch = launch_again(config, GlobalHydra.instance().config_loader())
+                if _running.to_do and _running.train is not None:
+                    launch = launch_again(config, GlobalHydra.instance().config_loader(), _running.train)
                     finish_runs(_running.to_do, _running.is_ended, launch)
             finally:
                 close_progress()
