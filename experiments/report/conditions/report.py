@@ -49,10 +49,8 @@ def write_condition_report(
         "## Report of each condition",
         "\n".join(links),
     ]
-    store.write_text(report_dir / "report.md", "\n\n".join(text) + "\n")
-    keep = headers.index("verdict") + 3  # as far as the gain by which it is given
     write_markdown(report_dir / "report.md", "\n\n".join(text) + "\n")
-    keep = headers.index("verdict") + 2  # as far as the gain by which it is given
+    keep = headers.index("verdict") + 3  # as far as the gain by which it is given
     table = fitted_table(headers, rows, width=terminal_width(), keep=keep)
     return "\n".join(
         [*(line.replace("**", "") for line in warned), "", table, "", *notes, f"report: {report_dir / 'report.md'}"]
