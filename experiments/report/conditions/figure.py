@@ -78,14 +78,16 @@ class ConditionDisplay:
         studies: Sequence[StudyRuns],
         comparisons: Mapping[str, Comparison],
         kind: str,
-    ) -> ConditionDisplay:
-        """Take the numbers from the comparisons of a study.
+    ) -> ConditionDisplay | None:
+        """Take the numbers from the comparisons of a study; None for gains without an arm beside the baseline.
 
         Args:
             studies: The runs, one element per condition.
             comparisons: By condition, in the same order.
             kind: `level` or `gain`.
         """
+        if kind == GAIN and not any(len(item.verdicts) for item in comparisons.values()):
+            return None
         key = _axis_key([condition_values(name) for name in comparisons])
         table = _gains(comparisons) if kind == GAIN else _levels(comparisons)
         table = table.assign(

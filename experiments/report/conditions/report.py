@@ -82,8 +82,10 @@ def verdict_rows(study: StudyRuns, comparisons: Mapping[str, Comparison]) -> tup
 
 def _note(comparisons: Mapping[str, Comparison]) -> str:
     first = next(iter(comparisons.values()))
-    seeds = [int(n) for item in comparisons.values() for n in item.verdicts["n_seeds"]] or [0]
-    groups = [int(n) for item in comparisons.values() for n in item.verdicts["n_groups"]] or [0]
+    verdicts = verdicts_by_condition(comparisons)
+    if not len(verdicts):
+        return f"Nothing is compared: there is no arm beside {first.baseline}."
+    seeds, groups = ([int(n) for n in verdicts[column]] for column in ("n_seeds", "n_groups"))
     level = first.settings.level
     return (
         f"{counted(seeds, 'seed')}, {counted(groups, 'test group')} per condition; margin ±{first.settings.margin:g}; "
@@ -133,6 +135,8 @@ def _draw(folder: Path, studies: Sequence[StudyRuns], comparisons: Mapping[str, 
     captions = {}
     for name, kind in (("gains", GAIN), ("levels", LEVEL)):
         display = ConditionDisplay.of(studies, comparisons, kind)
+        if display is None:
+            continue
         figure = display.plot()
         save_figure(folder / name, figure)
         plt.close(figure)

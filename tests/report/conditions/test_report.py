@@ -1,5 +1,6 @@
 """A study under conditions: each compared by itself, verdicts put together, numbers from each condition's own runs."""
 
+import shutil
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -149,3 +150,15 @@ def test_the_report_is_written_for_each_condition_and_for_all(study_dir, tmp_pat
         assert "Bonferroni over 2 conditions" in (tmp_path / name / "report.md").read_text()
         assert (tmp_path / name / "figures" / "frontier.png").is_file()
     assert (tmp_path / "figures" / "gains.png").is_file()
+
+
+def test_a_baseline_alone_has_levels_and_no_gains(study_dir, tmp_path, capsys):
+    for folder in study_dir.glob("loss=bce,*"):
+        shutil.copytree(folder, tmp_path / "alone" / folder.name)
+    report_study(tmp_path / "alone", tmp_path / "report", REPORT)
+    text = (tmp_path / "report" / "report.md").read_text()
+    assert "2 conditions" in text
+    assert "Nothing is compared: there is no arm beside loss=bce." in text
+    assert sorted(path.name for path in (tmp_path / "report" / "figures").glob("*.png")) == ["levels.png"]
+    assert pd.read_csv(tmp_path / "report" / "levels.csv")["arm"].unique().tolist() == ["loss=bce"]
+    assert "report:" in capsys.readouterr().out
