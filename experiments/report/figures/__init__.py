@@ -1,1 +1,33 @@
-"""The figures of a comparison, each an object that holds its numbers and draws itself."""
+"""The figures of a comparison, each an object that holds its numbers and draws itself.
+
+>>> from experiments.report.figures import FrontierDisplay
+>>> FrontierDisplay.__module__
+'experiments.report.figures.frontier'
+"""
+
+from importlib import import_module
+from typing import Any
+
+_FILES = {
+    "AveragesDisplay": "averages",
+    "BandDisplay": "band",
+    "CalibrationDisplay": "calibration",
+    "DecompositionDisplay": "slide",
+    "Display": "panels",
+    "ExampleDisplay": "examples",
+    "ForestDisplay": "gains",
+    "FrontierDisplay": "frontier",
+    "RocDisplay": "roc",
+    "SeesawDisplay": "seesaw",
+    "SlideDisplay": "slide",
+    "TrainingDisplay": "training",
+    "VerdictDisplay": "gains",
+}
+__all__ = list(_FILES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a figure when it is asked for: matplotlib's pyplot takes a second, and the page needs colours alone."""
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
