@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.evaluation import histogram_builder as score_counts
+from experiments.evaluation import histogram_builder
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder, _count_block
 from experiments.frontier.arithmetic import merge
 from experiments.frontier.codes import HIGHEST_CODE, LOWEST_CODE, NATURAL_CODE, logit_to_code
@@ -171,19 +171,21 @@ def test_what_an_accelerator_does_in_blocks_is_what_a_cpu_does_row_by_row(
     codes = torch.randint(-300, 300, (5, 200), generator=generator).to(torch.int16)
     labels = torch.rand((5, 200), generator=generator) < 0.2
     keep = torch.rand((5, 200), generator=generator) < 0.7 if with_keep else None
-    monkeypatch.setattr(score_counts, "_ROWS_PER_BLOCK", 2)
+    monkeypatch.setattr(histogram_builder, "_ROWS_PER_BLOCK", 2)
     for mine, theirs in zip(
-        score_counts._count_blocks(codes, labels, keep), score_counts._count_rows(codes, labels, keep), strict=True
+        histogram_builder._count_blocks(codes, labels, keep),
+        histogram_builder._count_rows(codes, labels, keep),
+        strict=True,
     ):
         assert all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
     thresholds = np.array([[0, 100, -100], [5, -7, 2]], np.int16)
     stacked = codes[:4, :51].reshape(2, 2, 51)[:, [0, 1, 0]]
-    fired = score_counts._fired_on_device(stacked, thresholds)
+    fired = histogram_builder._fired_on_device(stacked, thresholds)
     assert fired.shape == (2, 2, 3, 51)
-    assert torch.equal(fired, score_counts._fired(stacked, thresholds))
+    assert torch.equal(fired, histogram_builder._fired(stacked, thresholds))
     for width in range(1, 18):
         flags = labels[:, :width]
-        assert np.array_equal(score_counts._packed_on_device(flags).numpy(), np.packbits(flags.numpy(), axis=-1))
+        assert np.array_equal(histogram_builder._packed_on_device(flags).numpy(), np.packbits(flags.numpy(), axis=-1))
 
 
 def test_nothing_valid_gives_an_empty_row() -> None:
