@@ -91,7 +91,7 @@ def _train(cfg: DictConfig) -> str:
     from experiments.report.text.run_summary import print_run
 
     print_run(folder)
-    if status not in FINISHED:
+    if status not in (*FINISHED, "skipped"):
         raise SystemExit(1)
     return status
 

@@ -79,10 +79,10 @@ class Moments:
         """Call `pass_by` from the places where a study can be killed."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-        from experiments.launch import progress
         from experiments.report import gallery as figures
         from experiments.report import study as study_report
         from experiments.report.figures import style
+        from experiments.runs import progress_note as progress
         from experiments.training import run
         from experiments.training import setup as preflight
 

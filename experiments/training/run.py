@@ -125,13 +125,16 @@ def execute(
         command: What runs it again; `run.json` holds it.
 
     Returns:
-        The status: complete, diverged or failed.
+        The status: complete, diverged or failed; "skipped" where the run was finished already.
 
     Raises:
+        ConfigError: When the folder holds a run of another configuration or other data.
         HeldError: When another process is training there.
         StorageError: When a file cannot be written.
     """
     with held(folder), determinism(cfg.trainer.deterministic):
+        if is_finished(folder, to_plain(cfg), loaded):  # by another process, while this one was on its way here
+            return "skipped"
         remove_leftovers(folder, (store.RUN_FILE, *store.ARTIFACTS))  # nobody else writes here
         return _execute(cfg, folder, arm, loaded, on_update, command)
 
