@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,8 +37,8 @@ _APART = 0.21  # least distance of two labels of ticks, of the width of a panel
 
 
 @dataclass(frozen=True)
-class ForestDisplay:
-    """The numbers of the forest plot: one panel per mask.
+class _GainDisplay:
+    """What both figures of gains draw.
 
     Args:
         table: A row per arm and mask: `arm, mask, verdict, gain, gain_low, gain_high, verdict_f1, f1_gain, f1_gain_low,
@@ -58,7 +58,7 @@ class ForestDisplay:
     size: StudySize
 
     @classmethod
-    def of(cls, study: StudyRuns, comparison: Comparison) -> ForestDisplay | None:
+    def of(cls, study: StudyRuns, comparison: Comparison) -> Self | None:
         """Take the numbers from a comparison; None without an arm beside the baseline."""
         verdicts = comparison.verdicts
         if not len(verdicts):
@@ -71,6 +71,10 @@ class ForestDisplay:
             headline=comparison.settings.headline_name,
             size=StudySize.of(study, comparison),
         )
+
+
+class ForestDisplay(_GainDisplay):
+    """The forest plot: one panel per mask, gains with their intervals."""
 
     @property
     def caption(self) -> str:
@@ -157,40 +161,8 @@ def _across(ax: Axes, value: float) -> float:
     return float((place - low) / (high - low))
 
 
-@dataclass(frozen=True)
-class VerdictDisplay:
-    """The numbers of the verdict matrix.
-
-    Args:
-        table: A row per arm and mask: `arm, mask, verdict, gain, gain_low, gain_high, verdict_f1, f1_gain`.
-        names: What to call each arm.
-        baseline: The baseline arm.
-        masks: Names of the masks.
-        headline: What the gain is of, in words.
-        size: How many seeds and images the figure rests on.
-    """
-
-    table: pd.DataFrame
-    names: Mapping[str, str]
-    baseline: str
-    masks: tuple[str, ...]
-    headline: str
-    size: StudySize
-
-    @classmethod
-    def of(cls, study: StudyRuns, comparison: Comparison) -> VerdictDisplay | None:
-        """Take the numbers from a comparison; None without an arm beside the baseline."""
-        verdicts = comparison.verdicts
-        if not len(verdicts):
-            return None
-        return cls(
-            table=gain_table(verdicts),
-            names=short_names(list(study.complete)),
-            baseline=study.baseline,
-            masks=comparison.masks,
-            headline=comparison.settings.headline_name,
-            size=StudySize.of(study, comparison),
-        )
+class VerdictDisplay(_GainDisplay):
+    """The verdict matrix: a cell per arm and mask."""
 
     @property
     def caption(self) -> str:
