@@ -6,6 +6,7 @@ import numpy as np
 
 from experiments.data.split import SegmentationData
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
+from experiments.frontier.from_images import to_logits
 from experiments.frontier.histogram import ScoreHistograms
 
 
@@ -22,9 +23,7 @@ def score_ceiling(data: SegmentationData) -> ScoreHistograms | None:
     builder = ScoreHistogramBuilder(data.masks)
     test = data.test
     for index, (image, group) in enumerate(zip(test.image_ids, test.group_ids, strict=True)):
-        eta = np.asarray(data.eta[index], dtype=np.float64)
-        with np.errstate(divide="ignore"):
-            logits = np.log(eta) - np.log1p(-eta)
+        logits = to_logits(data.eta[index])
         sample = test.samples[index]
         builder.add(image, group, logits.astype(np.float32), sample.target, sample.valid)
     return builder.build()
