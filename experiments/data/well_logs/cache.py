@@ -19,7 +19,7 @@ from experiments.data.sample import Sample
 
 _log = logging.getLogger(__name__)
 
-_made: list[Path] = []  # files and folders that this process has made, in their order
+_made: list[Path] = []  # files and folders that this process has made
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def removed_on(error: type[Exception]) -> Iterator[None]:
     try:
         yield
     except error:
-        for path in reversed(_made[before:]):
+        # Threads note a folder before or after the files in it: the deepest go first, whatever the order.
+        for path in sorted(_made[before:], key=lambda path: len(path.parts), reverse=True):
             with suppress(OSError):  # a folder that others have files in stays
                 path.rmdir() if path.is_dir() else path.unlink()
         del _made[before:]
