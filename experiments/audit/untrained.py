@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from experiments.frontier.leave_one_out import with_each_left_out
 from experiments.inference.above_chance import above_chance
 
 N_BINS = 128
@@ -79,14 +80,14 @@ WEAK = tuple(
 )
 
 
-def leave_one_out(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> NDArray[np.float64]:
+def average_precisions(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> NDArray[np.float64]:
     """Average precision of all groups together, and without each: (1+G,).
 
     Args:
         positives: (G, K), counts per group and score, highest score first.
         negatives: (G, K).
     """
-    hits, others = (np.concatenate([c.sum(axis=0)[None], c.sum(axis=0) - c]) for c in (positives, negatives))
+    hits, others = with_each_left_out(positives), with_each_left_out(negatives)
     tp, fp = hits.cumsum(axis=1), others.cumsum(axis=1)
     precision = tp / np.maximum(tp + fp, 1)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -105,10 +106,10 @@ def pass_rates(setting: Setting, n_studies: int, rng: np.random.Generator) -> di
             continue
         common = rng.normal(0, 1, setting.groups)
         passed = np.zeros((_N_ARMS, _N_SEEDS), bool)
-        totals = [np.concatenate([[n.sum()], n.sum() - n]) for n in (n_positive, sizes - n_positive)]
+        totals = [with_each_left_out(counts) for counts in (n_positive, sizes - n_positive)]
         for place in np.ndindex(passed.shape):
             counts = _scores(setting, n_positive, sizes - n_positive, common, rng)
-            level = above_chance(leave_one_out(*counts), *totals)
+            level = above_chance(average_precisions(*counts), *totals)
             passed[place] = not level.untrained
             ratios.append(level.average_precision / level.prevalence)
         runs.append(passed.mean())

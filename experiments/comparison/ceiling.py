@@ -40,8 +40,8 @@ def ceiling_tables(
         arm: Mapped(each, lambda test: RunScores(None, test)) for arm, each in runs.items() if each
     }
     comparison = compare_arms(everything, baseline=CEILING, settings=plain)
-    at_half = comparison.points[comparison.points["point"] == "natural"]
-    best = at_half[at_half["arm"] == CEILING].groupby("mask")["average_precision"].first()
+    at_half = comparison.natural_points
+    best = at_half[at_half["arm"] == CEILING].groupby("mask")["ap"].first()
     rows = []
     for _, row in comparison.verdicts.iterrows():
         top = float(best[row["mask"]])

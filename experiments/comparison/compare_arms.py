@@ -46,6 +46,17 @@ class Comparison:
     baseline: str
     masks: tuple[str, ...]
 
+    @property
+    def natural_points(self) -> pd.DataFrame:
+        """The rows of `points` at probability 0.5."""
+        return self.points[self.points["operating_point"] == "natural"]
+
+    @property
+    def prevalence(self) -> dict[str, float]:
+        """Share of each mask's positives in the test split."""
+        first = self.natural_points.groupby("mask")["prevalence"].first()
+        return {mask: float(first[mask]) for mask in self.masks}
+
 
 def compare_arms(
     runs: Mapping[str, Mapping[int, RunScores]],

@@ -9,9 +9,15 @@ from numpy.typing import NDArray
 from experiments.comparison.checked_runs import RunScores
 from experiments.frontier.calibration import Calibration, Saturation, calibration, saturation
 from experiments.frontier.codes import N_CODES, NATURAL_CODE
-from experiments.frontier.curve import f_beta
+from experiments.frontier.curve import f_beta, ratio
 from experiments.frontier.histogram import ScoreHistograms
-from experiments.frontier.leave_one_out import GroupSweep, SweepGrid, group_sweep
+from experiments.frontier.leave_one_out import (
+    GroupSweep,
+    SweepGrid,
+    group_sums,
+    group_sweep,
+    with_each_left_out,
+)
 from experiments.frontier.operating_point import ImageMeans, image_means, mean_defined, tuned_codes
 from experiments.frontier.per_image import ImageCounts
 
@@ -54,8 +60,7 @@ class PointCounts:
         return np.where((total > 0) & (self.codes[mask] is not None), score, np.nan)
 
     def _defined(self, mask: int, part: NDArray[np.int64], whole: NDArray[np.int64]) -> Rows:
-        ratio = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-        return ratio if self.codes[mask] is not None else np.full(part.shape, np.nan)
+        return ratio(part, whole) if self.codes[mask] is not None else np.full(part.shape, np.nan)
 
 
 @dataclass(frozen=True)
@@ -92,17 +97,14 @@ def run_points(
     codes |= extra
     counts = ImageCounts(run.test)
 
-    def without_each(per_image: NDArray[np.int64]) -> NDArray[np.int64]:
-        groups = np.zeros((n_groups, n_masks), np.int64)
-        np.add.at(groups, group_of, per_image)
-        total = groups.sum(axis=0)
-        return np.concatenate([total[None], total - groups])
+    def left_out(per_image: NDArray[np.int64]) -> NDArray[np.int64]:
+        return with_each_left_out(group_sums(per_image, group_of, n_groups))
 
-    n_positive, n_negative = (without_each(part) for part in counts.totals)
+    n_positive, n_negative = (left_out(part) for part in counts.totals)
     points = {}
     for name, wanted in codes.items():
         limits = [N_CODES if code is None else code for code in wanted]
-        tp, fp = (without_each(part) for part in counts.above(limits))
+        tp, fp = (left_out(part) for part in counts.above(limits))
         means = image_means(counts, limits, beta=beta)
         points[name] = PointCounts(wanted, tp, fp, n_positive, n_negative, means)
     own = counts.average_precision()

@@ -12,8 +12,9 @@ from experiments.comparison.settings import CompareSettings
 from experiments.frontier.calibration import code_probabilities
 from experiments.frontier.codes import logit_to_code
 from experiments.frontier.leave_one_out import SweepGrid
-from experiments.inference.above_chance import AboveChance, above_chance, why_untrained
-from experiments.inference.paired_difference import PairedDifference, difference_of
+from experiments.inference.above_chance import AboveChance, above_chance
+from experiments.inference.paired_difference import PairedDifference, rows_difference
+from experiments.inference.words import why_untrained
 from experiments.process.parallel import in_parallel
 
 SINGLE_VALUES = (
@@ -111,14 +112,6 @@ class PairedRuns:
         if not self.seeds:
             return float("nan"), float("nan")
         return float(self.rows[:, 0, column].mean()), float(self.baseline_rows[:, 0, column].mean())
-
-
-def rows_difference(rows: NDArray[np.float64]) -> PairedDifference:
-    """Paired difference of gains (S, 1+G, K), row 0 with all groups; all NaN without a seed."""
-    if not len(rows):
-        nan = np.full(rows.shape[2], np.nan)
-        return PairedDifference(nan, nan, nan, 0, rows.shape[1] - 1)
-    return difference_of(rows[:, 0], rows[:, 1:])
 
 
 @dataclass(frozen=True)

@@ -1,75 +1,60 @@
 """Tables of single runs: operating points, means over images, and how their scores are spread."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
+from experiments.comparison.measure import PointCounts
 from experiments.comparison.pairing import MeasuredStudy
 from experiments.frontier.codes import code_to_logit
-from experiments.frontier.operating_point import OperatingPoint, background_point, frame_accuracy
+from experiments.frontier.operating_point import (
+    BACKGROUND,
+    OperatingPoint,
+    background_point,
+    frame_accuracy,
+    point_columns,
+)
 
 
 def point_table(study: MeasuredStudy) -> pd.DataFrame:
     """Operating points of every run, one row per arm, seed, mask and point; background rows at the end of each.
 
-    Pooled counts over the test images. Points: "natural" (logit 0), "tuned" (F1 on validation), "tuned_fbeta"
-    where beta is not 1. The background row (no mask positive) exists at the points its joint counts were taken
-    at, and carries the frame-averaged accuracy. Undefined values are NaN.
+    Columns as in `metrics_table`, and `f_beta`. Pooled counts over the test images. Points: "natural" (logit 0),
+    "tuned" (F1 on validation), "tuned_fbeta" where beta is not 1. The background row (no mask positive) exists at the
+    points its joint counts were taken at, and alone carries the frame-averaged accuracy. Undefined values are NaN.
     """
-    rows = []
+    rows, beta, nan = [], study.settings.beta, float("nan")
     for (arm, seed), run in study.points.items():
+        who = {"arm": arm, "seed": seed}
         for mask, name in enumerate(study.checked.masks):
-            sweep = study.numbers[arm, seed][mask].sweep
-            for point in _shown_points(study):
-                counts = run.points[point]
-                code = counts.codes[mask]
-                tp, fp = int(counts.tp[0, mask]), int(counts.fp[0, mask])
-                n_positive, n_negative = int(counts.n_positive[0, mask]), int(counts.n_negative[0, mask])
-                threshold = float("nan") if code is None else float(code_to_logit(code))
-                pooled = OperatingPoint(point, threshold, tp, fp, n_positive - tp, n_negative - fp)
-                row = _point_row(study, arm, seed, name, pooled)
-                if code is None:
-                    row |= dict.fromkeys(("precision", "recall", "f1", "f_beta", "accuracy"), np.nan)
-                row["average_precision"] = float(sweep.average_precision[0])
-                rows.append(row)
+            ap = float(study.numbers[arm, seed][mask].sweep.average_precision[0])
+            for kind in _shown_points(study):
+                point, known = _pooled(run.points[kind], mask, kind), run.points[kind].codes[mask] is not None
+                row = who | {"mask": name} | point_columns(point, ap=ap, accuracy=nan) | {"f_beta": point.f_beta(beta)}
+                rows.append(row if known else row | dict.fromkeys(_UNKNOWN, nan))
         test = study.checked.runs[arm][seed].test
-        for point in test.points:
-            if test.point(point).any():
-                row = _point_row(study, arm, seed, "background", background_point(test, point))
-                row["frame_accuracy"] = frame_accuracy(test, point)
-                rows.append(row)
-    columns = [*_point_row(study, "", 0, "", OperatingPoint("", 0.0, 0, 0, 0, 0)), *_LAST]
-    return pd.DataFrame(rows, columns=columns)
+        for kind in test.points:
+            if test.point(kind).any():
+                point = background_point(test, kind)
+                columns = point_columns(point, ap=nan, accuracy=frame_accuracy(test, kind))
+                rows.append(who | {"mask": BACKGROUND} | columns | {"f_beta": point.f_beta(beta)})
+    return pd.DataFrame(rows)
 
 
-_LAST = ("average_precision", "frame_accuracy")
+_UNKNOWN = ("precision", "recall", "f1", "f_beta", "accuracy")
+"""What a point without a threshold does not have."""
 
 
 def _shown_points(study: MeasuredStudy) -> tuple[str, ...]:
     return ("natural", "tuned") if study.settings.beta == 1.0 else ("natural", "tuned", "tuned_fbeta")
 
 
-def _point_row(study: MeasuredStudy, arm: str, seed: int, mask: str, point: OperatingPoint) -> dict[str, Any]:
-    total = point.tp + point.fp + point.fn + point.tn
-    return {
-        "arm": arm,
-        "seed": seed,
-        "mask": mask,
-        "point": point.name,
-        "threshold": point.threshold,
-        "threshold_probability": point.probability,
-        "tp": point.tp,
-        "fp": point.fp,
-        "fn": point.fn,
-        "tn": point.tn,
-        "precision": point.precision,
-        "recall": point.recall,
-        "f1": point.f_beta(),
-        "f_beta": point.f_beta(study.settings.beta),
-        "accuracy": point.accuracy,
-        "prevalence": (point.tp + point.fn) / total if total else float("nan"),
-    }
+def _pooled(counts: PointCounts, mask: int, name: str) -> OperatingPoint:
+    """Take one mask's counts over all groups."""
+    code = counts.codes[mask]
+    tp, fp = int(counts.tp[0, mask]), int(counts.fp[0, mask])
+    n_positive, n_negative = int(counts.n_positive[0, mask]), int(counts.n_negative[0, mask])
+    threshold = float("nan") if code is None else float(code_to_logit(code))
+    return OperatingPoint(name, threshold, tp, fp, n_positive - tp, n_negative - fp)
 
 
 def image_mean_table(study: MeasuredStudy) -> pd.DataFrame:

@@ -1,9 +1,12 @@
-"""The seesaw: what a positive weight does to recall, precision and F1, and what theory foretells of it.
+"""The weight sweep: what a positive weight does to recall, precision and F1, and what theory foretells of it.
 
 Step by step too: whether natural F1 still rises from each positive weight to the next heavier one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -11,15 +14,110 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from experiments.comparison.pairing import rows_difference
+from experiments.comparison.compare_arms import Comparison
 from experiments.comparison.verdict_table import interval_columns
 from experiments.frontier.codes import NATURAL_CODE, logit_to_code
-from experiments.frontier.curve import f_beta
+from experiments.frontier.curve import f_beta, ratio
 from experiments.frontier.histogram import ScoreHistograms
-from experiments.frontier.per_image import ImageCounts
+from experiments.frontier.leave_one_out import group_counts
 from experiments.frontier.theory import right_weight
 from experiments.inference.multiplicity import holm, steady_seed_variances
-from experiments.inference.paired_difference import PairedDifference
+from experiments.inference.paired_difference import PairedDifference, rows_difference
+from experiments.process.on_demand import Mapped
+from experiments.runs import store
+from experiments.runs.study import StudyRuns
+
+KEY = "loss.pos_weight"
+FEWEST_ARMS = 3
+_TO: tuple[Literal["next", "heaviest"], ...] = ("next", "heaviest")
+_GRID = 49  # weights at which theory's curves are drawn, beside the measured ones
+
+
+@dataclass(frozen=True)
+class WeightSweep:
+    """The numbers of the arms that differ in the positive weight alone; each table is documented where it is made.
+
+    Args:
+        weights: arm -> weight, ascending.
+        baseline: the baseline arm, one of them.
+        points: operating points (`weight_table`).
+        predicted: natural points by theory, from the baseline alone, at the measured weights and between
+            (`predicted_table`).
+        marks: weights that are said to be right, per mask (`mark_table`).
+        steps: changes of natural F1 from each weight to the next (`step_table`).
+        to_heaviest: changes of natural F1 from each weight to the heaviest (`step_table`).
+        humps: whether F1 has stopped rising, per mask (`hump_table`).
+        masks: names of the masks.
+    """
+
+    weights: dict[str, float]
+    baseline: str
+    points: pd.DataFrame
+    predicted: pd.DataFrame
+    marks: pd.DataFrame
+    steps: pd.DataFrame
+    to_heaviest: pd.DataFrame
+    humps: pd.DataFrame
+    masks: tuple[str, ...]
+
+    @classmethod
+    def of(cls, study: StudyRuns, comparison: Comparison) -> WeightSweep | None:
+        """Count from the runs' histograms; None where no three arms differ in the weight alone."""
+        weights = arm_weights(study)
+        if weights is None:
+            return None
+        settings = comparison.settings
+        tests = {arm: Mapped(study.complete[arm], lambda run: run.scores["test"]) for arm in weights}
+        own = weights[study.baseline]
+        values = list(weights.values())
+        grid = np.unique(np.concatenate([values, np.geomspace(min(values), max(values), _GRID)]))
+        prevalence = study.reference.info.get("prevalence") or {}
+        points = weight_table(comparison.points, weights)
+        scores = {arm: {seed: natural_f1(test) for seed, test in seeds.items()} for arm, seeds in tests.items()}
+        steps, to_heaviest = (
+            step_table(scores, weights, comparison.masks, to=to, level=settings.level, margin=settings.margin)
+            for to in _TO
+        )
+        return cls(
+            weights=weights,
+            baseline=study.baseline,
+            points=points,
+            predicted=predicted_table(tests[study.baseline], grid.tolist(), baseline_weight=own),
+            marks=mark_table(points, study.baseline, prevalence),
+            steps=steps,
+            to_heaviest=to_heaviest,
+            humps=hump_table(steps, to_heaviest),
+            masks=comparison.masks,
+        )
+
+
+def arm_weights(study: StudyRuns) -> dict[str, float] | None:
+    """Find the arms whose configuration is the baseline's but for `loss.pos_weight`, a single number in each.
+
+    Keys that a study tunes for each arm (`nuisance`) may differ too.
+
+    Returns:
+        Arm -> weight, ascending; None unless there are at least three, the baseline among them.
+    """
+    reference = _compared_facts(study.reference)
+    found: dict[str, float] = {}
+    for arm, seeds in study.complete.items():
+        if not seeds:
+            continue
+        run = next(iter(seeds.values()))
+        weight = (run.config.get("loss") or {}).get("pos_weight")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < np.inf:
+            continue
+        if _compared_facts(run) == reference and float(weight) not in found.values():
+            found[arm] = float(weight)
+    if len(found) < FEWEST_ARMS or study.baseline not in found:
+        return None
+    return dict(sorted(found.items(), key=lambda item: item[1]))
+
+
+def _compared_facts(run: store.Run) -> dict[str, object]:
+    """Collect what a run is configured by, less its seed, its weight and what the study tunes."""
+    return store.result_config(run.config, ("seed", KEY, *run.info.get("nuisance", [])))
 
 
 def weight_table(points: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
@@ -30,12 +128,12 @@ def weight_table(points: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataF
         weights: arm -> weight, above 0; other arms are left out.
 
     Returns:
-        A row per arm, mask, seed and point ("natural", "tuned"): `weight, arm, mask, seed, point, recall, precision,
-        f1, average_precision`.
+        A row per arm, mask, seed and point ("natural", "tuned"): `weight, arm, mask, seed, operating_point,
+        recall, precision, f1, ap`.
     """
-    wanted = points[points["arm"].isin(list(weights)) & points["point"].isin(["natural", "tuned"])]
+    wanted = points[points["arm"].isin(list(weights)) & points["operating_point"].isin(["natural", "tuned"])]
     table = wanted[wanted["mask"] != "background"].assign(weight=lambda rows: rows["arm"].map(dict(weights)))
-    columns = ["weight", "arm", "mask", "seed", "point", "recall", "precision", "f1", "average_precision"]
+    columns = ["weight", "arm", "mask", "seed", "operating_point", "recall", "precision", "f1", "ap"]
     return table.sort_values("weight", kind="stable", ignore_index=True)[columns]
 
 
@@ -76,8 +174,8 @@ def predicted_table(
                         "seed": seed,
                         "weight": np.asarray(weights, dtype=np.float64),
                         "threshold": 1.0 / (1.0 + ratios),
-                        "recall": _ratio(tp, np.full_like(tp, total)),
-                        "precision": _ratio(tp, tp + fp),
+                        "recall": ratio(tp, total),
+                        "precision": ratio(tp, tp + fp),
                         "f1": f1 if total else np.full(f1.shape, np.nan),
                     }
                 )
@@ -102,7 +200,7 @@ def mark_table(points: pd.DataFrame, baseline: str, prevalence: Mapping[str, flo
 
     Reference: Lipton, Elkan and Naryanaswamy 2014.
     """
-    own = points[(points["arm"] == baseline) & (points["point"] == "tuned")]
+    own = points[(points["arm"] == baseline) & (points["operating_point"] == "tuned")]
     rows = []
     for mask, seeds in own.groupby("mask", sort=False):
         best = seeds["f1"].mean(skipna=False), seeds["f1"].max(skipna=False), seeds["f1"].min(skipna=False)
@@ -122,10 +220,6 @@ def mark_table(points: pd.DataFrame, baseline: str, prevalence: Mapping[str, flo
     return pd.DataFrame(rows)
 
 
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
-
-
 Scores = Mapping[str, Mapping[int, NDArray[np.float64]]]
 """Arm -> seed -> natural F1 (1+G, C), what `natural_f1` gives."""
 
@@ -136,17 +230,9 @@ def natural_f1(test: ScoreHistograms) -> NDArray[np.float64]:
     Returns:
         (1+G, C): row 0 with all G groups, row 1 + g without group g; NaN without positives.
     """
-    names, group_of = test.groups()
-    counts = ImageCounts(test)
-
-    def without_each(per_image: NDArray[np.int64]) -> NDArray[np.int64]:
-        groups = np.zeros((len(names), test.n_masks), np.int64)
-        np.add.at(groups, group_of, per_image)
-        return np.concatenate([groups.sum(axis=0)[None], groups.sum(axis=0) - groups])
-
-    tp, fp = (without_each(part) for part in counts.above([NATURAL_CODE] * test.n_masks))
-    positives = without_each(counts.totals[0])
-    return np.where(positives > 0, f_beta(tp, fp, positives - tp), np.nan)
+    _, group_of = test.groups()
+    natural = np.array([NATURAL_CODE])
+    return np.concatenate([group_counts(test, mask, group_of, natural).f1 for mask in range(test.n_masks)], axis=1)
 
 
 def step_table(

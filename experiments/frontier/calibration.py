@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from experiments.frontier.codes import N_CODES, ordered_logits
+from experiments.frontier.curve import ratio
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.theory import ScoreMap
 
@@ -43,6 +44,33 @@ def code_probabilities(correction: ScoreMap | None = None) -> NDArray[np.float64
     return 0.5 * (1.0 + np.tanh(0.5 * logits))
 
 
+def probability_gaps(
+    excess: NDArray[np.float64],
+    probabilities: NDArray[np.float64],
+    group: NDArray[np.intp] | int = 0,
+    n_groups: int = 1,
+) -> NDArray[np.float64]:
+    """Add up positives minus stated mass in each of 15 equal bins of probability, group by group.
+
+    Args:
+        excess: (E,), positives minus pixels times the stated probability.
+        probabilities: (E,), the probability that the pixels of an entry state.
+        group: (E,), each entry's group.
+        n_groups: G.
+
+    Returns:
+        (G, 15).
+    """
+    place = np.minimum((probabilities * _N_BINS).astype(np.intp), _N_BINS - 1)
+    sums = np.bincount(group * _N_BINS + place, weights=excess, minlength=n_groups * _N_BINS)
+    return np.asarray(sums, np.float64).reshape(n_groups, _N_BINS)
+
+
+def expected_error(gaps: NDArray[np.float64], n_pixels: ArrayLike) -> NDArray[np.float64]:
+    """Add up |gap| over the bins of `probability_gaps`, per pixel: (G, 15) to (G,)."""
+    return ratio(np.abs(gaps).sum(axis=-1), n_pixels)
+
+
 def calibration(
     positives: NDArray[np.int64], negatives: NDArray[np.int64], probabilities: NDArray[np.float64]
 ) -> Calibration:
@@ -54,10 +82,8 @@ def calibration(
         return Calibration(float("nan"), float("nan"))
     probability = probabilities[used]
     stated = pixels[used] * probability
-    place = np.minimum((probability * _N_BINS).astype(np.intp), _N_BINS - 1)
-    gap = np.bincount(place, weights=positives[used] - stated, minlength=_N_BINS)
-    ratio = float(stated.sum()) / n_positive if n_positive else float("nan")
-    return Calibration(float(np.abs(gap).sum()) / n_pixels, ratio)
+    error = expected_error(probability_gaps(positives[used] - stated, probability), n_pixels)
+    return Calibration(float(error[0]), float(ratio(stated.sum(), n_positive)))
 
 
 @dataclass(frozen=True)

@@ -152,13 +152,23 @@ def recall_at_precision(curve: PrCurve, precisions: ArrayLike) -> NDArray[np.flo
     return np.where(index >= 0, curve.recall[np.maximum(index, 0)], np.nan)
 
 
+def ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
+    """Part / whole, broadcast; NaN where the whole is 0: a recall without positives, a precision without predictions.
+
+    >>> ratio([1, 0], [4, 0]).tolist()
+    [0.25, nan]
+    """
+    above, below = np.broadcast_arrays(part, whole)
+    return np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0)
+
+
 def f_beta(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, *, beta: float = 1.0) -> NDArray[np.float64]:
     """F = (1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP); NaN where there is neither positive nor prediction."""
     hits, false, missed = (np.asarray(count, dtype=np.float64) for count in (tp, fp, fn))
     square = beta * beta
     top = (1.0 + square) * hits
     bottom = top + square * missed + false
-    return np.divide(top, bottom, out=np.full(np.shape(bottom), np.nan), where=bottom > 0)
+    return ratio(top, bottom)
 
 
 def achievable(curve: PrCurve) -> NDArray[np.intp]:

@@ -1,16 +1,99 @@
-"""Threshold-free statistics of a run's pooled counts, and of the same counts with each group left out."""
+"""Statistics of a run's pooled counts, and of the same counts with each test group left out."""
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.frontier.codes import N_CODES, code_to_logit
-from experiments.frontier.curve import RECALL_TOLERANCE
+from experiments.frontier.curve import RECALL_TOLERANCE, f_beta, ratio
 from experiments.frontier.histogram import ScoreHistograms
 
 _BLOCK_ELEMENTS = 1 << 16
 """Elements of one (groups x thresholds) block: a handful of float64 blocks stay in the cache."""
+
+
+Number = TypeVar("Number", bound=np.generic)
+
+
+def with_each_left_out(sums: NDArray[Number]) -> NDArray[Number]:
+    """Sum over all G groups, then the sums without each: (G, ...) to (1+G, ...), row 1 + g without group g.
+
+    >>> with_each_left_out(np.array([1, 2, 4])).tolist()
+    [7, 6, 5, 3]
+    """
+    total = sums.sum(axis=0)
+    return np.concatenate([total[None], total - sums])
+
+
+def group_sums(per_image: NDArray[Number], group_of: NDArray[np.intp], n_groups: int) -> NDArray[Number]:
+    """Sum over the images of each group: (N, ...) to (G, ...).
+
+    >>> group_sums(np.array([1, 2, 4]), np.array([1, 0, 1]), 2).tolist()
+    [2, 5]
+    """
+    sums = np.zeros((n_groups, *per_image.shape[1:]), per_image.dtype)
+    np.add.at(sums, group_of, per_image)
+    return sums
+
+
+@dataclass(frozen=True)
+class GroupCounts:
+    """Counts of one run and mask at K thresholds; row 0 holds all G groups, row 1 + g leaves group g out.
+
+    Args:
+        tp: int64 (1+G, K), positives with `score >= threshold`.
+        fp: int64 (1+G, K), negatives with `score >= threshold`.
+        n_positive: int64 (1+G,), all positives.
+    """
+
+    tp: NDArray[np.int64]
+    fp: NDArray[np.int64]
+    n_positive: NDArray[np.int64]
+
+    @property
+    def recall(self) -> NDArray[np.float64]:
+        """TP / P, (1+G, K); NaN without positives."""
+        return ratio(self.tp, self.n_positive[:, None])
+
+    @property
+    def precision(self) -> NDArray[np.float64]:
+        """TP / (TP + FP), (1+G, K); NaN where nothing is predicted."""
+        return ratio(self.tp, self.tp + self.fp)
+
+    @property
+    def f1(self) -> NDArray[np.float64]:
+        """F1, (1+G, K); NaN without positives."""
+        total = self.n_positive[:, None]
+        return np.where(total > 0, f_beta(self.tp, self.fp, total - self.tp), np.nan)
+
+
+def group_counts(
+    histograms: ScoreHistograms, mask: int, group_of: NDArray[np.intp], codes: NDArray[np.integer]
+) -> GroupCounts:
+    """Count one mask's pixels at and above each threshold, with all groups and without each.
+
+    Args:
+        histograms: N images.
+        mask: index of the mask.
+        group_of: (N,), each image's group, 0 to G-1.
+        codes: (K,), thresholds, ascending; 65536 predicts nothing.
+    """
+    n_groups, n_codes = int(group_of.max(initial=-1)) + 1, len(codes)
+    bins, positives, negatives, lengths = histograms.mask_entries(mask)
+    # Column k holds the pixels between threshold k - 1 and threshold k; the last one those above all of them.
+    column = np.searchsorted(codes, np.arange(N_CODES), side="right")
+    place = column[bins] + np.repeat(group_of * (n_codes + 1), lengths)
+    held, size = np.flatnonzero(positives), n_groups * (n_codes + 1)
+    cells_of_positives = np.bincount(place[held], weights=positives[held], minlength=size)  # few entries hold one
+    cells_of_negatives = np.bincount(place, weights=negatives, minlength=size)
+    # Sums of integers below 2**53 are exact in float64.
+    tp, fp = (
+        with_each_left_out(np.cumsum(cells.astype(np.int64).reshape(n_groups, -1)[:, ::-1], axis=1)[:, ::-1])
+        for cells in (cells_of_positives, cells_of_negatives)
+    )
+    return GroupCounts(tp[:, 1:], fp[:, 1:], tp[:, 0])
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from experiments.frontier.codes import NATURAL_CODE, code_to_logit
-from experiments.frontier.curve import PrCurve, average_precision, f_beta, pr_curve
+from experiments.frontier.curve import PrCurve, average_precision, f_beta, pr_curve, ratio
 from experiments.frontier.histogram import JOINT_COUNTS, ScoreHistograms
 from experiments.frontier.per_image import ImageCounts
 
@@ -186,8 +186,7 @@ def image_means(counts: ImageCounts, codes: ArrayLike, *, beta: float = 1.0) -> 
     """Means over images at one threshold code per mask."""
     tp, fp = counts.above(codes)
     n_positive = counts.totals[0]
-    precision = np.divide(tp, tp + fp, out=np.full(tp.shape, np.nan), where=tp + fp > 0)
-    recall = np.divide(tp, n_positive, out=np.full(tp.shape, np.nan), where=n_positive > 0)
+    precision, recall = ratio(tp, tp + fp), ratio(tp, n_positive)
     score = f_beta(tp, fp, n_positive - tp, beta=beta)
     undefined = np.isnan(np.stack([precision, recall, score], axis=-1)).sum(axis=0)
     return ImageMeans(mean_defined(precision), mean_defined(recall), mean_defined(score), undefined)
@@ -198,7 +197,7 @@ def mean_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
     defined = ~np.isnan(values)
     count = defined.sum(axis=0)
     sums = np.where(defined, values, 0.0).sum(axis=0)
-    return np.divide(sums, count, out=np.full(sums.shape, np.nan), where=count > 0)
+    return ratio(sums, count)
 
 
 def _ratio(part: int, whole: int) -> float:
@@ -224,6 +223,7 @@ def metrics_table(scores: Mapping[str, ScoreHistograms]) -> pd.DataFrame:
     codes = tuned_codes(scores["val"]) if "val" in scores else None
     rows: list[dict[str, Any]] = []
     for split, histograms in scores.items():
+        images = {"n_images": histograms.n_images}
         for point_name in ("natural", "tuned"):
             if point_name == "tuned" and codes is None:
                 continue
@@ -236,10 +236,10 @@ def metrics_table(scores: Mapping[str, ScoreHistograms]) -> pd.DataFrame:
                     else operating_point(histograms, mask, codes[mask], name=point_name)
                 )
                 ap = average_precision(pr_curve(*histograms.pooled(mask)))
-                rows.append(_row(split, name, point, ap, accuracy, histograms.n_images))
+                rows.append({"split": split, "mask": name} | point_columns(point, ap=ap, accuracy=accuracy) | images)
             if counted:
-                point = background_point(histograms, point_name)
-                rows.append(_row(split, BACKGROUND, point, float("nan"), accuracy, histograms.n_images))
+                columns = point_columns(background_point(histograms, point_name), ap=float("nan"), accuracy=accuracy)
+                rows.append({"split": split, "mask": BACKGROUND} | columns | images)
     return pd.DataFrame(rows)
 
 
@@ -259,11 +259,16 @@ def metrics_of_all(runs: Mapping[str, Mapping[int, Mapping[str, ScoreHistograms]
     return pd.concat(frames, ignore_index=True)
 
 
-def _row(split: str, mask: str, point: OperatingPoint, ap: float, accuracy: float, images: int) -> dict[str, Any]:
+def point_columns(point: OperatingPoint, *, ap: float, accuracy: float) -> dict[str, Any]:
+    """Give what every table says of an operating point, by the names of its columns.
+
+    Args:
+        point: pooled counts.
+        ap: average precision of the whole curve.
+        accuracy: what `frame_accuracy` gives.
+    """
     pixels = point.tp + point.fp + point.fn + point.tn
     return {
-        "split": split,
-        "mask": mask,
         "operating_point": point.name,
         "threshold": point.threshold,
         "probability": point.probability,
@@ -273,10 +278,9 @@ def _row(split: str, mask: str, point: OperatingPoint, ap: float, accuracy: floa
         "ap": ap,
         "accuracy": point.accuracy,
         "frame_accuracy": accuracy,
-        "prevalence": (point.tp + point.fn) / pixels if pixels else float("nan"),
+        "prevalence": _ratio(point.tp + point.fn, pixels),
         "tp": point.tp,
         "fp": point.fp,
         "fn": point.fn,
         "tn": point.tn,
-        "n_images": images,
     }

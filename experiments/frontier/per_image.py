@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from experiments.frontier.codes import N_CODES
+from experiments.frontier.curve import ratio
 from experiments.frontier.histogram import ScoreHistograms
 
 
@@ -69,4 +70,4 @@ class ImageCounts:
         weighted = self.histograms.positives[entries] * (tp / (tp + fp))
         sums = np.bincount(row, weights=weighted, minlength=len(starts) - 1).reshape(self._shape)
         total = self.totals[0]
-        return np.divide(sums, total, out=np.full(self._shape, np.nan), where=total > 0)
+        return ratio(sums, total)

@@ -139,41 +139,6 @@ def roc_tables(
     return pd.DataFrame(areas), pd.concat(roc, ignore_index=True), pd.concat(pr, ignore_index=True)
 
 
-def roc_sentence(areas: pd.DataFrame, mask: str, names: Mapping[str, str] | None = None) -> str:
-    """Say how far apart the arms lie in ROC AUC and in AP, and whether the two order them alike; means over seeds.
-
-    Args:
-        areas: the first of `roc_tables`.
-        mask: which mask.
-        names: what to call the arms; as they are when None.
-
-    Raises:
-        ValueError: the areas hold no such mask.
-    """
-    rows = areas[areas["mask"] == mask]
-    if not len(rows):
-        raise ValueError(f"mask: expected one of {sorted(set(areas['mask']))}, got {mask!r}")
-    called = names or {}
-    means = rows.groupby("arm", sort=False)[["roc_auc", "ap"]].mean()
-    if means.isna().to_numpy().any():
-        return f"{mask}: no positive or no negative pixel in the test set."
-    spans = [f"{means[name].min():.3f} to {means[name].max():.3f}" for name in ("roc_auc", "ap")]
-    prevalence = float(rows["prevalence"].iloc[0])
-    negatives = (1 - prevalence) / prevalence
-    text = f"{mask}: ROC AUC spans {spans[0]} over arms while AP spans {spans[1]}"
-    if len(means) == 1:
-        text = f"{mask}: ROC AUC is {means['roc_auc'].iloc[0]:.3f} while AP is {means['ap'].iloc[0]:.3f}"
-    text += (
-        f"; with {negatives:.0f} negative pixels to a positive one, a false positive rate of 0.01 already means "
-        f"{0.01 * negatives:.1f} false positives per positive."
-    )
-    last = str(means["ap"].idxmin())
-    below = [str(called.get(arm, arm)) for arm in means.index[means["roc_auc"] < means["roc_auc"][last]]]
-    if below:
-        text += f" The last by AP ({called.get(last, last)}) stands above {', '.join(below)} by ROC AUC."
-    return text
-
-
 def _from_zero(curve: PrCurve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return true and false positives at every threshold, behind the point where nothing is predicted."""
     return np.concatenate([[0.0], curve.tp]), np.concatenate([[0.0], curve.fp])

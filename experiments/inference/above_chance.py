@@ -1,6 +1,5 @@
 """Whether a run is trained at all: its average precision beside that of random scores."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +34,6 @@ class AboveChance:
     def untrained(self) -> bool:
         """Whether the AP is not shown to be above chance; False where it is undefined."""
         return self.low <= self.chance
-
-    @property
-    def text(self) -> str:
-        """Level in words: "AP 0.031 at a prevalence of 0.030"."""
-        one_score = "one score for all pixels, " if self.constant else ""
-        return f"{one_score}AP {self.average_precision:.3g} at a prevalence of {self.prevalence:.3g}"
 
 
 def chance_average_precision(n_positive: ArrayLike, n_pixels: ArrayLike) -> NDArray[np.float64]:
@@ -108,33 +101,3 @@ def above_chance(
     error = np.sqrt((_PRIOR_DF * _PRIOR_SPREAD**2 / n_effective + own) / df)
     low = special.expit(special.logit(chance[0]) + lead[0] - special.stdtrit(df, 1.0 - level) * error)
     return AboveChance(float(reached[0]), prevalence, float(chance[0]), float(low), constant)
-
-
-def why_untrained(runs: Sequence[tuple[str, Sequence[int], Sequence[AboveChance]]]) -> str:
-    """Say which arms are not trained, and which of their seeds collapsed; empty where all are trained.
-
-    Args:
-        runs: name of an arm, its seeds, and the level of each.
-    """
-    told = []
-    for name, seeds, levels in runs:
-        bad = [(seed, level) for seed, level in zip(seeds, levels, strict=True) if level.untrained]
-        if not bad:
-            continue
-        if len(bad) == len(seeds):
-            told.append(f"{name} is not trained: {level_text([level for _, level in bad])}")
-            continue
-        listed = ", ".join(f"seed {seed}: {level.text}" for seed, level in bad)
-        told.append(f"{len(bad)} of {len(seeds)} seeds of {name} collapsed ({listed})")
-    return "; ".join(told)
-
-
-def level_text(levels: Sequence[AboveChance]) -> str:
-    """Level of several runs of the same mask: their mean AP, with the range where it varies."""
-    if len(levels) == 1:
-        return levels[0].text
-    values = [level.average_precision for level in levels]
-    texts = [f"{value:.3g}" for value in (float(np.mean(values)), min(values), max(values))]
-    spread = f" ({texts[1]} to {texts[2]} over {len(levels)} seeds)" if texts[1] != texts[2] else ""
-    one_score = "one score for all pixels, " if all(level.constant for level in levels) else ""
-    return f"{one_score}AP {texts[0]}{spread} at a prevalence of {levels[0].prevalence:.3g}"

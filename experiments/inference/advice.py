@@ -35,20 +35,6 @@ class Advice:
     groups: float
     both: float
 
-    def sentence(self, n_seeds: int, n_groups: int) -> str:
-        """Say it in words, given what there is."""
-        name = {"seeds": "training seeds", "groups": "test groups"}[self.dominates]
-        text = f"{self.share:.0%} of the variance comes from {name}; "
-        options = [
-            f"about {wanted:.0f} {what}s in all ({wanted - have:.0f} more) would decide"
-            for wanted, have, what in ((self.seeds, n_seeds, "seed"), (self.groups, n_groups, "test group"))
-            if np.isfinite(wanted)
-        ]
-        if options:
-            return text + ", or ".join(options)
-        text += "neither more seeds nor more test groups alone would decide"
-        return f"{text}, about {self.both:.2g} times as many of both would" if np.isfinite(self.both) else text
-
 
 def advise(
     *,

@@ -158,6 +158,33 @@ def difference_of(per_seed: NDArray[np.float64], left_out: NDArray[np.float64]) 
     )
 
 
+def rows_difference(rows: NDArray[np.float64]) -> PairedDifference:
+    """Like `difference_of`, from rows (S, 1+G, K): row 0 with all groups, row 1 + g without group g.
+
+    All NaN without a seed.
+    """
+    if not len(rows):
+        nan = np.full(rows.shape[2], np.nan)
+        return PairedDifference(nan, nan, nan, 0, rows.shape[1] - 1)
+    return difference_of(rows[:, 0], rows[:, 1:])
+
+
+def level_interval(rows: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """Interval of a level, not of a difference: the mean over seeds of a ratio in [0, 1], cut at 0 and 1.
+
+    It speaks of new seeds and new test groups, with the training set as it is, as the interval of a difference does.
+
+    Args:
+        rows: (S, 1+G, K), the statistic of each seed's run; row 0 with all groups, row 1 + g without group g.
+        level: the interval covers 1 - level.
+
+    Returns:
+        (K, 2), low and high; NaN with fewer than `MIN_SEEDS` seeds or one group, and where a value is undefined.
+    """
+    low, high = rows_difference(rows).shown_interval(level)
+    return np.clip(np.stack([low, high], axis=1), 0.0, 1.0)
+
+
 def satterthwaite(
     v_seed: ArrayLike, v_group: ArrayLike, n_seeds: ArrayLike, n_groups: ArrayLike
 ) -> NDArray[np.float64]:

@@ -41,18 +41,6 @@ class RecallBand:
         """Recalls at which the whole band lies below 0."""
         return self.recalls[self.high < 0]
 
-    @property
-    def better_text(self) -> str:
-        """Where the arm is better, as text; the best single recall if the band shows none."""
-        best = self.recalls[[int(np.argmax(self.difference.estimate))]]
-        return spans(self.better if len(self.better) else best)
-
-    @property
-    def worse_text(self) -> str:
-        """Where the arm is worse, as text; the worst single recall if the band shows none."""
-        worst = self.recalls[[int(np.argmin(self.difference.estimate))]]
-        return spans(self.worse if len(self.worse) else worst)
-
 
 def recall_band(
     recalls: NDArray[np.float64],
@@ -162,12 +150,3 @@ def _adjusted(p: float, lowest_tail: NDArray[np.float64], n_recalls: int) -> flo
     """Probability that the smallest of the R p values falls to p by chance; at least p and at most R p."""
     simulated = (float((lowest_tail <= p).sum()) + 1.0) / (len(lowest_tail) + 1.0)
     return min(1.0, max(simulated, p), n_recalls * p)
-
-
-def spans(recalls: NDArray[np.float64]) -> str:
-    """Recalls as text, neighbours on a grid of .05 joined: [.05, .1, .5] reads "0.05-0.10, 0.50"."""
-    if not len(recalls):
-        return "none"
-    runs = np.split(recalls, np.flatnonzero(np.diff(recalls) > 0.0501) + 1)
-    texts = [f"{run[0]:.2f}" if len(run) == 1 else f"{run[0]:.2f}-{run[-1]:.2f}" for run in runs]
-    return ", ".join(texts)

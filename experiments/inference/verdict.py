@@ -7,7 +7,18 @@ import numpy as np
 
 from experiments.inference.advice import advise
 from experiments.inference.claims import Evidence, PValues, Rule, p_values
-from experiments.inference.words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, STAYS, UNDECIDED, Word
+from experiments.inference.words import (
+    CROSSES,
+    MOVES_IN,
+    MOVES_OUT,
+    NOT_TRAINED,
+    SLIDES,
+    STAYS,
+    UNDECIDED,
+    Word,
+    advice_sentence,
+    band_sentence,
+)
 
 
 @dataclass(frozen=True)
@@ -63,8 +74,7 @@ def _decide_one(item: Evidence, p: PValues, rule: Rule) -> Verdict:
             return Verdict(UNDECIDED, reason, p)
         return Verdict(UNDECIDED, f"{name} is undefined in some seed or without some test group", p)
     if p.crosses_holm < rule.level and item.band is not None:
-        where = f"better at recall {item.band.better_text}, worse at recall {item.band.worse_text}"
-        return Verdict(CROSSES, f"{where}; {name} differs by {gain:+.3f}", p)
+        return Verdict(CROSSES, f"{band_sentence(item.band)}; {name} differs by {gain:+.3f}", p)
     if p.equivalence_holm < rule.level:
         inside = f"{name} gain {gain:+.4f} is inside ±{rule.margin:g}"
         if item.lead <= rule.margin:
@@ -99,7 +109,7 @@ def _undecided_gain(item: Evidence, p: PValues, rule: Rule, reason: str) -> Verd
         level_difference=rule.level / p.difference_factor,
         level_equivalence=rule.level / p.equivalence_factor,
     )
-    text = advice.sentence(item.gain.n_seeds, item.gain.n_groups)
+    text = advice_sentence(advice, item.gain.n_seeds, item.gain.n_groups)
     return Verdict(UNDECIDED, reason, p, text, advice.seeds, advice.groups)
 
 
@@ -121,7 +131,7 @@ def _undecided_point(item: Evidence, p: PValues, rule: Rule, reason: str) -> Ver
         level_difference=rule.level / (2 * p.difference_factor),
         level_equivalence=rule.level / p.equivalence_factor,
     )
-    text = "about the operating point: " + advice.sentence(item.point.n_seeds, item.point.n_groups)
+    text = "about the operating point: " + advice_sentence(advice, item.point.n_seeds, item.point.n_groups)
     return Verdict(UNDECIDED, reason, p, text, advice.seeds, advice.groups)
 
 

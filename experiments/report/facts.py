@@ -32,7 +32,7 @@ class StudySize:
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison) -> StudySize:
         """Count seeds, images and groups."""
-        test = next(iter(study.complete[study.baseline].values())).scores["test"]
+        test = study.reference.scores["test"]
         groups = len(set(test.group_ids))
         images = counted([test.n_images], "test image")
         return cls(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.comparison.compare_arms import Comparison
+from experiments.comparison.weight_sweep import WeightSweep
 from experiments.process.parallel import in_parallel
 from experiments.report.example_choice import ExampleChoice
 from experiments.report.known_ceiling import Ceiling
@@ -50,6 +51,7 @@ def draw_all(
     *,
     published: Sequence[PublishedPoint] = (),
     examples: ExampleChoice | None = None,
+    sweep: WeightSweep | None = None,
     only: Collection[str] = tuple(TITLES),
 ) -> list[Path]:
     """Draw every figure that the study has numbers for; those of an earlier report that it lacks are removed.
@@ -61,6 +63,7 @@ def draw_all(
         ceiling: The best frontier there is, where it is known.
         published: Points of other systems.
         examples: Images to show predictions of; chosen from the runs when None.
+        sweep: The arms that differ in the weight alone; computed, where there are any, when None.
         only: Names of figures, keys of `TITLES`; others are not drawn.
 
     Returns:
@@ -89,7 +92,7 @@ def draw_all(
             numbers += f", [{file}]({file})"
         return f"## {TITLES[name]}\n\n![{TITLES[name]}]({name}.png)\n\n{display.caption} Numbers: {numbers}."
 
-    tasks = list(_displays(study, comparison, ceiling, published, examples))
+    tasks = list(_displays(study, comparison, ceiling, published, examples, sweep))
     captions = in_parallel(draw, tasks, comparison.settings.workers)
     drawn = {name: caption for (name, _), caption in zip(tasks, captions, strict=True) if caption is not None}
     write_markdown(folder / CAPTIONS_FILE, "\n\n".join(["# Figures", *drawn.values()]) + "\n")
@@ -125,6 +128,7 @@ def _displays(
     ceiling: Ceiling | None,
     published: Sequence[PublishedPoint],
     examples: ExampleChoice | None,
+    sweep: WeightSweep | None,
 ) -> Iterator[tuple[str, Callable[[], Display | None]]]:
     from experiments.report.figures.averages import AveragesDisplay
     from experiments.report.figures.band import BandDisplay
@@ -138,7 +142,7 @@ def _displays(
     from experiments.report.figures.training import TrainingDisplay
 
     yield "frontier", lambda: FrontierDisplay.of(study, comparison, ceiling, published)
-    yield "seesaw", lambda: SeesawDisplay.of(study, comparison, published)
+    yield "seesaw", lambda: SeesawDisplay.of(study, comparison, published, sweep)
     yield "slide", lambda: SlideDisplay.of(study, comparison)
     yield "verdicts", lambda: VerdictDisplay.of(study, comparison)
     yield "gains", lambda: ForestDisplay.of(study, comparison)

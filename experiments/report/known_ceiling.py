@@ -57,7 +57,7 @@ def without_holes(curve: pd.DataFrame) -> pd.DataFrame:
 
 def find_ceiling(study: StudyRuns, comparison: Comparison) -> Ceiling | None:
     """Compare every arm with the ceiling; None where the data do not know it."""
-    baseline = next(iter(study.complete[study.baseline].values()))
+    baseline = study.reference
     if store.CEILING not in baseline.scores:
         return None
     runs = {arm: Mapped(seeds, lambda run: run.scores["test"]) for arm, seeds in study.complete.items()}

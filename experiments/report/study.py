@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import Comparison, compare_arms
 from experiments.comparison.settings import theories
+from experiments.comparison.weight_sweep import WeightSweep
 from experiments.config import ConfigError
 from experiments.frontier.operating_point import metrics_of_all
 from experiments.process.leftovers import remove_leftovers
@@ -103,9 +104,17 @@ def _write_one(
     ceiling = find_ceiling(study, comparison)
     examples = choose_examples(study)
     published = published_points(report, comparison.masks)
-    write_tables(report_dir, study, comparison, ceiling)
+    sweep = WeightSweep.of(study, comparison)
+    write_tables(report_dir, study, comparison, ceiling, sweep)
     figures = draw_all(
-        report_dir / FIGURES, study, comparison, ceiling, published=published, examples=examples, only=only
+        report_dir / FIGURES,
+        study,
+        comparison,
+        ceiling,
+        published=published,
+        examples=examples,
+        sweep=sweep,
+        only=only,
     )
     write_page(report_dir / PAGE, study, comparison, ceiling=ceiling, examples=examples)
     return comparison, ceiling, figures
@@ -127,7 +136,13 @@ def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> 
         raise ConfigError(str(error)) from error
 
 
-def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> None:
+def write_tables(
+    report_dir: Path,
+    study: StudyRuns,
+    comparison: Comparison,
+    ceiling: Ceiling | None,
+    sweep: WeightSweep | None = None,
+) -> None:
     """Write the tables as CSV and the text as Markdown."""
     tables = {
         "verdicts": comparison.verdicts,
@@ -155,5 +170,5 @@ def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, cei
     names = short_names(list(study.complete))
     store.write_text(report_dir / "verdicts.tex", latex_table(comparison, names))
     write_markdown(report_dir / "verdicts.md", paper_markdown(comparison, names))
-    sentences = checklist([StudyEvidence.of(study, comparison)])
+    sentences = checklist([StudyEvidence.of(study, comparison, sweep)])
     write_markdown(report_dir / "report.md", report_markdown(study, comparison, ceiling, sentences))

@@ -45,6 +45,11 @@ class StudyRuns:
     tuning: pd.DataFrame
     condition: str = ""
 
+    @property
+    def reference(self) -> store.Run:
+        """The baseline's first run: it stands for what all runs share."""
+        return next(iter(self.complete[self.baseline].values()))
+
 
 def load_study(study_dir: Path, baseline: str | None = None) -> StudyRuns:
     """Read every run below a study's folder and check that they can be compared.

@@ -116,7 +116,7 @@ def test_decomposition_adds_up(comparison) -> None:
 
 def test_points_and_background_rows(runs, comparison) -> None:
     points = comparison.points
-    row = points.query("arm == 'dice' and seed == 1 and mask == 'dashed' and point == 'natural'").iloc[0]
+    row = points.query("arm == 'dice' and seed == 1 and mask == 'dashed' and operating_point == 'natural'").iloc[0]
     point = operating_point(runs["dice"][1].test, 1, NATURAL_CODE, name="natural")
     assert (row.tp, row.fp, row.fn, row.tn) == (point.tp, point.fp, point.fn, point.tn)
     assert (row.precision, row.recall, row.f1) == (point.precision, point.recall, point.f_beta())
@@ -289,7 +289,7 @@ def test_an_arm_that_predicts_nothing(runs) -> None:
     assert row.natural_recall == 0.0
     assert np.isnan(row.natural_precision)
     assert row.status == "natural recall of silent is 0 in 3 of 3 seeds: nothing to match"
-    natural = result.points.query("arm == 'silent' and point == 'natural'")
+    natural = result.points.query("arm == 'silent' and operating_point == 'natural'")
     assert natural.precision.isna().all() and (natural.f1 == 0).all()
 
 

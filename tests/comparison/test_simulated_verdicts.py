@@ -11,9 +11,9 @@ from scipy import stats
 from experiments.audit.simulation.runs import ArmModel, Effects, TestSet, mapped_run, simulate_runs
 from experiments.comparison.checked_runs import RunScores, check_runs
 from experiments.comparison.compare_arms import compare_arms
-from experiments.comparison.pairing import SINGLE_VALUES, measure, rows_difference
+from experiments.comparison.pairing import SINGLE_VALUES, measure
 from experiments.comparison.settings import CompareSettings
-from experiments.inference.paired_difference import PairedDifference
+from experiments.inference.paired_difference import PairedDifference, rows_difference
 
 FAST = CompareSettings(n_draws=400, workers=1)
 MASKS = tuple(f"mask-{index}" for index in range(10))

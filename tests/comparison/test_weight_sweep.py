@@ -82,15 +82,15 @@ def points():
         ("dice", "thin", 0, "natural", 0.7, 0.7, 0.7),
         ("w=1", "thin", 0, "tuned_fbeta", 0.7, 0.7, 0.7),
     ]
-    columns = ["arm", "mask", "seed", "point", "recall", "precision", "f1"]
-    return pd.DataFrame(rows, columns=columns).assign(average_precision=0.5)
+    columns = ["arm", "mask", "seed", "operating_point", "recall", "precision", "f1"]
+    return pd.DataFrame(rows, columns=columns).assign(ap=0.5)
 
 
 def test_the_sweep_is_in_order_of_the_weight_and_holds_nothing_else():
     table = weight_table(points(), {"w=8": 8.0, "w=1": 1.0})
     assert table["weight"].tolist() == [1.0, 1.0, 1.0, 8.0]
     assert set(table["mask"]) == {"thin"}
-    assert set(table["point"]) == {"natural", "tuned"}
+    assert set(table["operating_point"]) == {"natural", "tuned"}
 
 
 def test_the_right_weight_is_2_over_best_f1_minus_1():
@@ -103,6 +103,6 @@ def test_the_right_weight_is_2_over_best_f1_minus_1():
 
 def test_a_mark_without_its_number_is_nan():
     table = weight_table(points(), {"w=1": 1.0})
-    table.loc[table["point"] == "tuned", "f1"] = [0.0, np.nan]
+    table.loc[table["operating_point"] == "tuned", "f1"] = [0.0, np.nan]
     marks = mark_table(table, "w=1", {}).iloc[0]
     assert np.isnan([marks["right_weight"], marks["inverse_frequency"]]).all()

@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score
 
-from experiments.audit.untrained import NULLS, WEAK, Setting, leave_one_out, pass_rates
-from experiments.inference.above_chance import AboveChance, above_chance, chance_average_precision, why_untrained
+from experiments.audit.untrained import NULLS, WEAK, Setting, average_precisions, pass_rates
+from experiments.inference.above_chance import AboveChance, above_chance, chance_average_precision
+from experiments.inference.words import level_text, why_untrained
 
 
 @pytest.mark.parametrize(("positives", "pixels"), [(1, 4), (2, 5), (3, 6), (6, 6), (1, 1)])
@@ -82,7 +83,7 @@ def test_the_level_is_five_percent_and_scores_are_not_taken_for_constant():
     ap, positives, negatives = np.array([0.2, 0.21, 0.18]), np.array([100, 55, 45]), np.array([2000, 1000, 1000])
     plain = above_chance(ap, positives, negatives)
     assert plain == above_chance(ap, positives, negatives, level=0.05, constant=False)
-    assert plain.text == "AP 0.2 at a prevalence of 0.0476"
+    assert level_text([plain]) == "AP 0.2 at a prevalence of 0.0476"
     assert AboveChance(0.2, 0.1, 0.1, 0.15) == AboveChance(0.2, 0.1, 0.1, 0.15, constant=False)
 
 
@@ -127,7 +128,7 @@ def test_the_simulation_counts_as_scikit_learn_does():
         hits, others = positives[kept].sum(axis=0), negatives[kept].sum(axis=0)
         labels = np.concatenate([np.ones(hits.sum()), np.zeros(others.sum())])
         scores = -np.concatenate([np.repeat(np.arange(20), hits), np.repeat(np.arange(20), others)])
-        assert leave_one_out(positives, negatives)[row] == pytest.approx(average_precision_score(labels, scores))
+        assert average_precisions(positives, negatives)[row] == pytest.approx(average_precision_score(labels, scores))
 
 
 @pytest.mark.parametrize("setting", [NULLS[0], NULLS[4], NULLS[8], NULLS[11], Setting(pixels=300, prevalence=0.004)])

@@ -5,6 +5,7 @@ import pytest
 
 from experiments.inference.advice import Advice, advise
 from experiments.inference.paired_difference import PairedDifference, SeedVariance, difference_of
+from experiments.inference.words import advice_sentence
 
 _DRAWS = 8_000
 """A share of one half has a standard error of .006."""
@@ -62,7 +63,7 @@ def test_when_the_other_component_alone_prevents_it() -> None:
     advice = _advise(0.002, 1e-4, 1e-4)
     assert (advice.seeds, advice.groups) == (np.inf, np.inf)
     assert 2 < advice.both < 20
-    assert "neither more seeds nor more test groups alone would decide, about" in advice.sentence(3, 40)
+    assert "neither more seeds nor more test groups alone would decide, about" in advice_sentence(advice, 3, 40)
 
 
 def test_seeds_without_variance_cannot_help() -> None:
@@ -83,7 +84,7 @@ def test_a_study_that_knows_the_seed_variance_better_needs_fewer_seeds() -> None
 
 
 def test_the_sentence() -> None:
-    text = Advice("groups", 0.8, 9.0, 120.0, 2.0).sentence(3, 40)
+    text = advice_sentence(Advice("groups", 0.8, 9.0, 120.0, 2.0), 3, 40)
     assert text == (
         "80% of the variance comes from test groups; about 9 seeds in all (6 more) would decide, "
         "or about 120 test groups in all (80 more) would decide"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.inference.simultaneous_band import RecallBand, recall_band, spans
+from experiments.inference.simultaneous_band import RecallBand, recall_band
+from experiments.inference.words import spans
 
 RECALLS = np.round(np.arange(1, 20) * 0.05, 2)
 

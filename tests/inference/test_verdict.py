@@ -10,6 +10,7 @@ from experiments.inference.claims import Evidence, Rule, p_values
 from experiments.inference.paired_difference import PairedDifference
 from experiments.inference.simultaneous_band import RecallBand
 from experiments.inference.verdict import decide
+from experiments.inference.words import advice_sentence
 
 
 def _difference(*values: float, error: float = 0.001, n_seeds: int = 5, n_groups: int = 50) -> PairedDifference:
@@ -174,7 +175,7 @@ def test_advice_is_asked_for_at_the_level_of_its_test() -> None:
         level_difference=0.025,
         level_equivalence=0.025,
     )
-    assert verdict.advice == expected.sentence(5, 50)
+    assert verdict.advice == advice_sentence(expected, 5, 50)
     assert (verdict.needed_seeds, verdict.needed_groups) == (expected.seeds, expected.groups)
 
     item = replace(_evidence(0.001), point=replace(_difference(0.03, -0.045, error=0.02), n_seeds=4, n_groups=40))
@@ -189,7 +190,7 @@ def test_advice_is_asked_for_at_the_level_of_its_test() -> None:
         level_difference=0.05 / 4,
         level_equivalence=0.05 / 2,
     )
-    assert verdict.advice == "about the operating point: " + expected.sentence(4, 40)
+    assert verdict.advice == "about the operating point: " + advice_sentence(expected, 4, 40)
     assert (verdict.needed_seeds, verdict.needed_groups) == (expected.seeds, expected.groups)
 
 

@@ -140,7 +140,7 @@ def test_the_figure_draws_every_arm_and_both_points(study, comparison):
         curve = comparison.curves[comparison.curves["arm"] == arm].sort_values("recall")
         assert tuple(np.round(curve["precision"], 9)) in drawn
         for point in ("natural", "tuned"):
-            rows = points[(points["arm"] == arm) & (points["point"] == point)]
+            rows = points[(points["arm"] == arm) & (points["operating_point"] == point)]
             assert (round(rows["precision"].mean(), 9),) in drawn
     for line in ax.lines:
         if line.get_color() == "#d9d9d9":

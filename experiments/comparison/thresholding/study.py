@@ -10,21 +10,22 @@ from numpy.typing import NDArray
 
 from experiments.comparison.checked_runs import RunScores, check_runs
 from experiments.comparison.compare_arms import compare_arms
-from experiments.comparison.pairing import rows_difference
 from experiments.comparison.settings import CompareSettings
 from experiments.comparison.thresholding.treated_scores import (
+    VALUES,
     Treatment,
     new_codes,
     of_masks,
     tied_average_precision,
     treated_run,
+    treated_values,
 )
-from experiments.comparison.thresholding.treated_values import VALUES, treated_values
 from experiments.comparison.thresholding.treatments import TREATMENTS, UNTREATED, FittedTreatments, fit_treatments
 from experiments.comparison.verdict_table import interval_columns
 from experiments.frontier.codes import N_CODES, code_to_logit
 from experiments.frontier.curve import average_precision, pr_curve
 from experiments.frontier.theory import ScoreMap
+from experiments.inference.paired_difference import rows_difference
 
 
 @dataclass(frozen=True)

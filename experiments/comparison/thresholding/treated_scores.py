@@ -5,7 +5,7 @@ codes may meet there, and a tie that the map did not make would change the front
 says of each untreated code, and where a histogram is needed, codes are numbered anew on both sides of the threshold.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from experiments.comparison.checked_runs import RunScores
 from experiments.frontier.arithmetic import from_rows
+from experiments.frontier.calibration import expected_error, probability_gaps
 from experiments.frontier.codes import N_CODES, NATURAL_CODE
-from experiments.frontier.curve import average_precision, pr_curve
+from experiments.frontier.curve import average_precision, pr_curve, ratio
 from experiments.frontier.histogram import ScoreHistograms
+from experiments.frontier.leave_one_out import group_counts, with_each_left_out
 from experiments.frontier.recalibration import LogitMap, code_logits
 
 
@@ -155,3 +157,52 @@ def _recoded(histograms: ScoreHistograms, tables: NDArray[np.uint16]) -> ScoreHi
     mask_of = np.repeat(rows, np.diff(histograms.row_start))
     bins = tables[mask_of, histograms.bins]
     return replace(histograms, bins=bins, joint=np.zeros_like(histograms.joint))
+
+
+VALUES = ("recall", "precision", "f1", "calibration_error", "mass_ratio")
+"""Columns of `treated_values`: the first three at probability 0.5 after treatment, the others as in `Calibration`."""
+
+
+def treated_values(
+    test: ScoreHistograms,
+    mask: int,
+    treatments: Mapping[str, Treatment],
+    group_of: NDArray[np.intp],
+    n_groups: int,
+) -> dict[str, NDArray[np.float64]]:
+    """Measure every treatment of one run and mask on the test split.
+
+    Args:
+        test: untreated test histograms.
+        mask: index of the mask.
+        treatments: name -> treatment.
+        group_of: (N,), each image's group.
+        n_groups: G.
+
+    Returns:
+        Name -> (1+G, 5), columns `VALUES`, row 0 with all groups, row 1 + g without group g; NaN where undefined.
+    """
+    codes, place = np.unique([treatment.natural_code for treatment in treatments.values()], return_inverse=True)
+    counts = group_counts(test, mask, group_of, codes)
+    bins, positives, negatives, lengths = test.mask_entries(mask)
+    group = np.repeat(group_of, lengths)
+    pixels = positives.astype(np.float64) + negatives
+
+    def per_group(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        return with_each_left_out(np.asarray(np.bincount(group, weights=weights, minlength=n_groups), np.float64))
+
+    n_pixels = per_group(pixels)
+    found = {}
+    for (name, treatment), column in zip(treatments.items(), place.tolist(), strict=True):
+        stated = treatment.probabilities[bins]
+        mass = pixels * stated
+        gaps = probability_gaps(positives - mass, stated, group, n_groups)
+        columns = [
+            counts.recall[:, column],
+            counts.precision[:, column],
+            counts.f1[:, column],
+            expected_error(with_each_left_out(gaps), n_pixels),
+            ratio(per_group(mass), counts.n_positive),
+        ]
+        found[name] = np.stack(columns, axis=1)
+    return found

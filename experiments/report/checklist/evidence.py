@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from experiments.comparison.compare_arms import Comparison
-from experiments.report.weight_sweep import WeightSweep
-from experiments.runs import store
+from experiments.comparison.weight_sweep import WeightSweep
 from experiments.runs.presence import Presence
 from experiments.runs.study import StudyRuns, short_names
 
@@ -32,11 +31,11 @@ class StudyEvidence:
     sweep: WeightSweep | None
 
     @classmethod
-    def of(cls, study: StudyRuns, comparison: Comparison) -> StudyEvidence:
-        """Name it by its folder and its condition."""
-        folder = next(iter(study.complete[study.baseline].values())).folder
+    def of(cls, study: StudyRuns, comparison: Comparison, sweep: WeightSweep | None = None) -> StudyEvidence:
+        """Name it by its folder and its condition; a sweep that is not given is computed, where there is one."""
+        folder = study.reference.folder
         name = " ".join(part for part in (folder.parents[1].name, study.condition) if part)
-        return cls(name, study, comparison, WeightSweep.of(study, comparison))
+        return cls(name, study, comparison, sweep or WeightSweep.of(study, comparison))
 
     @property
     def arm_names(self) -> dict[str, str]:
@@ -44,23 +43,18 @@ class StudyEvidence:
         return short_names(list(self.study.complete))
 
     @property
-    def baseline_run(self) -> store.Run:
-        """The baseline's first run: it stands for the data of all."""
-        return next(iter(self.study.complete[self.study.baseline].values()))
-
-    @property
     def data(self) -> tuple[object, ...]:
         """What studies on the same data share: fingerprints of the training and the test split, masks."""
-        prints = self.baseline_run.info.get("data_fingerprint") or {}
+        prints = self.study.reference.info.get("data_fingerprint") or {}
         return prints.get("train"), prints.get("test"), self.comparison.masks
 
     def presence(self, mask: str) -> dict[str, Presence]:
         """Where the positives of a mask are: "training" where the runs recorded it, and "test"."""
         found = {}
-        recorded = (self.baseline_run.info.get(TRAIN_PRESENCE) or {}).get(mask)
+        recorded = (self.study.reference.info.get(TRAIN_PRESENCE) or {}).get(mask)
         if recorded is not None:
             found["training"] = Presence.from_json(recorded)
-        positives, negatives = self.baseline_run.scores["test"].pixel_counts()
+        positives, negatives = self.study.reference.scores["test"].pixel_counts()
         place = self.comparison.masks.index(mask)
         found["test"] = Presence.of(positives[:, place], (positives + negatives)[:, place])
         return found
@@ -73,7 +67,7 @@ def with_unique_names(studies: Sequence[StudyEvidence]) -> list[StudyEvidence]:
         counts = [study.name for study in named]
         for place, study in enumerate(named):
             if counts.count(study.name) > 1:
-                above = study.baseline_run.folder.parents[2].name
+                above = study.study.reference.folder.parents[2].name
                 name = (
                     f"{above}/{study.name}" if not again else f"{study.name} ({counts[: place + 1].count(study.name)})"
                 )

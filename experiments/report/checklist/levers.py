@@ -12,7 +12,7 @@ from experiments.inference.paired_difference import MIN_SEEDS
 from experiments.inference.words import MOVES_OUT
 from experiments.report.checklist.evidence import StudyEvidence
 from experiments.report.text.sayings import SAYINGS
-from experiments.report.text.verdicts import TOO_FEW_SEEDS, with_interval
+from experiments.report.text.wording import TOO_FEW_SEEDS, with_interval
 from experiments.runs.study import StudyRuns
 
 

@@ -12,7 +12,8 @@ import pandas as pd
 from experiments.inference.words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, UNDECIDED
 from experiments.report.checklist.evidence import StudyEvidence
 from experiments.report.text.not_trained import not_trained
-from experiments.report.text.verdicts import number, row_of, signed, with_interval
+from experiments.report.text.verdicts import row_of
+from experiments.report.text.wording import number, signed, with_interval
 from experiments.runs import store
 
 LEVERS = {"sampling": r"sampling(\..*)?", "losses": "loss"}
@@ -63,7 +64,7 @@ def _training(studies: Sequence[StudyEvidence], name_studies: bool) -> list[str]
 def _thresholds(studies: Sequence[StudyEvidence], name_studies: bool) -> list[str]:
     sentences, told = [], []
     for item in studies:
-        facts = store.result_config(item.baseline_run.config, ("seed",))
+        facts = store.result_config(item.study.reference.config, ("seed",))
         if facts in told:  # the same baseline on the same data, in another study
             continue
         told.append(facts)
@@ -85,7 +86,7 @@ def _threshold(item: StudyEvidence, mask: str) -> list[str]:
         return []
     points = item.comparison.points
     rows = points[(points["arm"] == item.study.baseline) & (points["mask"] == mask)]
-    wide = rows.pivot_table(index="seed", columns="point", values=["f1", "threshold"])
+    wide = rows.pivot_table(index="seed", columns="operating_point", values=["f1", "threshold"])
     if not {("f1", "natural"), ("f1", "tuned"), ("threshold", "tuned")} <= set(wide.columns):
         return []
     natural, tuned = (wide["f1", point].to_numpy(dtype=np.float64) for point in ("natural", "tuned"))

@@ -66,7 +66,7 @@ def _size(item: StudyEvidence) -> str:
     counts = sorted({len(seeds) for seeds in item.study.complete.values() if seeds})
     seeds = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     arms = sum(1 for runs in item.study.complete.values() if runs)
-    test = item.baseline_run.scores["test"]
+    test = item.study.reference.scores["test"]
     holes = f", {len(item.study.holes)} missing or failed" if len(item.study.holes) else ""
     return (
         f"{arms} arms, {seeds} seed{'' if seeds == '1' else 's'}, {test.n_images} test images in "

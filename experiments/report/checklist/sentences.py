@@ -10,8 +10,8 @@ from experiments.inference.words import NOT_TRAINED
 from experiments.report.checklist.evidence import StudyEvidence, with_unique_names
 from experiments.report.checklist.levers import lever_sentences
 from experiments.report.checklist.next_steps import next_sentences
-from experiments.report.text.listing import listed
-from experiments.report.text.verdicts import number, row_of, with_interval
+from experiments.report.text.verdicts import row_of
+from experiments.report.text.wording import listed, number, with_interval
 from experiments.runs.presence import DOMINATES, NO_IMBALANCE, Kind, Presence
 
 _ADVICE: dict[Kind, str] = {

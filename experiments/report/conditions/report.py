@@ -11,7 +11,8 @@ from experiments.report.facts import counted
 from experiments.report.text.inert_markdown import write_markdown
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.tables import fitted_table, markdown_table, terminal_width
-from experiments.report.text.verdicts import level_cell, signed, with_interval
+from experiments.report.text.verdicts import level_cell
+from experiments.report.text.wording import signed, with_interval
 from experiments.runs import store
 from experiments.runs.study import StudyRuns, condition_values, short_names
 

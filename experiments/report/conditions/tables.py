@@ -38,10 +38,10 @@ def level_table(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
 
 def _levels(points: pd.DataFrame) -> pd.DataFrame:
     """Take the statistics of `LEVELS` from a table of operating points, a row per arm, seed, mask and statistic."""
-    natural, tuned = points[points["point"] == "natural"], points[points["point"] == "tuned"]
+    natural, tuned = points[points["operating_point"] == "natural"], points[points["operating_point"] == "tuned"]
     behind = natural["mask"] == BACKGROUND
     wanted = (
-        (natural[~behind], "average_precision", "average_precision"),
+        (natural[~behind], "ap", "average_precision"),
         (tuned[tuned["mask"] != BACKGROUND], "f1", "f1_tuned"),
         (natural[~behind], "f1", "f1_natural"),
         (natural[behind], "f1", "background_f1"),

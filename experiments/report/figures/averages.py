@@ -138,7 +138,7 @@ def averages_table(points: pd.DataFrame) -> pd.DataFrame:
         recall and F1 are NaN for averages; `share` is the class's share of the pixels that count.
     """
     rows: list[dict[str, Any]] = []
-    for (arm, seed, point), run in points.groupby(["arm", "seed", "point"], sort=False):
+    for (arm, seed, point), run in points.groupby(["arm", "seed", "operating_point"], sort=False):
         background = run[run["mask"] == BACKGROUND]
         if not len(background):
             continue

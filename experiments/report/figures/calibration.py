@@ -49,13 +49,12 @@ class CalibrationDisplay:
         arms = [arm for arm, seeds in study.complete.items() if seeds]
         runs = {arm: Mapped(study.complete[arm], lambda run: run.scores["test"]) for arm in arms}
         maps = {arm: comparison.settings.score_maps(arm, len(comparison.masks)) for arm in arms}
-        points = comparison.points[comparison.points["point"] == "natural"].groupby("mask")["prevalence"].first()
         return cls(
             table=reliability_table(runs, maps),
             names=short_names(arms),
             baseline=study.baseline,
             masks=comparison.masks,
-            prevalence={mask: float(points[mask]) for mask in comparison.masks},
+            prevalence=comparison.prevalence,
             size=StudySize.of(study, comparison),
         )
 

@@ -61,13 +61,12 @@ class FrontierDisplay:
     ) -> FrontierDisplay:
         """Take the numbers from a comparison."""
         points = comparison.points[comparison.points["mask"] != "background"]
-        keys = ["arm", "mask", "point"]
+        keys = ["arm", "mask", "operating_point"]
         means = points.groupby(keys, sort=False)[["recall", "precision"]].mean().reset_index()
-        first = points[points["point"] == "natural"].groupby("mask")["prevalence"].first()
         return cls(
             curves=comparison.curves,
-            points=means.rename(columns={"point": "operating_point"}),
-            prevalence={mask: float(first[mask]) for mask in comparison.masks},
+            points=means,
+            prevalence=comparison.prevalence,
             names=short_names([arm for arm, seeds in study.complete.items() if seeds]),
             baseline=study.baseline,
             size=StudySize.of(study, comparison),

@@ -16,12 +16,12 @@ from matplotlib.pyplot import rc_context
 from matplotlib.ticker import NullFormatter, NullLocator
 
 from experiments.comparison.compare_arms import Comparison
+from experiments.comparison.weight_sweep import WeightSweep
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import draw_into, draw_on_seesaw, panel_grid, seesaw_handles
 from experiments.report.figures.style import COLUMN, PAGE, QUIET, RC, add_legend
 from experiments.report.published import published_caption
 from experiments.report.published_point import PublishedPoint
-from experiments.report.weight_sweep import WeightSweep
 from experiments.runs.study import StudyRuns
 
 ACCENT = "#D55E00"
@@ -60,10 +60,14 @@ class SeesawDisplay:
 
     @classmethod
     def of(
-        cls, study: StudyRuns, comparison: Comparison, published: Sequence[PublishedPoint] = ()
+        cls,
+        study: StudyRuns,
+        comparison: Comparison,
+        published: Sequence[PublishedPoint] = (),
+        sweep: WeightSweep | None = None,
     ) -> SeesawDisplay | None:
         """Count from the runs' histograms; None unless three arms, baseline included, differ in the weight alone."""
-        sweep = WeightSweep.of(study, comparison)
+        sweep = sweep or WeightSweep.of(study, comparison)
         if sweep is None:
             return None
         return cls(sweep, StudySize.of(study, comparison), tuple(published))
@@ -75,7 +79,7 @@ class SeesawDisplay:
         `kind` is natural, tuned (measured), predicted (natural, by theory), right weight, inverse class frequency or
         published; `recall, precision, f1` are means over seeds, `_low` and `_high` the range of the seeds.
         """
-        points = self.sweep.points.rename(columns={"point": "kind"})
+        points = self.sweep.points.rename(columns={"operating_point": "kind"})
         predicted = self.sweep.predicted.assign(kind="predicted", arm="")
         measured = pd.concat([points, predicted], ignore_index=True)
         groups = measured.groupby(["kind", "mask", "weight", "arm"], sort=False)

@@ -13,7 +13,7 @@ from experiments.frontier.codes import NATURAL_CODE
 from experiments.report.example_choice import ExampleChoice
 from experiments.report.page.numbers.threshold_curve import ThresholdCurve
 from experiments.report.page.packed import packed
-from experiments.report.text.listing import listed
+from experiments.report.text.wording import listed
 
 OUTCOMES = {"found": "#111111", "false alarm": "#D55E00", "missed": "#5cc0f5"}
 """Colours of hits, false alarms and misses, those of the example figure, in this order."""

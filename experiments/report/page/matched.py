@@ -9,7 +9,7 @@ import pandas as pd
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.paired_difference import MIN_SEEDS
 from experiments.report.page.markup import NONE, table, text, typeset
-from experiments.report.text.verdicts import TOO_FEW_SEEDS, signed
+from experiments.report.text.wording import TOO_FEW_SEEDS, signed
 
 _KINDS = {
     "precision at recall": ("recall", "precision"),

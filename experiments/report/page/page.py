@@ -10,12 +10,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from experiments.comparison.compare_arms import Comparison
+from experiments.comparison.weight_sweep import arm_weights
 from experiments.report.example_choice import ExampleChoice
 from experiments.report.known_ceiling import CEILING_WORDS, Ceiling
 from experiments.report.page.examples import page_examples, rule_of
 from experiments.report.page.markup import text
 from experiments.report.page.matched import matched_section
-from experiments.report.page.numbers.level_interval import why_none
 from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.packed import script_json
 from experiments.report.page.payload import payload
@@ -23,7 +23,7 @@ from experiments.report.page.runs import runs_section
 from experiments.report.page.steps import steps
 from experiments.report.page.verdicts import answer, key_of_words, matrix, paragraphs
 from experiments.report.text.verdicts import footnotes
-from experiments.report.weight_sweep import arm_weights
+from experiments.report.text.wording import why_none
 from experiments.runs import store
 from experiments.runs.study import StudyRuns, short_names
 
@@ -53,7 +53,7 @@ def write_page(
         question: What the study asks; read from the runs when empty.
     """
     names = short_names(list(study.complete))
-    declared = next(iter(study.complete[study.baseline].values())).config.get("study") or {}
+    declared = study.reference.config.get("study") or {}
     title = title or str(declared.get("name") or "Comparison")
     question = question or str(declared.get("question") or f"What moves the frontier of {names[study.baseline]}?")
     numbers = page_numbers(study, comparison.settings)

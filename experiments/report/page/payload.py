@@ -12,9 +12,9 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.report.figures.style import arm_styles
 from experiments.report.known_ceiling import Ceiling, without_holes
 from experiments.report.page.examples import OUTCOMES, PageExample, example_payload
-from experiments.report.page.numbers.level_interval import why_none
 from experiments.report.page.numbers.study import PageNumbers
 from experiments.report.page.packed import narrow_counts, packed
+from experiments.report.text.wording import why_none
 from experiments.runs.study import StudyRuns, short_names
 
 

@@ -27,7 +27,7 @@ def runs_section(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | No
     if len(study.tuning):
         parts.append(_frame("Settings each arm chose on validation", study.tuning))
     parts.append("<h3>Data and machine</h3>" + definitions(_facts(study, comparison)))
-    config = next(iter(study.complete[study.baseline].values())).config
+    config = study.reference.config
     flat = [[text(key), text(value)] for key, value in store.flatten(config).items()]
     whole = table(["key", f"value in {text(names[study.baseline])}"], flat)
     parts.append(f"<details><summary>The whole configuration of the baseline</summary>{whole}</details>")
@@ -88,15 +88,17 @@ def _frame(caption: str, frame: pd.DataFrame) -> str:
 
 
 def _facts(study: StudyRuns, comparison: Comparison) -> list[tuple[str, str]]:
-    run = next(iter(study.complete[study.baseline].values()))
+    run = study.reference
     info, settings = run.info, comparison.settings
-    natural = comparison.points[comparison.points["point"] == "natural"].groupby("mask")["prevalence"].first()
     images = info.get("images") or {}
     groups = len(set(run.scores["test"].group_ids))
     facts = [
         ("images", ", ".join(f"{count} {split}" for split, count in images.items()) or _images(comparison)),
         ("test groups", str(groups)),
-        ("prevalence in the test split", ", ".join(f"{m} {natural[m]:.4f}" for m in comparison.masks)),
+        (
+            "prevalence in the test split",
+            ", ".join(f"{mask} {share:.4f}" for mask, share in comparison.prevalence.items()),
+        ),
         ("test data fingerprint", str(info.get("data_fingerprint", {}).get("test", NONE))[:16]),
         ("versions", ", ".join(f"{name} {version}" for name, version in (info.get("versions") or {}).items()) or NONE),
         ("headline", settings.headline_name),

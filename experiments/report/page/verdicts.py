@@ -12,7 +12,8 @@ from experiments.report.page.markup import marked, table, text, typeset
 from experiments.report.text.conclusion import conclusion
 from experiments.report.text.markdown import paragraph
 from experiments.report.text.sayings import SAYINGS
-from experiments.report.text.verdicts import TOO_FEW_SEEDS, row_of, with_interval
+from experiments.report.text.verdicts import row_of
+from experiments.report.text.wording import TOO_FEW_SEEDS, with_interval
 from experiments.runs.study import StudyRuns, short_names
 
 

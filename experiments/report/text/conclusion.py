@@ -8,9 +8,9 @@ import pandas as pd
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, Word
-from experiments.report.text.listing import listed
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.sayings import SAYINGS
+from experiments.report.text.wording import listed
 
 
 def conclusion(comparison: Comparison, names: Mapping[str, str]) -> str:

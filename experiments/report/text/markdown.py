@@ -11,7 +11,8 @@ from experiments.inference.words import CROSSES, NOT_TRAINED
 from experiments.report.known_ceiling import Ceiling
 from experiments.report.text.conclusion import conclusion
 from experiments.report.text.tables import markdown_table
-from experiments.report.text.verdicts import footnotes, number, row_of, signed, verdict_rows, with_interval
+from experiments.report.text.verdicts import footnotes, row_of, verdict_rows
+from experiments.report.text.wording import number, signed, with_interval
 from experiments.runs.store import flatten
 from experiments.runs.study import StudyRuns, short_names
 
@@ -55,7 +56,7 @@ def report_markdown(
 
 def _training(study: StudyRuns) -> str:
     """Say how the baseline's runs were trained, and what makes each arm."""
-    run = next(iter(study.complete[study.baseline].values()))
+    run = study.reference
     config = flatten(run.config)
     shared = [
         f"{name} {config[key]}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from experiments.comparison.compare_arms import Comparison
-from experiments.report.text.listing import listed
+from experiments.report.text.wording import listed
 
 
 def not_trained(comparison: Comparison, names: Mapping[str, str]) -> str:

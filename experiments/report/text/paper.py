@@ -10,7 +10,7 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import NOT_TRAINED
 from experiments.report.facts import correction, counted
 from experiments.report.text.tables import markdown_table
-from experiments.report.text.verdicts import no_interval
+from experiments.report.text.wording import no_interval
 from experiments.runs.study import short_names
 
 _ESCAPES = {
@@ -76,7 +76,7 @@ def paper_markdown(comparison: Comparison, names: Mapping[str, str] | None = Non
 
 def _cells(comparison: Comparison, names: Mapping[str, str] | None) -> tuple[list[str], list[list[list[str]]]]:
     """Headers, and a block of rows per mask: the baseline, then each arm."""
-    points = comparison.points[comparison.points["point"] == "natural"]
+    points = comparison.natural_points
     arms = [comparison.baseline, *(arm for arm in dict.fromkeys(points["arm"]) if arm != comparison.baseline)]
     called = names or short_names(arms)
     gain = {"ap": "AP", "f1": "tuned F1", "fbeta": "F-beta", "mean_precision": "mean precision"}

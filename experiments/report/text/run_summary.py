@@ -11,6 +11,7 @@ from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.measure import run_points
 from experiments.frontier.leave_one_out import SweepGrid, group_sweep
 from experiments.inference.above_chance import above_chance
+from experiments.inference.words import level_text
 from experiments.report.text.tables import text_table
 from experiments.runs.foreign_files import read_csv
 from experiments.runs.store import METRICS_FILE, read_info, read_scores
@@ -51,7 +52,9 @@ def _not_trained(folder: Path) -> list[str]:
         counts = points.n_positive[:, mask], points.n_negative[:, mask]
         level = above_chance(sweep.average_precision, *counts)
         if level.untrained:
-            lines.append(f"not trained: {name} is not shown to be better than random scores, {level.text} (test)")
+            lines.append(
+                f"not trained: {name} is not shown to be better than random scores, {level_text([level])} (test)"
+            )
     return lines
 
 

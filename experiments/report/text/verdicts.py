@@ -8,15 +8,13 @@ import numpy as np
 import pandas as pd
 
 from experiments.comparison.compare_arms import Comparison
-from experiments.inference.paired_difference import MIN_SEEDS
-from experiments.inference.words import NOT_TRAINED, UNDECIDED
+from experiments.inference.words import UNDECIDED
 from experiments.report.facts import StudySize
 from experiments.report.known_ceiling import Ceiling
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.tables import fitted_table, terminal_width
+from experiments.report.text.wording import number, with_interval
 from experiments.runs.study import StudyRuns, short_names
-
-TOO_FEW_SEEDS = "too few seeds for an interval"
 
 
 def verdict_text(
@@ -57,7 +55,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
     for mask in comparison.masks:
         if rows:
             rows.append([])
-        natural = comparison.points[(comparison.points["mask"] == mask) & (comparison.points["point"] == "natural")]
+        natural = _of_mask(comparison.natural_points, mask)
         means = natural.groupby("arm")[["recall", "precision", "f1"]].mean()
         levels = _levels(comparison.scores, mask)
         rows.append(
@@ -139,34 +137,6 @@ def _numbers(means: pd.DataFrame, arm: str) -> list[str]:
 def row_of(table: pd.DataFrame, arm: str, mask: str) -> pd.Series:
     """Return the one row of an arm and mask."""
     return table[(table["arm"] == arm) & (table["mask"] == mask)].iloc[0]
-
-
-def number(value: object) -> str:
-    """Format a ratio; a dash where it is undefined."""
-    return "-" if pd.isna(value) else f"{value:.2f}"  # type: ignore[call-overload]
-
-
-def with_interval(row: pd.Series, name: str) -> str:
-    """Format an estimate and its interval, or why there is none: +.012 [-.003, +.027].
-
-    A dash where there is no estimate, and where the row's verdict is that something is not trained.
-    """
-    estimate, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    if pd.isna(estimate) or row.get("verdict") == NOT_TRAINED:
-        return "-"
-    if pd.isna(low) or pd.isna(high):
-        return f"{signed(estimate)} [{no_interval(row['n_seeds'])}]"
-    return f"{signed(estimate)} [{signed(low)}, {signed(high)}]"
-
-
-def no_interval(n_seeds: int) -> str:
-    """Say why an estimate has no interval."""
-    return TOO_FEW_SEEDS if n_seeds < MIN_SEEDS else "no interval"
-
-
-def signed(value: float) -> str:
-    """Format a difference with its sign and three decimals; what rounds to nothing is +0.000."""
-    return f"{round(value, 3) + 0.0:+.3f}"
 
 
 def would_decide(row: pd.Series) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from experiments.comparison.thresholding.treatments import TREATMENTS, UNTREATED
 from experiments.inference.words import NOT_TRAINED, UNDECIDED
-from experiments.report.text.verdicts import with_interval
+from experiments.report.text.wording import with_interval
 from experiments.report.thresholding.treated_study import Thresholding
 
 _MAPS = tuple(name for name in TREATMENTS if name != "tuned_threshold")

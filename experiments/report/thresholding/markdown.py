@@ -8,7 +8,7 @@ import pandas as pd
 
 from experiments.comparison.thresholding.treatments import TREATMENTS, UNTREATED
 from experiments.report.text.tables import markdown_table, text_table
-from experiments.report.text.verdicts import number
+from experiments.report.text.wording import number
 from experiments.report.thresholding.findings import findings
 from experiments.report.thresholding.treated_study import Thresholding
 

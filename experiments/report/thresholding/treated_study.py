@@ -77,7 +77,7 @@ def treat_study(source: Path, settings: CompareSettings) -> Thresholding:
     shared = replace(settings, n_comparisons=len(arms))
     treated = {_name(study, arm): _treat(study, arm, shared) for study, arm in arms}
     verdicts = {arm: item.verdicts for arm, item in treated.items() if len(item.verdicts)}
-    reference = next(iter(studies[0].complete[studies[0].baseline].values())).scores
+    reference = studies[0].reference.scores
     return Thresholding(
         source=source,
         runs=_joined({arm: item.runs for arm, item in treated.items()}, "arm"),

@@ -8,8 +8,7 @@ import pytest
 from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.settings import CompareSettings
 from experiments.comparison.thresholding.study import treat_arm
-from experiments.comparison.thresholding.treated_scores import Treatment
-from experiments.comparison.thresholding.treated_values import VALUES, treated_values
+from experiments.comparison.thresholding.treated_scores import VALUES, Treatment, treated_values
 from experiments.comparison.thresholding.treatments import TREATMENTS, UNTREATED, fit_treatments
 from experiments.frontier.arithmetic import from_pixels
 from experiments.frontier.calibration import calibration

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from experiments.comparison.weight_sweep import arm_weights
 from experiments.report.figures.seesaw import ACCENT, SeesawDisplay
 from experiments.report.figures.style import COLUMN
 from experiments.report.published_point import PublishedPoint
-from experiments.report.weight_sweep import arm_weights
 
 NOTE = (
     PublishedPoint("note, curve 1", 0.96, 0.37, weight=42.0),
@@ -45,7 +45,7 @@ def test_it_draws_the_means_of_both_points(display, sweep):
     assert display.plot(list(axes)) is figure
     for ax, mask in zip(axes, ("thin", "dots"), strict=True):
         for point, column in (("natural", "recall"), ("natural", "precision"), ("natural", "f1"), ("tuned", "f1")):
-            rows = points[(points["mask"] == mask) & (points["point"] == point)]
+            rows = points[(points["mask"] == mask) & (points["operating_point"] == point)]
             means = [rows.loc[rows["arm"] == f"loss.pos_weight={w}", column].mean() for w in (1, 3, 9, 27)]
             assert drawn(ax, [1, 3, 9, 27], means), (mask, point, column)
         assert ax.get_xscale() == "log"
@@ -69,7 +69,9 @@ def test_the_hump_is_there_and_theory_foretells_an_exact_slide(display):
 
 def test_the_range_is_that_of_the_seeds(display, sweep):
     points = sweep.comparison.points
-    rows = points[(points["mask"] == "thin") & (points["arm"] == "loss.pos_weight=9") & (points["point"] == "natural")]
+    rows = points[
+        (points["mask"] == "thin") & (points["arm"] == "loss.pos_weight=9") & (points["operating_point"] == "natural")
+    ]
     row = display.table.set_index(["kind", "mask", "weight"]).loc[("natural", "thin", 9.0)]
     assert (row["f1_low"], row["f1_high"]) == (rows["f1"].min(), rows["f1"].max())
     assert row["n_seeds"] == 3
@@ -77,7 +79,11 @@ def test_the_range_is_that_of_the_seeds(display, sweep):
 
 def test_the_marks_stand_at_theorys_weight_and_at_the_inverse_frequency(display, sweep):
     points = sweep.comparison.points
-    base = points[(points["arm"] == "loss.pos_weight=1") & (points["point"] == "tuned")].groupby("mask")["f1"].mean()
+    base = (
+        points[(points["arm"] == "loss.pos_weight=1") & (points["operating_point"] == "tuned")]
+        .groupby("mask")["f1"]
+        .mean()
+    )
     figure = display.plot()
     for ax, mask in zip(figure.axes, ("thin", "dots"), strict=True):
         upright = [xs[0] for xs, ys in lines_of(ax) if len(xs) == 2 and xs[0] == xs[1] and list(ys) == [0, 1]]

@@ -31,7 +31,7 @@ def test_per_example_imbalance_is_measured_from_the_test_images(losses):
     assert text.startswith(
         "**Imbalance: per example, not by count, for thin and dots.** Thin is in 16 of 16 test images"
     )
-    positives, negatives = losses.baseline_run.scores["test"].pixel_counts()
+    positives, negatives = losses.study.reference.scores["test"].pixel_counts()
     share = positives[:, 0].sum() / (positives + negatives)[:, 0].sum()
     assert f"{100 * share:.2g} % of all pixels" in text
     assert "thin 100%, dots 100%" in text
@@ -95,7 +95,9 @@ def test_without_a_sweep_there_is_no_weight_sentence(losses):
 def test_what_only_slides_is_met_by_a_threshold(sweep):
     text = next_sentences([sweep], name_studies=False)[0]
     assert text.startswith("**Next: tune the threshold, which needs no training.** thin: pos_weight=1 has F1 ")
-    points = sweep.comparison.points.query("arm == 'loss.pos_weight=1' and mask == 'thin'").set_index(["point", "seed"])
+    points = sweep.comparison.points.query("arm == 'loss.pos_weight=1' and mask == 'thin'").set_index(
+        ["operating_point", "seed"]
+    )
     change = points.loc["tuned", "f1"] - points.loc["natural", "f1"]
     assert f"({change.mean():+.3f}, {change.min():+.3f} to {change.max():+.3f} over 3 seeds)" in text
     assert "What only slides (gain inside ±0.01) differs from that, at its own tuned threshold: pos_weight=3 by" in text
@@ -171,7 +173,7 @@ def test_studies_of_one_name_are_told_apart(losses):
 
 
 def test_the_page_is_written(losses, sweep, report, tmp_path, capsys):
-    folders = [item.baseline_run.folder.parents[1] for item in (losses, sweep)]
+    folders = [item.study.reference.folder.parents[1] for item in (losses, sweep)]
     report_checklist(folders, tmp_path, report)
     text = (tmp_path / "checklist.md").read_text()
     assert text.startswith("# Checklist\n\n- **Imbalance: per example")

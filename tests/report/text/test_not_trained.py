@@ -18,7 +18,8 @@ from experiments.report.text.markdown import report_markdown
 from experiments.report.text.paper import latex_table
 from experiments.report.text.run_summary import print_run
 from experiments.report.text.sayings import SAYINGS
-from experiments.report.text.verdicts import TOO_FEW_SEEDS, verdict_rows, verdict_text
+from experiments.report.text.verdicts import verdict_rows, verdict_text
+from experiments.report.text.wording import TOO_FEW_SEEDS
 from experiments.runs import store
 from experiments.runs.study import load_study
 

@@ -25,7 +25,7 @@ def test_numbers_are_those_of_the_comparison(drawn_study):
     assert row[2] == verdict["verdict"]
     numbers = [float(text) for text in re.findall(r"[+-]?\d+\.\d+", row[3])]
     assert numbers == pytest.approx([verdict["ap_gain"], verdict["ap_gain_low"], verdict["ap_gain_high"]], abs=5e-4)
-    natural = comparison.points.query("arm == 'loss=worse' and mask == 'dots' and point == 'natural'")
+    natural = comparison.points.query("arm == 'loss=worse' and mask == 'dots' and operating_point == 'natural'")
     shown = [float(cell.strip("$")) for cell in row[5:8]]
     assert shown == pytest.approx(natural[["recall", "precision", "f1"]].mean().tolist(), abs=5e-3)
     slide = comparison.slides.query("arm == 'loss=worse' and mask == 'dots'").iloc[0]

@@ -13,7 +13,7 @@ from experiments.comparison.thresholding.treatments import TREATMENTS, UNTREATED
 from experiments.config import ConfigError
 from experiments.frontier.arithmetic import from_pixels
 from experiments.report.facts import StudySize
-from experiments.report.text.verdicts import number
+from experiments.report.text.wording import number
 from experiments.report.thresholding.figure import ThresholdingDisplay
 from experiments.report.thresholding.findings import findings
 from experiments.report.thresholding.markdown import thresholding_markdown, value_rows, verdict_rows

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from experiments.comparison.checked_runs import RunScores
 from experiments.frontier.curve import index_at_recall, pr_curve
 from experiments.frontier.leave_one_out import SweepGrid, group_sweep
-from experiments.inference.paired_difference import difference_of
-from experiments.report.page.numbers.level_interval import level_interval
-from experiments.report.page.numbers.threshold_grid import Pooled
+from experiments.inference.paired_difference import level_interval, rows_difference
+from experiments.report.page.numbers.threshold_curve import Pooled
 
 RECALLS = np.round(np.arange(1, 200) / 200.0, 3)
 """Levels of recall, (L,); every level of the matched-recall table is among them."""
@@ -116,7 +115,7 @@ def recall_curve(
     arm = list(runs.values())
     n_reached = np.sum([run.reached for run in arm], axis=0)
     bounds = [level_interval(np.stack([getattr(run, name) for run in arm]), level) for name in ("precision", "f1")]
-    both = np.concatenate(bounds, axis=1)
+    both = np.concatenate(bounds, axis=1).astype(np.float32)
     both[n_reached < len(arm)] = np.nan
     return RecallCurve(
         codes=np.stack([run.codes for run in arm]),
@@ -134,7 +133,7 @@ def _gain(runs: Mapping[int, RunAtRecalls], baseline: Mapping[int, RunAtRecalls]
         levels = len(next(iter(runs.values())).reached)
         return np.full((levels, 3), np.nan, np.float32)
     rows = np.stack([mine.precision - theirs.precision for mine, theirs in pairs])
-    difference = difference_of(rows[:, 0], rows[:, 1:])
+    difference = rows_difference(rows)
     # Cut where no difference of two ratios can be, as in the matched-recall table.
     gain = np.clip(np.stack([difference.estimate, *difference.shown_interval(level)], axis=1), -1.0, 1.0)
     reached = np.all([mine.reached & theirs.reached for mine, theirs in pairs], axis=0)

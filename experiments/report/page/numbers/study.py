@@ -19,8 +19,7 @@ from experiments.report.page.numbers.recall_curve import (
     recall_curve,
     run_at_recalls,
 )
-from experiments.report.page.numbers.threshold_curve import ThresholdCurve, threshold_curve
-from experiments.report.page.numbers.threshold_grid import STEP
+from experiments.report.page.numbers.threshold_curve import STEP, ThresholdCurve, threshold_curve
 from experiments.runs.study import StudyRuns
 
 Key = tuple[int, str]

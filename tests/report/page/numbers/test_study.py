@@ -7,12 +7,12 @@ from scipy import stats
 from experiments.comparison.checked_runs import RunScores
 from experiments.frontier.arithmetic import from_pixels
 from experiments.frontier.codes import N_CODES, NATURAL_CODE, code_to_logit
-from experiments.report.page.numbers.group_counts import group_counts
-from experiments.report.page.numbers.level_interval import level_interval, why_none
+from experiments.frontier.leave_one_out import group_counts
+from experiments.inference.paired_difference import level_interval
 from experiments.report.page.numbers.recall_curve import RECALLS, recall_curve, run_at_recalls
 from experiments.report.page.numbers.study import fineness, page_numbers
-from experiments.report.page.numbers.threshold_curve import threshold_curve
-from experiments.report.page.numbers.threshold_grid import threshold_grid
+from experiments.report.page.numbers.threshold_curve import threshold_curve, threshold_grid
+from experiments.report.text.wording import why_none
 
 
 @pytest.fixture(scope="module")
@@ -82,11 +82,11 @@ def test_natural_and_tuned_stops_are_the_comparisons_points(losses, numbers):
         for arm, seeds in numbers.seeds.items():
             curve = numbers.by_threshold[mask, arm]
             rows = points[(points["arm"] == arm) & (points["mask"] == name)].sort_values("seed")
-            assert seeds == rows[rows["point"] == "natural"]["seed"].tolist()
-            natural = rows[rows["point"] == "natural"]
+            assert seeds == rows[rows["operating_point"] == "natural"]["seed"].tolist()
+            natural = rows[rows["operating_point"] == "natural"]
             assert curve.tp[:, curve.natural].tolist() == natural["tp"].tolist()
             assert curve.fp[:, curve.natural].tolist() == natural["fp"].tolist()
-            tuned = rows[rows["point"] == "tuned"]
+            tuned = rows[rows["operating_point"] == "tuned"]
             assert code_to_logit(curve.tuned_codes) == pytest.approx(tuned["threshold"].to_numpy())
             assert curve.tuned_tp.tolist() == tuned["tp"].tolist()
             assert curve.tuned_fp.tolist() == tuned["fp"].tolist()

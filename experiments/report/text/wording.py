@@ -1,0 +1,54 @@
+"""How a report writes numbers, differences, intervals and lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from experiments.inference.paired_difference import MIN_SEEDS
+from experiments.inference.words import NOT_TRAINED
+
+TOO_FEW_SEEDS = "too few seeds for an interval"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Name things in a sentence: a, b and c."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def number(value: object) -> str:
+    """Format a ratio; a dash where it is undefined."""
+    return "-" if pd.isna(value) else f"{value:.2f}"  # type: ignore[call-overload]
+
+
+def signed(value: float) -> str:
+    """Format a difference with its sign and three decimals; what rounds to nothing is +0.000."""
+    return f"{round(value, 3) + 0.0:+.3f}"
+
+
+def with_interval(row: pd.Series, name: str) -> str:
+    """Format an estimate and its interval, or why there is none: +.012 [-.003, +.027].
+
+    A dash where there is no estimate, and where the row's verdict is that something is not trained.
+    """
+    estimate, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    if pd.isna(estimate) or row.get("verdict") == NOT_TRAINED:
+        return "-"
+    if pd.isna(low) or pd.isna(high):
+        return f"{signed(estimate)} [{no_interval(row['n_seeds'])}]"
+    return f"{signed(estimate)} [{signed(low)}, {signed(high)}]"
+
+
+def no_interval(n_seeds: int) -> str:
+    """Say why an estimate has no interval."""
+    return TOO_FEW_SEEDS if n_seeds < MIN_SEEDS else "no interval"
+
+
+def why_none(n_seeds: int, n_groups: int) -> str:
+    """Say why a level has no interval at all; empty where it can have one."""
+    if n_seeds < MIN_SEEDS:
+        return f"{TOO_FEW_SEEDS}: {n_seeds}, where {MIN_SEEDS} are needed"
+    if n_groups < 2:
+        return "no interval: one test group, so how much the test set matters is unknown"
+    return ""
