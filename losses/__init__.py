@@ -1,7 +1,8 @@
 """Objectives for segmentation with rare positives: ``loss(logits, target, valid=None) -> scalar``.
 
-Logits in, shape (N, C, H, W), one channel per mask; always computed in float32. The modules hold hyperparameters;
-the functions hold the formulas. They need torch; on a CPU they take loops compiled by numba where it is installed.
+Logits have shape (N, C, H, W), one channel per mask. The losses compute in float32 whatever the precision of training.
+The modules hold hyperparameters, the functions the formulas. They need torch; on a CPU they use loops compiled by numba
+where it is installed.
 """
 
 from losses.combined import CombinedLoss, accepts_valid, apply_criterion

@@ -1,4 +1,4 @@
-"""How a loss that knows its own gradient is made part of autograd's graph."""
+"""Connects a loss that computes its own gradient to autograd."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ ValueAndSlope = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 
 def analytic_loss(logits: Tensor, target: Tensor, valid: Tensor | None, value_and_slope: ValueAndSlope) -> Tensor:
-    """Return the value of a loss, whose gradient autograd takes from the loss itself instead of its formula.
+    """Return the value of a loss and give autograd the gradient that the loss computes itself.
 
-    The gradient is computed on the way forward, where the probabilities are at hand. So one tensor of the size of the
-    logits is kept for the way back, where autograd on the formula keeps several. It can be differentiated once.
+    The forward pass computes the gradient, while the probabilities are at hand. It keeps one tensor of the logits' size
+    for the backward pass; autograd would keep several. The loss can be differentiated once.
 
     Args:
         logits: floating point, shape (N, C, H, W).
@@ -43,12 +43,12 @@ class _AnalyticLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_value: Tensor) -> tuple[Tensor, None, None, None]:
-        # torch's once_differentiable would hand out a gradient that is silently cut off from the logits.
+        # torch's once_differentiable would return a gradient that is silently detached from the logits.
         if torch.is_grad_enabled():
             raise RuntimeError("this loss can be differentiated once only, so create_graph=True is not supported")
         logits, target, valid = ctx.saved_tensors
-        slope, ctx.slope = ctx.slope, None  # handed over, so that it can become the gradient where it lies
-        if slope is None:  # a second way back through a graph that was retained
+        slope, ctx.slope = ctx.slope, None  # given up here, so that it can become the gradient in place
+        if slope is None:  # a second backward pass through a retained graph
             slope = ctx.value_and_slope(logits, target, valid)[1]
         if not (is_free_to_read(grad_value) and grad_value.item() == 1.0):
             slope *= grad_value

@@ -1,4 +1,4 @@
-"""What every loss of this package does with its inputs: check them, and choose the precision."""
+"""Checks of a loss's inputs, and the precision that it computes in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 def check_inputs(logits: Tensor, target: Tensor, valid: Tensor | None) -> Tensor | None:
     """Check the arguments of a loss and return ``valid`` expanded to the shape of the logits (a view).
 
-    The labels themselves are looked at by :func:`check_labels`.
+    :func:`check_labels` checks the values of the labels.
 
     Args:
         logits: floating point, shape (N, C, H, W).
@@ -64,7 +64,7 @@ def _expand_valid(valid: Tensor, logits: Tensor) -> Tensor:
 def check_number(
     name: str, value: float, *, above: float | None = None, at_least: float | None = None, below: float = math.inf
 ) -> float:
-    """Return a hyperparameter as a float, or say by name what was expected of it and what came.
+    """Return a hyperparameter as a float, or raise an error that names it.
 
     Raises:
         TypeError: not a number.
@@ -87,30 +87,30 @@ def working_dtype(logits: Tensor) -> torch.dtype:
 
 
 def full_precision(logits: Tensor) -> AbstractContextManager[Any]:
-    """Return a context in which autocast leaves the arithmetic of a loss alone."""
+    """Return a context that keeps autocast from lowering the precision of a loss."""
     device = logits.device.type
     if device == "cpu" and not torch.is_autocast_enabled(device):
-        return nullcontext()  # torch's own takes part of the time of a small batch
+        return nullcontext()  # entering torch.autocast takes a noticeable part of a small batch's time
     return torch.autocast(device, enabled=False)
 
 
 def is_free_to_read(tensor: Tensor) -> bool:
-    """Return whether looking at a tensor's values makes nobody wait: it is on the CPU, and not being compiled."""
+    """Return whether a tensor's values can be read without synchronising: on the CPU, outside torch.compile."""
     return tensor.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def check_labels(target: Tensor, valid: Tensor | None) -> None:
-    """Refuse labels other than 0 and 1 at valid pixels of a CPU.
+    """Refuse labels other than 0 and 1 at valid pixels, on a CPU.
 
-    On an accelerator they are not looked at, because reading the answer would make the host wait for the device:
-    there the range is the business of whoever loads the data. Nor are they under torch.compile.
+    On an accelerator labels are not checked, because reading the answer would make the host wait for the device. There
+    the loader of the data has to check them. Under torch.compile they are not checked either.
 
     Args:
         target: shape (N, C, H, W).
         valid: bool, the same shape, or None.
 
     Raises:
-        ValueError: a label is neither 0 nor 1; the message holds the first and counts the others.
+        ValueError: a label is neither 0 nor 1; the message shows the first such label and counts the others.
     """
     if target.dtype == torch.bool or not is_free_to_read(target):
         return

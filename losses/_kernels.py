@@ -1,12 +1,14 @@
-"""The loops over pixels of the losses, for a CPU and float32: compiled by numba, one pass over the memory.
+"""The losses' loops over pixels for float32 on a CPU: compiled by numba, one pass over the memory.
 
-torch does one operation after the other, each through all pixels, and its exponentials and logarithms take most of
-the time. Here a pixel's value and slope are computed while it is in a register, several pixels at once, with one
-exponential and at most a root or a power besides. A loop over pieces of planes does those from `first` to before
-`last`; its twin in threads does one such part a thread, from each of `bounds` to before the next.
+torch runs each operation over all pixels before the next, and its exponentials and logarithms take most of the time.
+These loops compute a pixel's value and slope while it is in a register, several pixels at once, with one exponential
+and at most one root or power.
 
-All of it is in this one file, because numba takes what it kept on disk for up to date as long as the file that holds a
-function is, whatever that function calls elsewhere. :mod:`losses._planes` calls the loops.
+A loop over pieces of planes takes a range, `first` up to but not including `last`. Its version in threads gives thread
+k the range from `bounds[k]` to `bounds[k + 1]`.
+
+All loops are in one file because of numba's cache on disk: numba recompiles a function when its own file changes, but
+not when a function that it calls in another file does. :mod:`losses._planes` calls the loops.
 """
 
 from __future__ import annotations
@@ -25,22 +27,22 @@ Labels = NDArray[np.float32] | NDArray[np.uint8]
 Valid = NDArray[np.uint8] | None
 Bounds = NDArray[np.int64]
 
-_STRETCH = 2048  # pixels whose temporaries stay in the nearest cache
-PIECE = 16 * _STRETCH  # pixels summed by one thread
+_STRETCH = 2048  # pixels; their temporaries fit into the first-level cache
+PIECE = 16 * _STRETCH  # pixels that one thread sums
 
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _LOG2_E = np.float32(np.log2(np.e))
-# ln 2 in two parts, the first with so few digits that its multiples are exact.
+# ln 2 in two parts. The first has so few digits that its multiples are exact.
 _LN2_HIGH = np.float32(355 / 512)
 _LN2_LOW = np.float32(np.log(2) - 355 / 512)
-_ROUNDER = np.float32(1.5 * 2**23)  # added, it leaves no bits behind the point: the sum ends in the rounded integer
+_ROUNDER = np.float32(1.5 * 2**23)  # adding it rounds: no bits are left for a fraction
 _ROUNDER_BITS = np.int32(0x4B400000)
-_SURE = np.float32(1e6)  # a loss at which q is 1, so that (1 − q) · loss is 0, and stays so where the loss is infinite
-_LEAST = np.float32(np.log(np.finfo(np.float32).tiny))  # below it e^y has no full precision, and is called 0
+_SURE = np.float32(1e6)  # at this loss q is 1 and (1 − q) · loss is 0; the cap keeps it 0 for an infinite loss
+_LEAST = np.float32(np.log(np.finfo(np.float32).tiny))  # below it e^y loses precision and is taken as 0
 
 
 def _coefficients(function: Callable[[Any], Any], degree: int, low: float, high: float) -> tuple[np.float32, ...]:
-    """Return a polynomial that is as close to a function on [low, high] as float32 can tell, lowest power first."""
+    """Return a polynomial equal to a function on [low, high] up to float32's rounding, lowest power first."""
     series = Chebyshev.interpolate(function, degree, domain=[low, high])
     return tuple(np.float32(value) for value in series.convert(kind=Polynomial).coef)
 
@@ -50,11 +52,11 @@ _LOG1P_OVER_X = _coefficients(lambda x: np.log1p(x) / x, 9, 0.0, 1.0)
 
 
 def _compiled(*, reorder: bool = False, threads: bool = False) -> Callable[[Any], Any]:
-    """Compile with numba at the first call and keep the result on disk, if there is a folder where that can be.
+    """Compile with numba at the first call, and cache the result on disk where there is a folder for it.
 
     Args:
-        reorder: whether sums may be taken in another order, as vectors need it. Infinities and NaN stay what they are.
-        threads: whether loops over `numba.prange` are shared by threads; two calls at once are not safe.
+        reorder: whether sums may be reordered, which vector instructions need. Infinities and NaN are kept.
+        threads: whether threads share loops over `numba.prange`; two such calls at once are not safe.
     """
     fastmath = {"contract", "reassoc", "nsz"} if reorder else {"contract"}
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath, "parallel": threads}
@@ -80,7 +82,7 @@ def _polynomial(coefficients: tuple[np.float32, ...], x: np.float32) -> np.float
 def _exp(y: np.float32) -> np.float32:
     """e^y for y ≤ 0: 2^k · e^r with k the integer next to y / ln 2, so that |r| ≤ ln 2 / 2.
 
-    Far below _LEAST, k does not fit and r is no number; the answer 0 does not use them.
+    Far below _LEAST, k overflows and r is NaN; the result 0 does not use them.
     """
     rounded = np.float32(y * _LOG2_E + _ROUNDER)
     multiple = rounded - _ROUNDER
@@ -91,9 +93,9 @@ def _exp(y: np.float32) -> np.float32:
 
 @_compiled()
 def _sigmoid_parts(z: np.float32) -> tuple[np.float32, np.float32, np.float32]:
-    """Return the probability of the rarer of two answers, e^−|z| / (1 + e^−|z|), that of the other, and e^−|z|.
+    """Return the smaller probability, e^−|z| / (1 + e^−|z|), the larger one, and e^−|z|.
 
-    No digit of either is lost at any z.
+    Both have full precision at every z.
     """
     e = _exp(-abs(z))
     surer = _ONE / (_ONE + e)
@@ -108,9 +110,9 @@ def _softplus(z: np.float32, e: np.float32) -> np.float32:
 
 @_compiled()
 def _label_and_wrong_logit(x: Floats, t: Labels, valid: Valid, i: int) -> tuple[np.float32, np.float32]:
-    """Return the label, and the logit z of the wrong answer: x where the label is 0 and −x where it is 1.
+    """Return the label and the logit z of the wrong answer: x where the label is 0, −x where it is 1.
 
-    An ignored pixel has label 0 and z = −∞, at which every loss here and its slope are exactly 0.
+    An ignored pixel gets label 0 and z = −∞, where every loss and its slope are exactly 0.
     """
     label = np.float32(t[i])
     z = x[i] * (_ONE - _TWO * label)
@@ -122,9 +124,9 @@ def _label_and_wrong_logit(x: Floats, t: Labels, valid: Valid, i: int) -> tuple[
 
 @_compiled(reorder=True)
 def _sum(values: Floats) -> Any:
-    """Sum in float64: in float32 the digits lost would depend on how many lanes the processor's vectors have.
+    """Sum in float64: in float32, rounding would depend on the width of the processor's vectors.
 
-    It is a loop of its own because float64 in a loop that computes pixels would halve the pixels computed at once.
+    The sum has its own loop because float64 in the loop over pixels would halve the number of pixels computed at once.
     """
     total = 0.0
     for i in range(values.size):
@@ -183,7 +185,7 @@ def _focal(
 
 @_compiled()
 def _raise(base: Floats, exponent: np.float32, power: Floats) -> None:
-    """Write base^exponent: by products and a root where they suffice, because no vector holds a general power."""
+    """Write base^exponent, by products and a root where these suffice: a general power cannot be vectorised."""
     whole = int(exponent)
     if exponent > 16 or (exponent != whole and exponent != whole + 0.5):
         for i in range(base.size):
@@ -248,7 +250,7 @@ def pixel_sums_in_threads(
 @_compiled(reorder=True)
 def _counts(x: Floats, t: Labels, valid: Valid, slope: Floats, scratch: Floats) -> tuple[Any, Any, Any, Any]:
     false_positives, false_negatives = scratch[0, : x.size], scratch[1, : x.size]
-    positives, excess = _ZERO, _ZERO  # of labels 0 and 1 float32 counts as many as a stretch has without an error
+    positives, excess = _ZERO, _ZERO  # float32 counts the labels 0 and 1 of a stretch exactly
     for i in range(x.size):
         label, z = _label_and_wrong_logit(x, t, valid, i)
         rarer, surer, _ = _sigmoid_parts(z)

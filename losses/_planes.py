@@ -1,7 +1,7 @@
-"""The sums of the compiled loops over all pixels: threads share the work by pieces of planes.
+"""Runs the compiled loops over all pixels: threads share the work in pieces of planes.
 
-Arrays are contiguous: (planes, pixels), a plane being one mask of one image. The pixels of one stretch are summed in
-float32, stretches in float64, pieces in their order: a sum is the same for any number of threads.
+Arrays are contiguous, (planes, pixels); a plane is one mask of one image. The sums of all pieces are added in their
+order, so that a sum is the same for any number of threads.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import torch
 from losses import _kernels
 from losses._kernels import Doubles, Floats, Labels, Valid
 
-_LEAST_SHARE = 2**16  # pixels, below which to wake a thread takes longer than the work
-_turn = threading.Lock()  # not all of numba's ways to run threads allow two calls at once
+_LEAST_SHARE = 2**16  # pixels a thread; with fewer, waking it takes longer than the work
+_turn = threading.Lock()  # some of numba's threading layers do not allow two calls at once
 
 
 def _new_turn() -> None:
@@ -29,12 +29,12 @@ def _new_turn() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_turn)  # whoever held it is not there any more
+    os.register_at_fork(after_in_child=_new_turn)  # the thread that held the lock does not exist in the child
 
 
 @cache
 def _most_threads() -> int:
-    """Start numba's threads, which where it shares OpenMP with torch would give torch as many."""
+    """Start numba's threads and return their number. Where both use OpenMP, that would change torch's number too."""
     of_torch = torch.get_num_threads()
     most = int(numba.get_num_threads())
     torch.set_num_threads(of_torch)
@@ -44,8 +44,8 @@ def _most_threads() -> int:
 def _with_threads(name: str, threads: int, pixels: Floats, *arguments: Any) -> None:
     """Call a kernel for all pieces of all planes.
 
-    Where one thread is enough, none of numba's is touched: in a process that was forked after they were started, as
-    with torch's own, they cannot be used.
+    Where one thread is enough, numba's threads are not used. In a process that was forked after they had started they
+    do not work, and neither do torch's.
     """
     alone: Callable[..., None] = getattr(_kernels, name)
     together: Callable[..., None] = getattr(_kernels, f"{name}_in_threads")
@@ -71,7 +71,7 @@ def _pieces(pixels: Floats) -> int:
 def pixel_sum(
     x: Floats, t: Labels, valid: Valid, *, weights: Floats, gamma: float, scale: float, slope: Floats, threads: int
 ) -> tuple[float, float]:
-    """Sum a(t) · q^gamma · softplus(z) over all pixels, and write `scale` times its derivative by every logit.
+    """Sum a(t) · q^gamma · softplus(z) over all pixels, and write `scale` times the derivative by each logit.
 
     Args:
         x: logits, (planes, pixels).
@@ -79,9 +79,9 @@ def pixel_sum(
         valid: 0 = ignore the pixel, the same shape; None = all count.
         weights: weight of a positive pixel, one per plane.
         gamma: at least 0.
-        scale: of the slopes, not of the sum.
+        scale: factor of the slopes, not of the sum.
         slope: overwritten, the same shape.
-        threads: how many, at most.
+        threads: the most to use.
 
     Returns:
         The sum; and the sum of |t − t²|, which is 0 only if all labels of valid pixels are 0 or 1.
@@ -99,9 +99,9 @@ def soft_counts(x: Floats, t: Labels, valid: Valid, *, slope: Floats, threads: i
         x: logits, (planes, pixels).
         t: labels, the same shape.
         valid: 0 = ignore the pixel, the same shape; None = all count.
-        slope: overwritten, the same shape as x: (1 − 2t) · q · (1 − q), q the probability of the wrong answer, so its
-            sign tells the label.
-        threads: how many, at most.
+        slope: overwritten, the same shape as x, with (1 − 2t) · q · (1 − q), where q is the probability of the wrong
+            answer. Its sign tells the label.
+        threads: the most to use.
 
     Returns:
         The counts, (planes, 3); and the sum of |t − t²|, which is 0 only if all labels of valid pixels are 0 or 1.
@@ -119,6 +119,6 @@ def weigh_slopes(slope: Floats, of_negative: Floats, of_positive: Floats, *, thr
         slope: (planes, pixels).
         of_negative: one per plane.
         of_positive: one per plane.
-        threads: how many, at most.
+        threads: the most to use.
     """
     _with_threads("weigh_planes", threads, slope, slope, of_negative, of_positive, _pieces(slope))

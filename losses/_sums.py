@@ -1,10 +1,10 @@
-"""The sums over pixels that the losses are made of, each with the slope of every pixel.
+"""The sums over pixels that the losses consist of, each with the slope of every pixel.
 
-On a CPU, numba's loops over pixels do the work (:mod:`losses._planes`). On an accelerator, for float64, under
-torch.compile and where numba is not installed, torch's own operations do.
+On a CPU, loops compiled by numba do the work (:mod:`losses._planes`). torch's own operations do it on an accelerator,
+for float64, under torch.compile, and where numba is not installed.
 
-All is said of z, the logit of the *wrong* answer: z = x where the label is 0 and −x where it is 1. With q = sigmoid(z),
-the probability given to the wrong answer, no sum here has a cancellation.
+Formulas use z, the logit of the *wrong* answer: z = x where the label is 0, and −x where it is 1. With q = sigmoid(z),
+the probability of the wrong answer, no sum here suffers from cancellation.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from torch import Tensor
 
 from losses._inputs import check_labels, is_free_to_read, working_dtype
 
-_SURE = 1e6  # a loss at which q is 1, so that (1 − q) · loss is 0, and stays so where the loss is infinite
-Table = Any  # one number per image and mask, of numpy or of torch
+_SURE = 1e6  # at this loss q is 1 and (1 − q) · loss is 0; the cap keeps it 0 for an infinite loss
+Table = Any  # one number per image and mask, in numpy or torch
 
 
 def pixel_mean(
@@ -35,11 +35,11 @@ def pixel_mean(
     pos_weights: Sequence[float],
     factor: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """Return factor · mean over valid pixels of a(t) · q^gamma · softplus(z), and its derivative by every logit.
+    """Return factor · mean over valid pixels of a(t) · q^gamma · softplus(z), and its derivative by each logit.
 
     a(t) is the positive weight of the mask where t = 1, and 1 where t = 0. The derivative by z is
-    a(t) · q^gamma · (q + gamma · (1 − q) · softplus(z)): no power below gamma appears, so it is finite at q = 0 for
-    every gamma. With no valid pixel the mean is 0.
+    a(t) · q^gamma · (q + gamma · (1 − q) · softplus(z)). It holds no power below gamma, so it is finite at q = 0 for
+    every gamma. Without a valid pixel the mean is 0.
     """
     count = logits.numel() if valid is None else torch.count_nonzero(valid).clamp_min(1)
     if (kernels := _kernels_for(logits)) is not None:
@@ -60,7 +60,7 @@ def pixel_mean(
     q, loss = torch.sigmoid(z), z.clamp_min(0.0) + torch.log1p(torch.exp(-z.abs()))
     slope, weight = q, torch.full_like(q, factor)
     if set(pos_weights) != {1.0}:
-        # Filled where they are needed: numbers that a list brought over would make the host wait for the device.
+        # Filled on the device: building the tensor from a list would synchronise.
         of_positive = torch.stack([z.new_full((), pos_weight) for pos_weight in pos_weights])[:, None, None]
         weight = factor * torch.where(labels > 0, of_positive, 1.0)
     if gamma > 0:
@@ -76,8 +76,8 @@ def soft_counts(logits: Tensor, target: Tensor, valid: Tensor | None) -> tuple[T
     q·(1 − q) and −q·(1 − q).
 
     Returns:
-        Shape (3, N, C), an array where the kernels count, which is what numbers so few are worked on fastest with;
-        and (1 − 2t) · q · (1 − q), whose sign tells the label, for :func:`weigh_slopes`.
+        Counts of shape (3, N, C), a numpy array where the kernels count, because numpy is faster on so few numbers; and
+        (1 − 2t) · q · (1 − q), whose sign tells the label, for :func:`weigh_slopes`.
     """
     if (kernels := _kernels_for(logits)) is not None:
         slope = torch.empty(logits.shape, dtype=torch.float32, device=logits.device)
@@ -93,11 +93,11 @@ def soft_counts(logits: Tensor, target: Tensor, valid: Tensor | None) -> tuple[T
 
 
 def weigh_slopes(slope: Tensor, of_false_positives: Table, of_false_negatives: Table) -> None:
-    """Multiply the slopes of :func:`soft_counts`, in place, by the derivative by the count that each is part of.
+    """Multiply the slopes of :func:`soft_counts`, in place, by the loss's derivative by the count each belongs to.
 
     Args:
         slope: shape (N, C, H, W), contiguous.
-        of_false_positives: shape (N, C) or (C,), of the kind of the counts.
+        of_false_positives: shape (N, C) or (C,), numpy or torch as the counts are.
         of_false_negatives: likewise.
     """
     if (kernels := _kernels_for(slope)) is not None:
@@ -116,7 +116,7 @@ def _refuse_labels(target: Tensor, valid: Tensor | None) -> None:
 @cache
 def _compiled_kernels() -> ModuleType | None:
     try:
-        from losses import _planes  # numba takes a third of a second to import, and a GPU does without
+        from losses import _planes  # numba takes a third of a second to import, and a GPU does not need it
     except ModuleNotFoundError:
         return None
     except ImportError as error:
@@ -132,7 +132,7 @@ def _kernels_for(pixels: Tensor) -> ModuleType | None:
 def _as_planes(
     logits: Tensor, target: Tensor, valid: Tensor | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return what the kernels take: float32 logits, labels in one of their two types, and bytes of `valid`."""
+    """Return what the kernels take: float32 logits, uint8 or float32 labels, and `valid` as bytes."""
     if target.dtype == torch.bool:
         target = target.contiguous().view(torch.uint8)
     elif target.dtype not in (torch.uint8, torch.float32):
@@ -151,12 +151,12 @@ def _flat(pixels: Tensor) -> np.ndarray:
 
 
 def _sum(pixels: Tensor, axes: tuple[int, ...] | None = None) -> Tensor:
-    """Sum in float64, so that the digits do not depend on how a device shares a sum out; Metal has none."""
+    """Sum in float64, so that rounding does not depend on how a device splits the sum; Metal has no float64."""
     return pixels.sum(axes, dtype=torch.float32 if pixels.device.type == "mps" else torch.float64)
 
 
 def _labels_and_wrong_logits(logits: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return the labels as numbers, 0 at ignored pixels, and z, −∞ at ignored pixels, at which all slopes are 0."""
+    """Return labels and z. Ignored pixels get label 0 and z = −∞, where every slope is 0."""
     check_labels(target, valid)
     dtype = working_dtype(logits)
     labels = target.to(dtype)

@@ -1,4 +1,4 @@
-"""A weighted sum of named losses, and the one place that knows how to call a criterion from elsewhere."""
+"""A weighted sum of named losses, and the one function that calls criteria from other libraries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Criterion = Callable[..., Tensor]
 def accepts_valid(criterion: Criterion) -> bool:
     """Return whether a criterion takes an argument named ``valid``, as every loss of this package does.
 
-    ``**kwargs`` does not count: it says nothing about what happens to the ignored pixels.
+    ``**kwargs`` does not count: it does not say what happens to ignored pixels.
 
     Example:
         >>> import torch
@@ -41,24 +41,24 @@ def apply_criterion(
 ) -> Tensor:
     """Call any criterion that takes ``(logits, target)``, from this package or from elsewhere.
 
-    A criterion from elsewhere gets what torch's own expect: logits in float32 (float64 stays float64), labels of
-    the same dtype, autocast off. ``valid`` goes to a criterion that accepts it. To look whether a criterion that
-    does not accept it can do without takes one wait for the device.
+    A criterion from elsewhere gets what torch's own losses expect: logits in float32 (float64 stays float64), labels of
+    the same dtype, autocast off. It gets ``valid`` if it accepts it. If it does not, checking that ``valid`` ignores no
+    pixel takes one synchronisation with the device.
 
     Args:
         criterion: a module or function ``(logits, target) -> scalar``, with or without ``valid``.
         logits: floating point, shape (N, C, H, W).
         target: labels 0 and 1, bool, integer or floating point, same shape.
         valid: bool, broadcastable to the logits; None = all valid.
-        name: what an error calls the criterion; None = the name of its class or function.
+        name: of the criterion in errors; None = the name of its class or function.
 
     Returns:
         Scalar.
 
     Raises:
         TypeError, ValueError: ``logits``, ``target`` or ``valid`` is not as described.
-        ValueError: ``valid`` ignores a pixel and the criterion cannot; or the criterion returns no real scalar, or
-            one without a gradient although the logits ask for it.
+        ValueError: ``valid`` ignores a pixel and the criterion does not accept ``valid``; or the criterion returns
+            something other than a real scalar, or a scalar without a gradient although the logits require one.
 
     Example:
         >>> import torch
@@ -86,7 +86,7 @@ def apply_criterion(
 
 
 def _scalar(loss: object, logits: Tensor, name: str) -> Tensor:
-    """Return what a criterion returned as a scalar, or say what is wrong with it."""
+    """Return a criterion's result as a scalar, or raise an error that says what is wrong with it."""
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
         raise ValueError(f"{name} must return a scalar tensor, got {got}; {_advice(loss)}")
@@ -152,15 +152,15 @@ class CombinedLoss(nn.Module):
             )
         self.weights = {name: check_number(f"weights[{name!r}]", weights[name], at_least=0.0) for name in terms}
         self.terms: dict[str, Criterion] = dict(terms)
-        # A plain dict allows any name and any callable; the list is what makes torch see the modules among them.
+        # A plain dict allows any name and any callable; the ModuleList registers the modules among them with torch.
         self.term_modules = nn.ModuleList(term for term in self.terms.values() if isinstance(term, nn.Module))
         self.term_values: dict[str, Tensor] = {}
 
     def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Return the weighted sum, a scalar, and leave each term in ``term_values``.
+        """Return the weighted sum, a scalar, and store each term in ``term_values``.
 
         Raises:
-            ValueError: ``valid`` ignores a pixel and a term, which the message names, cannot take it.
+            ValueError: ``valid`` ignores a pixel and a term does not accept ``valid``; the message names the term.
         """
         values = {
             name: apply_criterion(term, logits, target, valid, name=f"term {name!r}")

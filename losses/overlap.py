@@ -1,10 +1,10 @@
-"""Losses on the overlap of prediction and truth: the Tversky index, and Dice, Tversky and focal Tversky from it.
+"""Losses on the overlap of prediction and truth: Dice, Tversky and focal Tversky, all from the Tversky index.
 
-An empty mask (no positive label) has the Tversky index smooth / (smooth + fp_weight · FP): the loss is 0 only when
-nothing is predicted, and its slope by FP is fp_weight · smooth / (smooth + fp_weight · FP)², so false positives are
-pushed down, the more gently the more of them there are. A full mask (every label positive) has the index
-(P − FN + smooth) / (P − FN + fn_weight · FN + smooth) for P pixels: the loss lies above 0 as long as a pixel is
-missed, and every logit is pushed up.
+An empty mask (no positive label) has the Tversky index smooth / (smooth + fp_weight · FP). The loss is 0 only when
+nothing is predicted. Its slope by FP is fp_weight · smooth / (smooth + fp_weight · FP)²: the loss pushes false
+positives down, and less so the more there are. A full mask (every label positive) of P pixels has the index
+(P − FN + smooth) / (P − FN + fn_weight · FN + smooth). The loss is above 0 while a pixel is missed, and pushes every
+logit up.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ def tversky_loss(
 
     from soft counts over valid pixels: with p = sigmoid(logit) and label t, TP = Σ p·t, FP = Σ p·(1 − t) and
     FN = Σ (1 − p)·t. The paper has no ``smooth``; here it gives an empty mask a value and a gradient (see the
-    module). With no valid pixel at all value and gradient are 0; a mask (or with ``per_image`` an image of a mask)
-    without one is left out of the mean.
+    module). Without any valid pixel, value and gradient are 0. A mask without a valid pixel (with ``per_image``, a mask
+    of an image) is left out of the mean.
 
     Args:
         logits: floating point, shape (N, C, H, W), any range; computed in float32 (float64 stays float64).
         target: labels 0 and 1, bool, integer or floating point, same shape.
         valid: bool, broadcastable to the logits; False = as if the pixel were cut away. None = all valid.
-        fp_weight: at least 0; what a false positive costs (the paper's alpha; alpha of Abraham & Khan is the other).
+        fp_weight: at least 0; what a false positive costs (the paper's alpha; in Abraham & Khan alpha is fn_weight).
         fn_weight: at least 0, and not both 0; what a false negative costs (the paper's beta).
         smooth: above 0, in pixels; added to numerator and denominator.
-        per_image: False pools the counts of a mask over the batch; True scores each image by itself, then averages.
+        per_image: False pools the counts of a mask over the batch; True scores each image, then averages.
 
     Returns:
         Scalar in [0, 1], in the working precision. It can be differentiated once.
@@ -116,7 +116,7 @@ def focal_tversky_loss(
 
     loss = mean over masks of (1 − TI)^(1/gamma)
 
-    The exponent is 1/gamma, as in the paper: gamma above 1 raises the slope where the overlap is already good.
+    The exponent is 1/gamma, as in the paper. A gamma above 1 raises the slope where the overlap is already good.
     The power is taken per mask (per image and mask with ``per_image``), before the mean; the paper sums over
     classes. Where 1 − TI is exactly 0 the loss is 0 and its gradient is 0, not infinite.
 
@@ -287,8 +287,8 @@ def _mean_over_masks(
 ) -> tuple[Tensor, Tensor]:
     """Return the mean of u^(1/gamma) with u = 1 − TI, and its derivative by every logit.
 
-    With the cost E = fp_weight · FP + fn_weight · FN and D = TP + E + smooth, u is E / D, without a subtraction from
-    1, and 1 − u is (TP + smooth) / D. So du/dFP = fp_weight · (1 − u) / D, and as TP = P − FN,
+    With the cost E = fp_weight · FP + fn_weight · FN and D = TP + E + smooth, u = E / D, which needs no subtraction
+    from 1, and 1 − u = (TP + smooth) / D. So du/dFP = fp_weight · (1 − u) / D. As TP = P − FN,
     du/dFN = (fn_weight · (1 − u) + u) / D.
     """
     counts, slope = soft_counts(logits, target, valid)
@@ -301,8 +301,8 @@ def _mean_over_masks(
     share = 1.0 / math.prod(shortfall.shape) if valid is None else _share_of_mean(valid, shortfall)
     power, by_shortfall = share, share
     if gamma != 1.0:
-        # u^(1/gamma) as u · u^(1/gamma − 1), whose second factor and its slope stay finite in float: near u = 0,
-        # where saturated predictions multiply the slope by 0 or almost, an infinite one would give NaN.
+        # u^(1/gamma) = u · u^(1/gamma − 1), with the second factor kept finite. Near u = 0, saturated predictions
+        # multiply the slope by 0 or nearly 0, and an infinite slope would give NaN.
         floor = torch.finfo(slope.dtype).tiny ** 0.5
         power = share * shortfall.clip(floor) ** (1.0 / gamma - 1.0)
         by_shortfall = where(shortfall > floor, power / gamma, power)
@@ -313,7 +313,7 @@ def _mean_over_masks(
 
 
 def _share_of_mean(valid: Tensor, like: Table) -> Table:
-    """Return the share in the mean of every mask, (C,), or image and mask, (N, C): 0 without a valid pixel."""
+    """Return each mask's share in the mean, (C,), or each image's and mask's, (N, C): 0 without a valid pixel."""
     seen = valid.any(-1).any(-1)
     if like.ndim == 1:
         seen = seen.any(0)

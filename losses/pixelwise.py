@@ -19,9 +19,9 @@ def weighted_bce_loss(
 
     loss = mean over valid pixels of all masks of  w_c · t · softplus(−x) + (1 − t) · softplus(x)
 
-    with logit x, label t and the weight w_c of mask c. As ``torch.nn.BCEWithLogitsLoss``, the mean divides by the
+    with logit x, label t and the weight w_c of mask c. As in ``torch.nn.BCEWithLogitsLoss``, the mean divides by the
     number of pixels, not by the sum of weights. An empty mask gives mean softplus(x) > 0 and pushes every logit
-    down; a full mask gives w · mean softplus(−x). With no valid pixel at all the loss is 0 and so is its gradient.
+    down; a full mask gives w · mean softplus(−x). Without any valid pixel the loss and its gradient are 0.
 
     Args:
         logits: floating point, shape (N, C, H, W), any range; computed in float32 (float64 stays float64).
@@ -57,14 +57,15 @@ def focal_loss(
     gamma: float = 2.0,
     positive_weight: float | None = None,
 ) -> Tensor:
-    """Cross-entropy in which a pixel counts less the better it is classified.
+    """Cross-entropy that weighs a pixel less the better it is classified.
 
     loss = mean over valid pixels of all masks of  a(t) · (1 − p_t)^gamma · −ln p_t
 
     with p_t the probability given to the label t, and a(t) = ``positive_weight`` for t = 1, 1 − ``positive_weight``
-    for t = 0, or 1 for both when it is None; so gamma 0 without weight is plain cross-entropy. The paper sums and
-    divides by the number of assigned anchors; here it is the mean over pixels. An empty mask gives a value > 0 and
-    pushes every logit down, quiet background hardly at all. With no valid pixel value and gradient are 0.
+    for t = 0, or 1 for both when it is None. So gamma 0 without a weight is plain cross-entropy. The paper divides the
+    sum by the number of assigned anchors; here it is the mean over pixels. An empty mask gives a value > 0 and pushes
+    every logit down, that of well classified background hardly at all. Without any valid pixel the loss and its
+    gradient are 0.
 
     Args:
         logits: floating point, shape (N, C, H, W), any range; computed in float32 (float64 stays float64).
@@ -102,10 +103,9 @@ def focal_loss(
 class WeightedBCELoss(nn.Module):
     """:func:`weighted_bce_loss` with its weight; ``pos_weight=1`` is plain binary cross-entropy.
 
-    ``pos_weight="balanced"`` is (1 − prevalence) / prevalence per mask. The prevalence is that of the training
-    split, and whoever trains hands it over: the training code walks ``loss.modules()`` and calls
-    ``set_prevalence`` on every module that has such a method, so it reaches a term of a combined loss, or a loss
-    of your own, just the same.
+    ``pos_weight="balanced"`` means (1 − prevalence) / prevalence per mask, with the prevalence of the training split.
+    The training code calls ``set_prevalence`` on every module in ``loss.modules()`` that has this method. So it reaches
+    a term of a combined loss, and a loss of your own, too.
 
     Args:
         pos_weight: above 0; one number, one per mask (length C), or "balanced".
@@ -174,8 +174,8 @@ class WeightedBCELoss(nn.Module):
 class FocalLoss(nn.Module):
     """:func:`focal_loss` with its hyperparameters.
 
-    The defaults are the paper's gamma and no weighting: the paper's alpha of 0.25 was tuned for its detector, and
-    a second lever on the class balance would blur a comparison.
+    The defaults are the paper's gamma and no weighting. The paper's alpha of 0.25 was tuned for its detector, and
+    a second control of the class balance would blur a comparison.
 
     Args:
         gamma: at least 0; focusing exponent.
