@@ -1,4 +1,4 @@
-"""Training batches: a batch is a function of (seed, update), so a run can stop and go on exactly."""
+"""Training batches: each is a function of (seed, update) alone, so that a run can stop and resume exactly."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Batch:
         return Batch(self.image.to(device, non_blocking=True), self.target.to(device, non_blocking=True), valid)
 
     def pin_memory(self) -> Batch:
-        """Pin the memory, as a DataLoader asks of a custom batch type."""
+        """Pin the memory; a DataLoader requires this method of a custom batch type."""
         valid = None if self.valid is None else self.valid.pin_memory()
         return Batch(self.image.pin_memory(), self.target.pin_memory(), valid)
 
@@ -54,11 +54,11 @@ class TileBatches(Dataset[Batch]):
     Args:
         split: The training split.
         sampling: Chooses the tiles.
-        augment: A torchvision.transforms.v2 transform; sees image and masks of one tile together.
+        augment: A torchvision.transforms.v2 transform; it receives image and masks of a tile together.
         batch_size: Tiles in a batch.
         side: Side of a tile in pixels.
         seed: The run's seed.
-        max_steps: Number of updates, so that a sampling may change as training goes on.
+        max_steps: Number of updates; a sampling may change as training proceeds.
         ignores_pixels: Whether the split has ignored pixels; if not, `valid` is None in every batch.
     """
 
@@ -92,12 +92,12 @@ class TileBatches(Dataset[Batch]):
         return self.batch(update, self._cut)
 
     def batch(self, update: int, cut: Callable[[Tile], tuple[Tensor, Tensor]], device: torch.device = _CPU) -> Batch:
-        """Make the batch of one update from tiles that are cut elsewhere.
+        """Make the batch of one update from tiles that `cut` supplies.
 
         Args:
-            update: Of which the places of the tiles and all random numbers are a function.
-            cut: Tile to its image, uint8 (K, side, side), and `stacked_masks`, (C or C + 1, side, side).
-            device: Where `cut` leaves its tiles.
+            update: The places of the tiles and all random numbers are a function of it and the seed.
+            cut: Maps a tile to its image, uint8 (K, side, side), and its `stacked_masks`, (C or C + 1, side, side).
+            device: Where the tiles of `cut` are.
         """
         rng = np.random.default_rng([self.seed, update])
         with _own_numbers(device) as seed_numbers:
@@ -128,13 +128,13 @@ class TileBatches(Dataset[Batch]):
 
 @contextmanager
 def _own_numbers(device: torch.device) -> Iterator[Callable[[int], None]]:
-    """Within, sampling and augmentation draw from generators that may be seeded: the host's, and the device's own.
+    """Let sampling and augmentation draw from generators seeded for them, and restore all generators afterwards.
 
-    All are as they were afterwards: a network's dropout and a loss draw on as if no batch had been made here. None
-    needs the device to have done its work.
+    These are the generators of the host and of the device. A network's dropout and a loss continue as if no batch had
+    been made. Nothing here waits for the device.
 
     Yields:
-        A function that seeds them.
+        A function that seeds the generators.
     """
     ordinal = torch.cuda.current_device() if device.index is None and device.type == "cuda" else device.index
     numpys, pythons = np.random.get_state(), random.getstate()  # noqa: NPY002
@@ -142,7 +142,7 @@ def _own_numbers(device: torch.device) -> Iterator[Callable[[int], None]]:
     def seed_numbers(seed: int) -> None:
         if device.type == "cuda":
             torch.cuda.default_generators[ordinal].manual_seed(seed)
-        # Not torch.manual_seed, which would seed the dropout of a network on a GPU, too.
+        # Not torch.manual_seed, which would also reseed the dropout of a network on a GPU.
         seed_host_generators(seed)
 
     try:
@@ -154,7 +154,7 @@ def _own_numbers(device: torch.device) -> Iterator[Callable[[int], None]]:
 
 
 def stacked_masks(sample: Sample, *, ignores_pixels: bool) -> NDArray[np.uint8]:
-    """Stack what an augmentation moves with the image: the masks and, where pixels are ignored, which are not.
+    """Stack what an augmentation moves with the image: the masks and, where pixels are ignored, the valid pixels.
 
     Returns:
         uint8 {0, 1}, (C, H, W), or (C + 1, H, W) with the valid pixels last.
@@ -166,7 +166,7 @@ def stacked_masks(sample: Sample, *, ignores_pixels: bool) -> NDArray[np.uint8]:
 
 
 def cut_tile(sample: Sample, tile: Tile, side: int) -> Sample:
-    """Cut a tile out of a sample; an image smaller than the tile is mirrored at its far edges."""
+    """Cut a tile out of a sample, mirroring an image that is smaller than the tile at its bottom and right edges."""
     rows = mirrored(tile.top, side, sample.image.shape[0])
     columns = mirrored(tile.left, side, sample.image.shape[1])
     valid = None if sample.valid is None else sample.valid[rows][:, columns]
@@ -174,7 +174,7 @@ def cut_tile(sample: Sample, tile: Tile, side: int) -> Sample:
 
 
 def mirrored(start: int, side: int, length: int) -> slice | NDArray[np.intp]:
-    """Index `side` places from `start`: a slice inside the image, else indices that run back and forth."""
+    """Index `side` rows or columns from `start`: a slice inside the image, else indices reflected at its end."""
     if start + side <= length:
         return slice(start, start + side)
     places = np.arange(start, start + side) % (2 * length)
@@ -187,7 +187,7 @@ def updates_loader(batches: TileBatches, *, first: int, workers: int, pin: bool)
     Args:
         batches: The batches.
         first: The first update.
-        workers: Processes that prepare batches; 0 makes them in this one.
+        workers: Processes that prepare batches; 0 makes them in this process.
         pin: Whether to pin memory for the copy to a GPU.
     """
     if not workers and not pin:
@@ -201,16 +201,16 @@ def updates_loader(batches: TileBatches, *, first: int, workers: int, pin: bool)
         prefetch_factor=4 if workers else None,
         # Workers inside a parallel launcher's process crash under the loky start method.
         multiprocessing_context="fork" if workers else None,
-        # A loader draws a seed when it starts: from a generator of its own, not from the one of dropout.
+        # A loader draws a seed when it starts; with its own generator it leaves that of dropout alone.
         generator=torch.Generator().manual_seed(batches.seed),
         worker_init_fn=leave_to_parent,
     )
 
 
 def _in_bursts(batches: TileBatches, first: int, length: int = 8) -> Iterator[Batch]:
-    """Make several batches in a row: a network's step in between drives what makes them out of the caches.
+    """Make several batches in a row. A network's step in between would evict their code and data from the caches.
 
-    That halves the time of small tiles.
+    For small tiles this halves the time.
     """
     for start in range(first, len(batches), length):
         yield from [batches[update] for update in range(start, min(start + length, len(batches)))]

@@ -1,4 +1,4 @@
-"""A sequence that loads its items on demand and keeps what fits in memory."""
+"""A sequence that loads its items on demand and keeps as many as fit in memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MemoryBudget:
         self._lock = threading.Lock()
 
     def take(self, n_bytes: int) -> bool:
-        """Reserve `n_bytes` and return True, or change nothing and return False where they do not fit."""
+        """Reserve `n_bytes` and return True; where they do not fit, change nothing and return False."""
         with self._lock:
             if n_bytes > self._left:
                 return False
@@ -43,17 +43,17 @@ class MemoryBudget:
 
 
 class CachedSequence(Sequence[Item], Generic[Item]):
-    """Items loaded on demand; each is kept once loaded, as long as the budget lasts.
+    """Items loaded on demand and kept while the budget lasts.
 
-    Nothing is ever evicted: training visits all images in random order again and again, where a fixed
-    resident share gives a hit rate of that share, and least-recently-used eviction would give less.
-    Two threads that ask for the same absent item may both load it; both get an equal one.
+    Nothing is evicted. Training visits all images in random order, over and over. Keeping a fixed share of them gives
+    a hit rate of that share; evicting the least recently used would give less. Two threads that ask for the same
+    missing item may both load it; both get an equal one.
 
     Args:
-        load: Index (0 ... length - 1) to item; must be safe to call from threads and give equal items each time.
+        load: Loads the item of an index, 0 ... length - 1. It must be thread-safe and return equal items each time.
         length: Number of items.
-        size_of: Item to its size in bytes.
-        budget: What may be kept, shared with other sequences where the same object is passed.
+        size_of: Returns the size of an item in bytes.
+        budget: Memory for kept items; pass one object to several sequences to share it.
     """
 
     def __init__(
@@ -88,10 +88,10 @@ class CachedSequence(Sequence[Item], Generic[Item]):
         return self.keep(position, self._load(position)) if item is None else item
 
     def keep(self, index: int, item: Item) -> Item:
-        """Offer an item that was loaded elsewhere; return the one that this sequence holds or will give."""
+        """Offer an item that was loaded elsewhere, and return the item that this sequence gives from now on."""
         if index not in self._kept and self._budget.take(self._size_of(item)):
-            # Of two threads that both got here the first one's item stays; the second's bytes stay
-            # reserved, which errs on the side of less memory.
+            # Where two threads get here, the first one's item is kept. The second one's bytes stay reserved, so memory
+            # never exceeds the budget.
             return self._kept.setdefault(index, item)
         return self._kept.get(index, item)
 

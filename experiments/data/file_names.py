@@ -1,20 +1,20 @@
-"""Names of files: which to pass over, which cannot be used, and how to show any of them."""
+"""File names: which to skip, which to refuse, and how to print them."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# Folders that operating systems leave among a user's own. What begins with a dot is left behind as well.
+# Folders that operating systems leave among a user's own. Names that begin with a dot are skipped too.
 _SYSTEM_FOLDERS = frozenset({"__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information"})
 
 
 def is_left_behind(name: str) -> bool:
-    """Say whether a file or folder is a trace of an operating system and no part of the data."""
+    """Return whether an operating system left this file or folder, so that it is no part of the data."""
     return name.startswith(".") or name in _SYSTEM_FOLDERS
 
 
 def name_fault(name: str) -> str | None:
-    """Say why a name cannot be written to tables and reports; None where it can."""
+    """Say why a name cannot be written to tables and reports; None if it can."""
     if any(0xDC80 <= ord(letter) <= 0xDCFF for letter in name):
         return "bytes that are not UTF-8"
     if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
@@ -28,7 +28,7 @@ def shown(text: str) -> str:
 
 
 def same_name(name: str) -> str:
-    """Bring a name to the form in which names are matched: a Mac stores an accent apart from its letter (NFD)."""
+    """Normalise a name for matching: macOS stores an accent and its letter as two characters (NFD)."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 

@@ -1,4 +1,4 @@
-"""The masks of data that need not be loaded to know them."""
+"""The mask names of data sets that tell them without being loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _IMAGES = "experiments.data.image_folder.load.load_image_folder"
 
 
 def known_masks(data: Any) -> Sequence[str] | None:
-    """List the masks of synthetic logs, and of images whose masks are listed; None of all others.
+    """Name the masks of synthetic logs, and of images whose configuration lists them; None for all other data.
 
     Args:
         data: The `data` group.

@@ -1,4 +1,4 @@
-"""A progress bar for data that take long to read or to draw."""
+"""A progress bar for reading or drawing data."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tqdm import tqdm
 
 Item = TypeVar("Item")
 
-_FEW = 50  # items that are there before a bar would be of use
+_FEW = 50  # fewer items than this are done before a bar would help
 
 
 def with_progress(items: Iterable[Item], total: int, what: str, unit: str) -> list[Item]:
-    """Collect items; on a terminal a bar shows how many are there and how long the rest will take.
+    """Collect items; on a terminal, show a bar with their number and the time left.
 
     Args:
-        items: Made as they are asked for.
+        items: Made one by one.
         total: Their number.
         what: Such as "reading images".
         unit: Such as "image".

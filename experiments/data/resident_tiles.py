@@ -1,4 +1,4 @@
-"""Training images that stay on the accelerator: tiles are cut and augmented there, and nothing is copied to it."""
+"""Training images that stay on the accelerator: tiles are cut and augmented there, and no batch is copied."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from experiments.data.sampling.uniform import Tile
 from experiments.data.split import Split
 
 LARGEST_SHARE = 0.25
-"""Of a GPU's free memory, that training images may take before the network's activations are there."""
+"""The largest share of a GPU's free memory that training images may take; activations need the rest."""
 
 
 class ResidentTiles:
-    """The batches of a `TileBatches`, made of images that were copied to the device once.
+    """The batches of a `TileBatches`, made from images that were copied to the device once.
 
-    The batch of an update is the same function of (seed, update): places are drawn on the host by the same numbers,
-    and so are those of torchvision's transforms that draw on the host, which all flips, crops and changes of colour
-    do. A transform that draws on the image's device (noise) has a seed that is a function of (seed, update) there.
-    Images keep their own size.
+    The batch of an update is the same function of (seed, update) as on the host. The host draws the places of the
+    tiles, and the random numbers of those torchvision transforms that draw there: all flips, crops and changes of
+    colour. A transform that draws on the image's device, such as noise, is seeded there as a function of (seed,
+    update). Images keep their own size.
 
     Args:
         batches: Says how a batch is made.
@@ -43,7 +43,7 @@ class ResidentTiles:
         self._places: dict[tuple[int, int], Tensor] = {}
 
     def __getitem__(self, update: int) -> Batch:
-        """Make the batch of one update on the device, without waiting for it."""
+        """Make the batch of one update on the device, without synchronising."""
         return self.batches.batch(update, self._cut, self.device)
 
     def from_update(self, first: int) -> Iterator[Batch]:
@@ -57,11 +57,11 @@ class ResidentTiles:
             self._on_device(start, length, mirrored(start, self.batches.side, length))
             for start, length in zip((tile.top, tile.left), image.shape[1:], strict=True)
         )
-        # Cloned, so that a transform that works in place leaves the resident images alone.
+        # Cloned, so that a transform in place does not change the resident images.
         return image[:, rows][:, :, columns].clone(), masks[:, rows][:, :, columns].clone()
 
     def _on_device(self, start: int, length: int, places: slice | NDArray[np.intp]) -> slice | Tensor:
-        """Keep the places of a mirrored tile on the device: an image smaller than a tile has the same ones again."""
+        """Keep the indices of a mirrored tile on the device: they recur for every image smaller than a tile."""
         if isinstance(places, slice):
             return places
         if (start, length) not in self._places:
@@ -70,17 +70,17 @@ class ResidentTiles:
 
 
 def resident_bytes(split: Split, *, ignores_pixels: bool) -> int:
-    """Memory that the images and masks of a split take on a device, in bytes; only one image is decoded for it."""
+    """Return the bytes that the images and masks of a split take on a device, decoding only one image."""
     channels = split.samples[0].image.shape[-1]
     return int(split.sizes.prod(axis=1).sum()) * (channels + split.positives.shape[1] + int(ignores_pixels))
 
 
 def stays_on_device(choice: str, batches: TileBatches, device: torch.device) -> bool:
-    """Decide whether the training images go to the device once, or every batch on its own.
+    """Decide whether all training images are copied to the device once, or each batch by itself.
 
     Args:
-        choice: "true", "false", or "auto": on a GPU where the images take at most `LARGEST_SHARE` of its free memory.
-        batches: Says which images, and whether valid pixels go with them.
+        choice: "true", "false", or "auto": on a GPU if the images take at most `LARGEST_SHARE` of its free memory.
+        batches: Holds the images, and says whether valid pixels go with them.
         device: Where training computes.
 
     Raises:
@@ -109,11 +109,11 @@ def training_updates(
     """Make the batches of updates `first` and after, in order: on the device, or by a loader's workers.
 
     Args:
-        batches: Says how a batch is made.
+        batches: Makes a batch.
         first: The first update.
         device: Where training computes.
         on_device: The choice; see `stays_on_device`.
-        workers: Processes that prepare batches where the images do not stay on the device; 0: this one.
+        workers: Processes that prepare batches if the images do not stay on the device; 0 uses this process.
     """
     if stays_on_device(on_device, batches, device):
         return ResidentTiles(batches, device).from_update(first)
@@ -124,7 +124,7 @@ def check_augmentation(batches: TileBatches, device: torch.device) -> None:
     """Send a blank tile on the device through the augmentation, as training will.
 
     Raises:
-        ValueError: The augmentation cannot work there; saying why.
+        ValueError: The augmentation does not work on the device; the message says why.
     """
     channels, masks = batches.split.samples[0].image.shape[-1], batches.split.positives.shape[1]
     shape = (batches.side, batches.side)

@@ -1,4 +1,4 @@
-"""One image with its masks, and what one look at it tells."""
+"""One image with its masks, and the facts that one reading of it gives."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class SampleFacts:
-    """What is kept of a sample after one look at it.
+    """The counts and digests that are kept of a sample after reading it once.
 
     Args:
         shape: (H, W) in pixels.
@@ -67,7 +67,7 @@ def sample_facts(sample: Sample, pixels: NDArray[np.generic] | None = None) -> S
 
     Args:
         sample: The sample; `valid` that is True everywhere equals None.
-        pixels: What the digests take instead of `sample.image`: the file's pixels where these hold more.
+        pixels: Hashed instead of `sample.image`: the file's own pixels where they hold more than 8 bits.
     """
     pixels = sample.image if pixels is None else pixels
     valid = sample.valid if sample.valid is not None and not sample.valid.all() else None

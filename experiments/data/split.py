@@ -1,4 +1,4 @@
-"""What training and evaluation know of any data: splits, their counts, prevalence and fingerprints."""
+"""Splits with their counts, prevalence and fingerprints: all that training and evaluation know of any data."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ class SegmentationData:
         name: Where the data come from, for titles.
         masks: Names of the C masks, in channel order.
         channels: K of every image, 1 (grey) or 3 (RGB).
-        train: What the losses see.
-        val: What thresholds are tuned on.
-        test: What is reported.
+        train: Images that the losses see.
+        val: Images that thresholds are tuned on.
+        test: Images that results are reported for.
         eta: For each test image float32 (C, H, W), the true probability that a pixel is annotated as positive;
             None where it is not known.
     """
@@ -121,16 +121,16 @@ def make_split(
     n_masks: int | None = None,
     salt: str = "",
 ) -> Split:
-    """Put samples and what is known of them together.
+    """Build a split from samples and their facts.
 
     Args:
         name: "train", "val" or "test".
         samples: The images in order.
         image_ids: One unique name per image.
         group_ids: One name per image; None makes every image its own group.
-        facts: One per image; None looks at every sample now.
+        facts: One per image; None reads every sample now.
         n_masks: C, needed only where there may be no image.
-        salt: Enters the fingerprint: how the digested pixels become the samples, where these differ.
+        salt: Added to the fingerprint: how the hashed pixels become the samples, where they differ.
 
     Returns:
         The split.
@@ -158,7 +158,7 @@ def make_split(
 
 
 def missing_positives(data: SegmentationData) -> list[str]:
-    """Name each split and mask without a positive pixel; see `NO_POSITIVES`."""
+    """List each split and mask without a positive pixel; see `NO_POSITIVES`."""
     return [
         f"{split.name}: {mask}: none in {len(split)} images"
         for split in data.splits
@@ -174,8 +174,8 @@ def summary_table(data: SegmentationData) -> str:
         data: The data.
 
     Returns:
-        One header line and one line per split: images, groups, valid pixels, prevalence of each mask and share
-        of the pixels that lie in any mask (in %), and how many images have an empty mask (of each mask).
+        One header line and one line per split: images, groups, valid pixels, prevalence of each mask, share of pixels
+        in any mask (in %), and for each mask the number of images where it is empty.
     """
     header = ["split", "images", "groups", "pixels", *[f"{mask} %" for mask in data.masks], "any mask %", "empty"]
     rows = [header]

@@ -1,4 +1,4 @@
-"""Types and ranges of the values that data are configured by; each function returns what is wrong, as messages."""
+"""Checks of types and ranges in the configuration of data; each function returns its errors as messages."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ MOST_THREADS = 256
 
 
 def whole_errors(name: str, value: Any, low: int, high: int | None = None) -> list[str]:
-    """Check a whole number; a truth value, text or 2.0 is none.
+    """Check a whole number; a bool, a text and 2.0 are refused.
 
     Args:
         name: Key of the value, the first word of the message.
-        value: What came.
+        value: The value to check.
         low: Least value.
         high: Greatest value; None for no limit.
     """
@@ -31,7 +31,7 @@ def number_errors(name: str, value: Any, low: float, high: float, *, inside: boo
 
     Args:
         name: Key of the value.
-        value: What came.
+        value: The value to check.
         low: Least value.
         high: Greatest value.
         inside: Whether the limits themselves are excluded.
@@ -43,7 +43,7 @@ def number_errors(name: str, value: Any, low: float, high: float, *, inside: boo
 
 
 def flag_errors(name: str, value: Any) -> list[str]:
-    """Check a truth value."""
+    """Check a bool."""
     return [] if isinstance(value, bool) else [f"{name}: expected true or false, got {_told(value)}"]
 
 
@@ -82,12 +82,12 @@ def names_errors(name: str, value: Any) -> list[str]:
 
 
 def is_number(value: Any) -> bool:
-    """Say whether a value is a finite number; a truth value is none."""
+    """Return whether a value is a finite number; a bool is not."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _told(value: Any) -> str:
-    """Show what came as the user wrote it: null, true and false, text in quotes."""
+    """Show a value as the user wrote it: null, true and false, text in quotes."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return f"the text {shown(value)!r}" if isinstance(value, str) else f"{value!r}"

@@ -1,4 +1,4 @@
-"""An image file of any common kind as an array, with what people's files bring: palettes, alpha, 16 bits, EXIF."""
+"""Decoding of common image files into arrays: palettes, alpha, 16 bits and EXIF orientation included."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-MAX_PIXELS = 200_000_000  # of one file: a scanned strip of 10 m at 200 dots per inch has 130 million
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # whatever the ending says; no PostScript among them
-TURNED = "turned"  # in `info` of an image: the EXIF orientation by which `open_upright` has turned it, 2 ... 8
+MAX_PIXELS = 200_000_000  # in one file: a scanned strip of 10 m at 200 dots per inch has 130 million
+_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")  # whatever a file is named; no PostScript, on purpose
+TURNED = "turned"  # key in an image's `info`: the EXIF orientation, 2 ... 8, that `open_upright` has undone
 _ORIENTATION = 0x0112  # the EXIF tag
 
 
 class UnusableFile(Exception):
-    """A file that is readable but not what was expected: `kind` fits all such files, `found` tells of this one."""
+    """A file that cannot be used: `kind` describes all such files, `found` this one."""
 
     def __init__(self, kind: str, found: str) -> None:
         super().__init__(f"{kind}: {found}")
@@ -28,20 +28,20 @@ class UnusableFile(Exception):
 def open_upright(
     path: Path, max_pixels: int = MAX_PIXELS, before_decoding: Callable[[int], object] = lambda pixels: None
 ) -> Image.Image:
-    """Decode a file completely and turn it as its EXIF orientation says.
+    """Decode a file completely and apply its EXIF orientation.
 
     Args:
         path: The file.
         max_pixels: Most pixels of a file that is decoded.
-        before_decoding: Called with the number of pixels, which the header tells.
+        before_decoding: Called with the number of pixels in the header.
 
     Returns:
         The image in its own mode.
 
     Raises:
-        UnusableFile: The file is no image, is truncated, is too large, or has several pages.
+        UnusableFile: The file is not an image, is truncated or too large, or has several pages.
     """
-    # Pillow warns above 89 megapixels and refuses above 179; the limit here is the user's own.
+    # Pillow warns above 89 megapixels and refuses above 179; here the user sets the limit.
     Image.MAX_IMAGE_PIXELS = None
     try:
         with Image.open(path, formats=_FORMATS) as image:
@@ -55,7 +55,7 @@ def open_upright(
             return image
     except UnusableFile:
         raise
-    # Pillow's decoders raise more than OSError on damaged files: SyntaxError, struct.error, EOFError and others.
+    # On damaged files Pillow's decoders raise not only OSError but SyntaxError, struct.error, EOFError and others.
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise UnusableFile("cannot be read from the disk", os.strerror(error.errno)) from error
@@ -67,23 +67,23 @@ def open_upright(
 
 
 def _refuse_by_header(image: Image.Image, max_pixels: int) -> None:
-    """Refuse what the header shows to be too large, or to be more than one image."""
+    """Refuse a file whose header shows that it is too large or holds several images."""
     if image.width * image.height > max_pixels:
         raise UnusableFile(
             f"expected at most {max_pixels:,} pixels in a file; data.max_pixels=N allows more, where there are "
             "4 (grey) to 12 (colour) bytes of memory for each",
             f"{image.width:,} x {image.height:,} = {image.width * image.height:,} pixels",
         )
-    # A phone's JPEG (MPO) may carry a preview as a second image; that is no page.
+    # A phone's JPEG (MPO) may carry a preview as a second image; that is not a page.
     if image.format != "MPO" and getattr(image, "is_animated", False):
         raise UnusableFile("expected one picture in a file; save each page or frame as its own", "more than one")
 
 
 def image_pixels(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """Get the pixels of an image without loss.
+    """Return the pixels of an image without loss.
 
     Args:
-        image: In any mode but floating point.
+        image: In any mode except floating point.
 
     Returns:
         (H, W, 1) for grey images, uint8 or, for more than 8 bits, uint16; uint8 (H, W, 3) RGB for all others.
@@ -113,7 +113,7 @@ def image_pixels(image: Image.Image) -> NDArray[np.uint8] | NDArray[np.uint16]:
 
 
 def as_uint8(pixels: NDArray[np.uint8] | NDArray[np.uint16], channels: int, shift: int) -> NDArray[np.uint8]:
-    """Bring the pixels of one file to the form that the data set shares.
+    """Convert the pixels of one file to the format that all images of the data set share.
 
     Args:
         pixels: From `image_pixels`.

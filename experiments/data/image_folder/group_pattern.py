@@ -1,4 +1,4 @@
-"""The regular expression that finds the group in a file name, run where a hopeless one can be stopped."""
+"""Groups from file names by a regular expression, run in a process that can be stopped."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any
 
 from experiments.data.image_folder.problems import ProblemList
 
-SECONDS = 1.0  # of a processor for 10,000 names or less; they take a tenth of one
-_WALL_SECONDS = 60.0  # on a machine that has no such timer, or too much else to do
+SECONDS = 1.0  # of CPU time for up to 10,000 names, which normally take a tenth of that
+_WALL_SECONDS = 60.0  # the limit on systems without a CPU timer and on overloaded machines
 
-# Python cannot interrupt a search, and one with nested repeats can outlast the user: a process of its own can be ended.
+# Python cannot interrupt a search, and nested repeats can make one run for ever. A process of its own can be killed.
 _SEARCH = """
 import json, re, signal, sys
 pattern, names, seconds = json.load(sys.stdin)
@@ -29,7 +29,7 @@ for stem, name in names:
 
 
 def compile_pattern(pattern: Any, problems: ProblemList) -> re.Pattern[str] | None:
-    """Compile `group_pattern`; one that is no regular expression becomes a problem and None."""
+    """Compile `group_pattern`; if it is not a regular expression, add a problem and return None."""
     kind = "data.group_pattern: expected a regular expression such as '^(.*)_y', or null"
     if pattern is None:
         return None
@@ -38,7 +38,7 @@ def compile_pattern(pattern: Any, problems: ProblemList) -> re.Pattern[str] | No
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what a later Python may read otherwise
+            warnings.simplefilter("ignore")  # about syntax that a later Python may read differently
             return re.compile(pattern)
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
         problems.add(kind, f"{pattern[:80]!r}: {error or type(error).__name__}")
@@ -51,11 +51,11 @@ def group_names(
     """Name the group of each file.
 
     Args:
-        file_names: With their endings, "w12_y0040.png".
-        pattern: Searched in the name without ending and, failing that, with it; the group is its first capture
-            group, or the whole match where it has none. None makes every file its own group.
+        file_names: With their endings, such as "w12_y0040.png".
+        pattern: Searched in the name without its ending, then with it. The group is its first capture group, or the
+            whole match if it has none. None makes every file its own group.
         problems: Receives the files that the pattern does not match, or the first that takes too long.
-        folder: Written before a name in a problem, "train/images/".
+        folder: Prefix of names in problems, such as "train/images/".
 
     Returns:
         One name per file; the stem where there is no pattern or no match.
@@ -78,7 +78,7 @@ def group_names(
 
 
 def _search(pattern: str, names: Sequence[tuple[str, str]], seconds: float) -> list[str | None]:
-    """Search in a process of its own; fewer results than names where time ran out."""
+    """Search in a process of its own; return fewer results than names if time ran out."""
     question = json.dumps([pattern, names, seconds])
     command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _SEARCH]
     try:

@@ -1,4 +1,4 @@
-"""A validation split cut from the training images so that no group is torn."""
+"""Cuts a validation split from the training images without splitting a group."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-ATTEMPTS = 100  # orders of the groups that are tried for a cut with positives of every mask on both sides
+ATTEMPTS = 100  # orders of the groups to try, until both sides have positives of every mask
 
 
 def cut_by_group(
     groups: Sequence[str], fraction: float, seed: int, positives: NDArray[np.int64] | None = None
 ) -> list[bool]:
-    """Choose about a fraction of the images, whole groups at a time, at least one group and never all.
+    """Choose about a fraction of the images, in whole groups, at least one group and never all.
 
-    Groups are taken in an order that depends only on their names and the seed; each is taken if that brings the
-    number of images closer to the wish. Where a mask would have no positive pixel on one side although two groups
-    have some, the next of `ATTEMPTS` orders is tried, and the first that misses the fewest masks is kept: no
-    threshold can be tuned, and nothing learned, on a mask without positives.
+    The order of the groups depends only on their names and the seed. A group is taken if that brings the number of
+    images closer to the target. A mask without positives on one side cannot be learned, or its threshold tuned. So if
+    some mask has none, up to `ATTEMPTS` orders are tried, and the first with the fewest such masks is kept.
 
     Args:
         groups: Group of each image.

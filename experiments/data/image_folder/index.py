@@ -1,4 +1,4 @@
-"""Which files of a folder belong together: images, their masks and valid pixels, matched by stem."""
+"""Matches the images of a folder with their masks and valid pixels, by stem."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from experiments.data.image_folder.listing import image_files, is_image_name, su
 from experiments.data.image_folder.problems import MOST_NAMED, ProblemList
 
 SPLITS = ("train", "val", "test")
-_OTHER_SPLITS = ("valid", "validation", "dev", "eval", "training", "testing")  # what people call them otherwise
-SINGLE_MASK = "mask"  # its name where masks/ has no sub-folder and none is given
+_OTHER_SPLITS = ("valid", "validation", "dev", "eval", "training", "testing")  # other names in use for them
+SINGLE_MASK = "mask"  # the mask's name if masks/ has no sub-folder and no name is given
 
 
 @dataclass(frozen=True)
 class SampleFiles:
-    """Files of one sample: the image, one file per mask in channel order, and the valid pixels if any."""
+    """The files of one sample: the image, one file per mask in channel order, and the valid pixels if there are any."""
 
     image: Path
     masks: tuple[Path, ...]
@@ -46,7 +46,7 @@ def index_folder(root: Path, masks: Sequence[str] | None, problems: ProblemList)
         problems: Receives what is missing or does not match.
 
     Returns:
-        What could be matched.
+        The samples whose files could be matched.
     """
     if not os.path.isdir(root):
         problems.add("expected a folder with train/ and test/, each with images/ and masks/", describe_missing(root))
@@ -65,7 +65,7 @@ def index_folder(root: Path, masks: Sequence[str] | None, problems: ProblemList)
 
 
 def describe_missing(path: Path) -> str:
-    """Say that a path is not there, which of its parents is, and what that one holds."""
+    """Say that a path is missing, and what its closest existing parent holds."""
     if os.path.exists(path):
         return f"{path} is a file"
     trimmed = Path(str(path).strip())
@@ -92,7 +92,7 @@ def holdings(folder: Path, most: int = 12) -> str:
 def _mask_names(
     root: Path, splits: Sequence[str], masks: Sequence[str] | None, problems: ProblemList
 ) -> tuple[tuple[str, ...], bool]:
-    """Name the masks, and say whether masks/ itself holds the files of the only one."""
+    """Return the names of the masks, and whether masks/ itself holds the files of a single one."""
     folders = {f"{name}/masks": root / name / "masks" for name in splits if os.path.isdir(root / name / "masks")}
     direct = [short for short in folders if image_files(root, short, ProblemList(""))]
     below = {name for folder in folders.values() for name in sub_folders(folder, problems)}
@@ -176,7 +176,7 @@ def _by_stem(root: Path, place: str, problems: ProblemList) -> dict[str, Path] |
 def _without_partner(
     root: Path, stems: Sequence[str], files: Mapping[str, Path], place: str, spare: Sequence[str]
 ) -> list[str]:
-    """Tell of each file that has no partner in `place`, with the one that may be meant."""
+    """Describe each file without a partner in `place`, with a file that may be meant."""
     alike = sorted((_loosely(stem), stem) for stem in spare)
     there = os.listdir(root / place) if stems else []
     others = {same_name(Path(name).stem): name for name in there if not is_image_name(name)}

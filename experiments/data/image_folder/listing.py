@@ -1,4 +1,4 @@
-"""The image files and the sub-folders of one folder; what stands there and cannot be used becomes a problem."""
+"""Lists the image files and sub-folders of one folder; entries that cannot be used become problems."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SPECIAL = {
 
 
 def is_image_name(name: str) -> bool:
-    """Say whether a name ends as those of image files do."""
+    """Return whether a name has the ending of an image file."""
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
@@ -31,7 +31,7 @@ def image_files(root: Path, place: str, problems: ProblemList) -> list[Path]:
     Args:
         root: Folder that paths in problems are relative to.
         place: The folder, relative to it.
-        problems: Receives names that cannot be written to tables, and what is named like an image and is no file.
+        problems: Receives names that cannot be written to tables, and entries named like an image that are not files.
     """
     found = []
     for entry in _entries(root / place, problems):
@@ -48,7 +48,7 @@ def image_files(root: Path, place: str, problems: ProblemList) -> list[Path]:
 
 
 def sub_folders(folder: Path, problems: ProblemList) -> list[str]:
-    """List the names of the folders in a folder, sorted, without what operating systems leave behind."""
+    """List the names of the folders in a folder, sorted, without those that operating systems leave behind."""
     found = []
     for entry in _entries(folder, problems):
         is_folder = entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and os.path.isdir(entry.path))
@@ -71,7 +71,7 @@ def _entries(folder: Path, problems: ProblemList) -> list[os.DirEntry[str]]:
 
 
 def _special(entry: os.DirEntry[str]) -> str | None:
-    """Say what an entry is that is no file; None for a file and for a link to one."""
+    """Name the kind of an entry that is not a file; None for a file or a link to one."""
     if not entry.is_symlink() and entry.is_file():
         return None
     try:

@@ -43,9 +43,9 @@ def load_image_folder(
 ) -> SegmentationData:
     """Load {train,val,test}/images with masks/ (one mask) or masks/<name>/ (several), matched by stem.
 
-    Images are .png, .jpg, .jpeg, .tif, .tiff, .bmp, .gif or .webp of any size; they become grey where all of them
-    are, else RGB. Masks hold 0 and 255 or 0 and 1. A folder {split}/valid/ may mark ignored pixels with 0. Without
-    val/ a validation split is cut from train/ by group. Files are decoded when they are needed.
+    Images are .png, .jpg, .jpeg, .tif, .tiff, .bmp, .gif or .webp files of any size. If all of them are grey they stay
+    grey, else all become RGB. Masks hold 0 and 255 or 0 and 1. A folder {split}/valid/ may mark ignored pixels with 0.
+    Without val/, a validation split is cut from train/ by group. Files are decoded when they are needed.
 
     Args:
         root: Folder of the splits; "~" is the home folder.
@@ -54,8 +54,8 @@ def load_image_folder(
             match. None makes every image its own group.
         val_fraction: Share of the training images for validation where there is no val/, between 0 and 1.
         split_seed: Of the cut, at least 0.
-        allow_majority: Whether masks may fill more than half of an image; else such masks are taken as inverted.
-        max_pixels: Most pixels of one file; what is larger is refused before it is decoded.
+        allow_majority: Whether a mask may fill more than half of the pixels; otherwise it is refused as inverted.
+        max_pixels: Most pixels of one file; larger files are refused before they are decoded.
         memory: Bytes of decoded images to keep in memory.
         threads: Threads that read; None takes the number of cores.
 
@@ -63,7 +63,7 @@ def load_image_folder(
         The data.
 
     Raises:
-        DataError: Naming all values and all files that cannot be used, what was expected and what came.
+        DataError: Some values or files cannot be used; the message names all of them, what was expected and what came.
     """
     wrong = {
         "root": path_errors("data.root", root),
@@ -80,7 +80,7 @@ def load_image_folder(
     pattern = compile_pattern(group_pattern, problems)
     if wrong["root"]:
         problems.raise_if_any()
-    # The files are looked at all the same, so that what is wrong with them is told, too.
+    # The files are checked all the same, so that one message lists all problems.
     max_pixels, threads = MAX_PIXELS if wrong["max_pixels"] else max_pixels, None if wrong["threads"] else threads
     folder = _expanded(root)
     chosen = None if wrong["masks"] else [masks] if isinstance(masks, str) else masks

@@ -1,4 +1,4 @@
-"""A mask file as a boolean array, and clear words for one that is none."""
+"""Reads a mask file as a boolean array, and explains why a file is not a mask."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from experiments.data.image_folder.decode import UnusableFile
 
 _KIND = "expected a mask of two values, 0 and 255 or 0 and 1"
 _ALPHA = "expected a mask without transparency, or one that is opaque where it is positive and nowhere else"
-_LISTED = 8  # values of a file that are all listed; of more the most frequent ones are
-_FEW = 16  # values of a file that may be labels, whatever they are
-_LABELS = 32  # class labels count up from 0; noise of JPEG does not stay below this
+_LISTED = 8  # up to this number of values all are listed, above it the most frequent ones
+_FEW = 16  # up to this number of different values may be labels, whatever they are
+_LABELS = 32  # class labels count up from 0 and stay below this; JPEG noise does not
 
 
 def mask_pixels(image: Image.Image) -> NDArray[np.bool_]:
     """Read a mask: 0 is outside; 1, 255 or, with 16 bits, 65535 is inside.
 
-    A palette of black and white counts by its colours, any other palette by its indices. Transparency may repeat what
-    the values say; where it says something else, a mask can be read in two ways, and neither is taken.
+    A black and white palette is read by its colours, any other palette by its indices. Transparency may repeat what the
+    values say. If it says something else, the mask can be read in two ways and is refused.
 
     Args:
         image: In any mode.
@@ -30,8 +30,8 @@ def mask_pixels(image: Image.Image) -> NDArray[np.bool_]:
         bool (H, W).
 
     Raises:
-        UnusableFile: Other values, more than one value above 0, colours, or transparency; with what was found and
-            advice.
+        UnusableFile: Other values, more than one value above 0, colours, or transparency that disagrees; the message
+            says what was found and gives advice.
     """
     values = _plane(image)
     top = values.max(initial=0)
@@ -84,7 +84,7 @@ def _found(values: NDArray[Any], *, from_jpeg: bool) -> str:
 
 
 def _advice(different: NDArray[Any], counts: NDArray[np.int64], *, from_jpeg: bool) -> str:
-    """Say what the values of a file look like, and what to save instead."""
+    """Say what the values of a file look like and what to save instead."""
     least, top = different[0], different[-1]
     whole = bool(np.isfinite(different).all() and (different == np.floor(different)).all())
     labels = different[different != 255] if whole else different
@@ -128,7 +128,7 @@ def _found_colours(colours: NDArray[np.uint8]) -> str:
 
 
 def _listed(names: list[str], counts: NDArray[np.int64], word: str = "values") -> str:
-    """List values with their shares, the most frequent first where there are too many of them."""
+    """List values with their shares; if there are too many, list the most frequent ones."""
     shares = counts / counts.sum()
     all_fit = len(names) <= _LISTED
     order = range(len(names)) if all_fit else np.argsort(-counts, kind="stable")[: _LISTED - 2].tolist()

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a data set, collected and told at once."""
+"""Collects all problems of a data set, to report them in one message."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from experiments.data.file_names import shown
 
 _log = logging.getLogger(__name__)
 
-MOST_NAMED = 20  # files named of each kind; the rest is counted
-FEW_NAMED = 5  # the same of what is only worth a look
+MOST_NAMED = 20  # files named for each kind of problem; the others are counted
+FEW_NAMED = 5  # the same for each kind of notice
 
 
 class ProblemList:
-    """Problems in the order of their kinds' first appearance.
+    """Problems by kind, in the order in which the kinds first appeared.
 
     Args:
-        where: What is wrong, the first words of the message: "data.root=photos".
+        where: The first words of the message, such as "data.root=photos".
     """
 
     def __init__(self, where: str) -> None:
@@ -33,14 +33,14 @@ class ProblemList:
 
         Args:
             kind: What is wrong and what was expected, in words that fit every entry.
-            entries: For each problem the file, and what came where it adds something. None changes nothing; an entry
-                that is there already is not counted again.
+            entries: One per problem: the file, and what was found if that adds something. No entries add nothing, and
+                an entry that is already there is not counted again.
         """
         if entries:
             self._found.setdefault(kind, {}).update(dict.fromkeys(entries))
 
     def notice(self, kind: str, *entries: str) -> None:
-        """Add what looks wrong and may be right: it is logged as a warning and stops nothing; see `add`."""
+        """Add something that looks wrong but may be right: it is logged as a warning and stops nothing; see `add`."""
         if entries:
             self._noticed.setdefault(kind, {}).update(dict.fromkeys(entries))
 
@@ -49,10 +49,10 @@ class ProblemList:
         return "\n".join([f"{shown(self.where)}: the data cannot be used", *_listed(self._found, MOST_NAMED)])
 
     def raise_if_any(self) -> None:
-        """Raise a DataError with the message if there is a problem; else log what was noticed.
+        """Raise a DataError with the message if there is a problem; otherwise log the notices.
 
         Raises:
-            DataError: There is.
+            DataError: There is a problem.
         """
         if self._found:
             raise DataError(self.message())

@@ -1,4 +1,4 @@
-"""One look at every file of a folder: what is wrong with it, and the facts that splits need."""
+"""Reads every file of a folder once, for its problems and for the facts that splits need."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from experiments.data.sample import Sample, SampleFacts, sample_facts
 
 Result = TypeVar("Result")
 
-_LARGE = 25_000_000  # pixels of a file; threads decode such files one after the other, so that memory stays bounded
+_LARGE = 25_000_000  # pixels; files above this are decoded one at a time, which bounds memory
 
 
 @dataclass(frozen=True)
 class ScannedSample:
-    """What one look at the files of a sample tells.
+    """What reading the files of a sample once has shown.
 
     Args:
         files: The files.
@@ -39,8 +39,8 @@ class ScannedSample:
         channels: 1 for a grey image, 3 for colour.
         peak: Greatest value of an image of more than 8 bits; 0 for 8 bits.
         constant: Whether all pixels are equal.
-        copied: Channel of the mask that the image repeats; None where it is no mask.
-        turned_alone: Whether EXIF turns the image or a mask and not the other, and both ways would fit.
+        copied: Channel of the mask that the image is a copy of; None if it is not.
+        turned_alone: Whether EXIF turns either the image or a mask but not both, and the sizes fit either way.
         ignored_positives: Positive pixels of all masks that `valid` leaves out.
         mask_digests: One per mask.
         problems: (kind, entry) for each problem.
@@ -85,7 +85,7 @@ def scan_samples(
 
 
 def load_sample(files: SampleFiles, channels: int, shift: int, max_pixels: int) -> Sample:
-    """Decode a sample whose files were found to be good.
+    """Decode a sample whose files passed the scan.
 
     Args:
         files: The files.
@@ -94,7 +94,7 @@ def load_sample(files: SampleFiles, channels: int, shift: int, max_pixels: int) 
         max_pixels: Most pixels of a file that is decoded.
 
     Raises:
-        DataError: A file has changed since; naming it.
+        DataError: A file has changed since the scan; the message names it.
     """
 
     def pixels_of(path: Path, read: Callable[[Image.Image], Result]) -> Result:
@@ -111,7 +111,7 @@ def load_sample(files: SampleFiles, channels: int, shift: int, max_pixels: int) 
 
 
 def _scan(root: Path, files: SampleFiles, max_pixels: int, alone: threading.RLock) -> ScannedSample:
-    with ExitStack() as held:  # of large files, until all of a sample is done
+    with ExitStack() as held:  # holds the lock for large files until the whole sample is read
 
         def wait_if_large(pixels: int) -> None:
             if pixels > _LARGE:
@@ -146,7 +146,7 @@ def _look(root: Path, files: SampleFiles, open_file: Callable[[Path], Image.Imag
     wide = pixels.dtype != np.uint8
     facts = sample_facts(Sample(as_uint8(pixels, pixels.shape[2], 8), target, valid), pixels)
     height, width = facts.shape
-    either_way = height == width or max(orientations) < 5  # from 5 on height and width change places
+    either_way = height == width or max(orientations) < 5  # orientations from 5 on swap height and width
     return ScannedSample(
         files=files,
         facts=facts,
@@ -161,8 +161,8 @@ def _look(root: Path, files: SampleFiles, open_file: Callable[[Path], Image.Imag
 
 
 def _copied(pixels: NDArray[np.generic], target: NDArray[np.bool_]) -> int | None:
-    """Find the mask whose pixels are those of the image, in black and white either way round."""
-    if len(np.unique(pixels[len(pixels) // 2])) > 2:  # one row tells of most pictures, at no cost
+    """Find the mask that the image is a black and white copy of, inverted or not."""
+    if len(np.unique(pixels[len(pixels) // 2])) > 2:  # one row is cheap and rules out most pictures
         return None
     other = pixels[:, :, 0] != pixels[0, 0, 0]
     for channel, mask in enumerate(target):

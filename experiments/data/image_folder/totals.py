@@ -1,4 +1,4 @@
-"""What all files of a folder together must show: groups, pictures, and how much of each mask is positive."""
+"""Checks across all files of a folder: groups, repeated pictures, and the positive share of each mask."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Parts = Mapping[str, Sequence[ScannedSample]]
 
 
 def check_groups(groups: Mapping[str, Sequence[str]], problems: ProblemList) -> None:
-    """Images of one well, road or patient in two splits would make the test an exercise in memory."""
+    """Refuse a group in two splits: a test on a well, road or patient seen in training measures memory."""
     names = list(groups)
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
@@ -25,7 +25,7 @@ def check_groups(groups: Mapping[str, Sequence[str]], problems: ProblemList) -> 
 
 
 def check_pictures(root: Path, parts: Parts, problems: ProblemList) -> None:
-    """Find equal pictures, whatever their names; blank ones say nothing and may repeat."""
+    """Find equal pictures, whatever their names; blank pictures may repeat."""
     seen: dict[str, tuple[str, Path]] = {}
     for name, part in parts.items():
         for sample in part:
@@ -41,7 +41,7 @@ def check_pictures(root: Path, parts: Parts, problems: ProblemList) -> None:
 
 
 def check_masks(root: Path, parts: Parts, masks: Sequence[str], problems: ProblemList, *, allow_majority: bool) -> None:
-    """Refuse masks that fill more than half of an image, are the images, or have no positive pixel in a split.
+    """Refuse masks that fill more than half of an image, equal the images, or have no positive pixel in a split.
 
     Args:
         root: Folder that paths in problems are relative to.

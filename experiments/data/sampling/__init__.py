@@ -1,1 +1,1 @@
-"""Which tiles a training batch is made of."""
+"""Samplings: which tiles make up a training batch."""

@@ -13,10 +13,9 @@ from experiments.data.split import Split
 class ForegroundTiles:
     """A share of the tiles is placed around a foreground pixel; the rest are uniform.
 
-    Each tile by itself, with probability `foreground_share`: a mask is chosen, all alike; then one of its valid
-    pixels, all of the training split alike; then a place for the tile, uniformly from those inside the image that
-    contain the pixel. Otherwise the tile is uniform, and may hold foreground as well. Share 0 is the true
-    distribution.
+    With probability `foreground_share`, a tile is placed in three steps, each uniform: choose a mask; choose one of its
+    valid positive pixels in the training split; choose a place inside the image that contains the pixel. Otherwise the
+    tile is uniform, and may hold foreground too. Share 0 is the true distribution.
 
     Args:
         foreground_share: In [0, 1].
@@ -26,8 +25,8 @@ class ForegroundTiles:
 
     Reference:
         Isensee et al. (2021), nnU-Net: a self-configuring method for deep learning-based biomedical image
-        segmentation, which has a third of each batch contain a randomly chosen class. There the number in a batch is
-        fixed and the image is chosen first; here each tile is drawn by itself and each pixel of a mask counts alike.
+        segmentation, where a third of each batch contains a randomly chosen class. There the number in a batch is fixed
+        and the image is chosen first; here tiles are independent and every pixel of a mask is equally likely.
     """
 
     def __init__(self, *, foreground_share: float) -> None:
@@ -66,6 +65,6 @@ def _place_around_pixel(image: int, mask: int, split: Split, rng: np.random.Gene
 
 
 def _start(place: int, side: int, length: int, rng: np.random.Generator) -> int:
-    """Draw a first row (or column) of a tile inside the image that contains `place`."""
+    """Draw the first row (or column) of a tile that lies inside the image and contains `place`."""
     last = max(length - side, 0)
     return int(rng.integers(max(place - side + 1, 0), min(place, last) + 1))

@@ -14,17 +14,17 @@ from experiments.data.split import Split
 class RichImages:
     """Images with much foreground are drawn more often; the tile's place inside the image is uniform.
 
-    With area a_i, share s_i of valid pixels in any mask, and s the share over the whole split, image i is drawn with
-    probability proportional to
+    Let a_i be the area of image i, s_i its share of valid pixels in any mask, and s that share over the whole split.
+    Image i is drawn with probability proportional to
 
         a_i * max(s_i / s, floor) ** power
 
-    that is `max(s_i / s, floor) ** power` times as often, up to a constant, as under the true distribution. Power 0
-    is the true distribution.
+    so, up to a constant, `max(s_i / s, floor) ** power` times as often as under the true distribution. Power 0 is the
+    true distribution.
 
     Args:
         power: At least 0; how steeply the probability rises with the share.
-        floor: Above 0; a share below `floor` times the split's counts as that much, so that every image can be drawn.
+        floor: Above 0; shares below `floor` times the split's are raised to it, so that every image can be drawn.
 
     Raises:
         ValueError: For a number outside its range.
@@ -44,7 +44,7 @@ class RichImages:
         self.floor = floor
 
     def weights(self, split: Split) -> NDArray[np.float64]:
-        """Return a number for each image, (N,), to which its probability is proportional.
+        """Return the unnormalised probability of each image, (N,).
 
         Raises:
             ValueError: When no image has foreground.

@@ -1,4 +1,4 @@
-"""How many of all tiles that could be cut hold foreground: counted exactly, over every place of every image."""
+"""Counts exactly how many of all possible tiles hold foreground, over every place of every image."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from experiments.data.sample import Sample
 from experiments.data.sampling.uniform import Tile
 from experiments.data.split import Split
 
-# A census looks at every pixel once; all runs of a process that train on the same images and labels share it.
+# A census reads every pixel once; all runs of a process on the same images and labels share it.
 _known: dict[tuple[str, int, float], NDArray[np.float64]] = {}
 
 
 def foreground_tile_shares(split: Split, *, side: int, least: float) -> NDArray[np.float64]:
-    """For each image, the share of its tiles that are foreground tiles.
+    """Return the share of each image's tiles that are foreground tiles.
 
-    A tile is a foreground tile when it holds a foreground pixel, and the share of its valid pixels that lie in any
-    mask is at least `least`. Of an image smaller than the tile only the image itself counts, not its mirrored rest.
+    A tile is a foreground tile if it holds a foreground pixel and at least the share `least` of its valid pixels lies
+    in some mask. For an image smaller than the tile only the image itself counts, not its mirrored rest.
 
     Args:
         split: The split; every image is decoded.
@@ -37,7 +37,7 @@ def foreground_tile_shares(split: Split, *, side: int, least: float) -> NDArray[
 
 
 def foreground_places(sample: Sample, *, side: int, least: float) -> NDArray[np.bool_]:
-    """For each place (top, left) of a tile in an image, whether it is a foreground tile.
+    """Return for each place (top, left) of a tile in an image whether it is a foreground tile.
 
     Returns:
         bool (max(H - side, 0) + 1, max(W - side, 0) + 1).
@@ -49,7 +49,7 @@ def foreground_places(sample: Sample, *, side: int, least: float) -> NDArray[np.
 
 
 def is_foreground_tile(sample: Sample, tile: Tile, *, side: int, least: float) -> bool:
-    """Say of one tile what `foreground_places` says of all."""
+    """Return whether one tile is a foreground tile; see `foreground_places`."""
     rows, columns = slice(tile.top, tile.top + side), slice(tile.left, tile.left + side)
     valid = None if sample.valid is None else sample.valid[rows, columns]
     foreground = _foreground(sample.target[:, rows, columns], valid)
@@ -67,7 +67,7 @@ def _is_foreground_tile(positives: Any, pixels: Any, least: float) -> Any:
 
 
 def _window_sums(mask: NDArray[np.bool_], side: int) -> NDArray[np.int64]:
-    """Count the True pixels of each window, by differences of sums from the corner."""
+    """Count the True pixels of each window, by differences of cumulative sums."""
     height, width = min(side, mask.shape[0]), min(side, mask.shape[1])
     corner = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int64)
     np.cumsum(mask, axis=0, out=corner[1:, 1:])

@@ -12,7 +12,7 @@ from experiments.data.split import Split
 
 
 class TwoPhase:
-    """One sampling until a share of the updates is done, then uniform tiles.
+    """One sampling for a first share of the updates, then uniform tiles.
 
     Update u = 0, 1, ... of T is drawn by `first` while u / T < switch_at. `switch_at` 0 is the true distribution
     throughout, 1 is `first` throughout.
@@ -28,7 +28,7 @@ class TwoPhase:
     Reference:
         Havaei et al. (2017), Brain tumor segmentation with deep neural networks; Buda, Maki and Mazurowski
         (2018), A systematic study of the class imbalance problem in convolutional neural networks. Havaei
-        et al. train only the last layer in the second phase; here every layer goes on, on the same schedule.
+        et al. train only the last layer in the second phase; here all layers continue on the same schedule.
     """
 
     def __init__(self, *, first: Sampling, switch_at: float) -> None:

@@ -1,4 +1,4 @@
-"""Undersampling of background: tiles without much foreground are left out until the rest are balanced."""
+"""Undersampling of background: enough tiles with little foreground are left out to balance the rest."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from experiments.data.sampling.tile_census import foreground_places, foreground_
 from experiments.data.sampling.uniform import Tile, areas, draw_images, place_uniformly
 from experiments.data.split import Split
 
-# Misses in one image before all of its places are listed.
+# Failed draws in one image before all of its places are listed.
 _TRIES = 64
 
 
 class BackgroundUndersampling:
-    """Uniform tiles, of which background tiles are kept with a probability only.
+    """Uniform tiles, with background tiles kept only with some probability.
 
-    A tile is a foreground tile when it holds foreground, and the share of its valid pixels in any mask is at least
-    `least_foreground` times the share over the whole training split; every other one is a background tile. With P the
-    probability that a uniform tile is a foreground tile, counted over all places of all images, foreground tiles are
-    always kept and background tiles with probability
+    A tile is a foreground tile if it holds foreground and its share of valid pixels in any mask is at least
+    `least_foreground` times that share over the whole training split. Every other tile is a background tile. Let P be
+    the probability that a uniform tile is a foreground tile, over all places of all images. Foreground tiles are always
+    kept, and background tiles with probability
 
         k = P (1 - t) / (t (1 - P)),  t = foreground_share
 
-    so that P / (P + k (1 - P)) = t: the share t of the kept tiles are foreground tiles, distributed among themselves
-    as before, and so are the background tiles. The tiles are drawn from this distribution directly, which spares
-    drawing those that are not kept.
+    so that P / (P + k (1 - P)) = t: a share t of the kept tiles are foreground tiles. Within each kind the distribution
+    stays the same. Tiles are drawn from the resulting distribution directly, so that none has to be thrown away.
 
     Args:
         foreground_share: t, the share of foreground tiles after undersampling, in (0, 1].
@@ -39,8 +38,8 @@ class BackgroundUndersampling:
     Reference:
         Buda, Maki and Mazurowski (2018), A systematic study of the class imbalance problem in convolutional neural
         networks: random examples of the frequent class are removed until the classes are balanced.
-        There the removed ones are chosen once; here every update chooses anew, because there are more tiles than
-        updates, and a tile, unlike their examples, has both classes.
+        There the removed examples are chosen once. Here every update chooses anew, because there are more tiles than
+        updates, and a tile, unlike their examples, holds both classes.
     """
 
     def __init__(self, *, foreground_share: float, least_foreground: float) -> None:
@@ -65,7 +64,7 @@ class BackgroundUndersampling:
         """Raise when the split cannot be undersampled to the target; see `check_sampling`.
 
         Raises:
-            ValueError: When the split has no foreground, no foreground tile, or as large a share of them already.
+            ValueError: The split has no foreground or no foreground tile, or its share of them is as large already.
         """
         self._shares(split, side)
 
@@ -80,7 +79,7 @@ class BackgroundUndersampling:
         return tiles
 
     def _place(self, image: int, split: Split, rng: np.random.Generator, side: int, *, foreground: bool) -> Tile:
-        """Draw uniformly from the places of one image that hold, or do not hold, a foreground tile."""
+        """Draw uniformly among the foreground tiles, or among the background tiles, of one image."""
         sample, least = split.samples[image], self._least(split)
         for _ in range(_TRIES):
             tile = place_uniformly(image, split, rng, side)

@@ -1,4 +1,4 @@
-"""Which tiles a training batch is made of: what every sampling offers, and the true distribution."""
+"""The interface of a sampling, and the true distribution: uniform tiles."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Tile:
 
 
 class Sampling(Protocol):
-    """What `sampling=` has to offer.
+    """The interface of `sampling=`.
 
-    Two more methods are used where they are there: `check(split, masks, side)` raises a ValueError, before anything
-    is trained, when the split cannot be sampled so; `switch_update(max_steps)` is the number of updates before the
-    distribution changes.
+    Two methods are optional. `check(split, masks, side)` raises a ValueError, before anything is trained, if the split
+    cannot be sampled this way. `switch_update(max_steps)` returns the number of updates before the distribution
+    changes.
     """
 
     def draw(self, split: Split, rng: np.random.Generator, *, count: int, side: int, progress: float) -> list[Tile]:
@@ -54,7 +54,7 @@ class UniformTiles:
 
 
 def check_sampling(sampling: Sampling, split: Split, masks: Sequence[str], *, side: int) -> None:
-    """Ask a sampling whether it can sample a split; one that has no `check` can sample any.
+    """Ask a sampling whether it can sample a split; one without `check` can sample any split.
 
     Args:
         sampling: What `sampling=` made.
@@ -63,7 +63,7 @@ def check_sampling(sampling: Sampling, split: Split, masks: Sequence[str], *, si
         side: Side of a tile in pixels.
 
     Raises:
-        ValueError: Saying what the sampling expected of the split and what came.
+        ValueError: The sampling cannot; the message says what it expected of the split and what came.
     """
     check = getattr(sampling, "check", None)
     if check is not None:
@@ -71,13 +71,13 @@ def check_sampling(sampling: Sampling, split: Split, masks: Sequence[str], *, si
 
 
 def switch_update(sampling: Sampling, max_steps: int) -> int | None:
-    """Return the number of updates before a sampling changes its distribution; None where it never does."""
+    """Return the number of updates before a sampling changes its distribution; None if it never does."""
     switch = getattr(sampling, "switch_update", None)
     return None if switch is None else int(switch(max_steps))
 
 
 def areas(split: Split) -> NDArray[np.float64]:
-    """Area of each image in pixels, (N,): how often the true distribution draws it."""
+    """Return the area of each image in pixels, (N,), to which its true probability is proportional."""
     return np.prod(split.sizes, axis=1, dtype=np.float64)
 
 

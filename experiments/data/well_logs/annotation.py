@@ -1,11 +1,11 @@
-"""What an annotator marks of the curves of a log, and the exact probability of each pixel being marked.
+"""Annotations of a log's curves, and the exact probability that a pixel is marked.
 
 The annotation of each curve is displaced as a whole by (row, column), two independent draws from one known
-distribution, and the image does not show by how much. With m_c the ink of curve c and p the distribution,
+distribution. The image does not show the displacement. With m_c the ink of curve c and p the distribution,
 
     eta_c(y, x) = sum_ij p(i) p(j) m_c(y - i, x - j),      eta(mask) = 1 - prod over its curves (1 - eta_c).
 
-Ranking pixels by eta is the best that any model of the image can do.
+No model of the image can rank pixels better than eta does.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def jitter_reach(jitter: float) -> int:
-    """Greatest displacement along an axis in whole pixels: twice the standard deviation, rounded up."""
+    """Return the greatest displacement along an axis in whole pixels: twice the standard deviation, rounded up."""
     return int(np.ceil(2 * jitter))
 
 
 def jitter_probabilities(jitter: float) -> NDArray[np.float64]:
-    """Distribution of the displacement along one axis: a normal density at whole pixels, cut and normalised.
+    """Return the distribution of the displacement along an axis: a normal density at whole pixels, cut and normalised.
 
-    Its own standard deviation is 0.91 to 1 times that of the density from half a pixel on, and less below.
+    For a jitter of half a pixel or more its standard deviation is 0.91 to 1 times `jitter`; below that it is smaller.
 
     Args:
         jitter: Standard deviation of the normal density in pixels, at least 0.
@@ -69,7 +69,7 @@ def annotate(
 
 
 def annotation_probability(curves: Sequence[CurveInk], jitter: float, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Probability of each pixel being marked by `annotate`, exact up to rounding to float32.
+    """Return the probability that `annotate` marks each pixel, exact up to rounding to float32.
 
     Args:
         curves: As in `annotate`.

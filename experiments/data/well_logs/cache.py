@@ -1,4 +1,4 @@
-"""Drawn logs on disk: one compressed npz for each, written atomically; one that cannot be read is drawn again."""
+"""Drawn logs on disk: one compressed npz each, written atomically. A file that cannot be read is drawn again."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _made: list[Path] = []  # files and folders that this process has made
 
 @dataclass(frozen=True)
 class AnnotatedLog:
-    """A sample and, where the annotation is jittered, float32 (C, H, W) probabilities of being annotated."""
+    """A sample and, if the annotation is jittered, each pixel's probability of being annotated, float32 (C, H, W)."""
 
     sample: Sample
     eta: NDArray[np.float32] | None
 
 
 def cached_log(path: Path | None, draw: Callable[[], AnnotatedLog]) -> AnnotatedLog:
-    """Read a log from disk, or draw it and leave it there.
+    """Read a log from disk, or draw it and store it there.
 
-    A cache that cannot be written costs time, not the run: it is logged as a warning.
+    A failure to write the cache is logged as a warning and does not stop the run.
 
     Args:
         path: File of this log; None draws it without a file.
@@ -57,17 +57,17 @@ def cached_log(path: Path | None, draw: Callable[[], AnnotatedLog]) -> Annotated
 
 @contextmanager
 def removed_on(error: type[Exception]) -> Iterator[None]:
-    """Remove the logs that are drawn within, and the folders made for them, where it ends by an error of this type.
+    """Remove the logs drawn inside this context, and their folders, if it ends with an error of this type.
 
-    A command that is refused leaves nothing, though some of what it can be refused for shows on drawn logs only.
+    A refused command must leave no files, but some reasons to refuse it show only once logs are drawn.
     """
     before = len(_made)
     try:
         yield
     except error:
-        # Threads note a folder before or after the files in it: the deepest go first, whatever the order.
+        # Threads record a folder before or after its files, so sort: the deepest paths go first.
         for path in sorted(_made[before:], key=lambda path: len(path.parts), reverse=True):
-            with suppress(OSError):  # a folder that others have files in stays
+            with suppress(OSError):  # a folder with files of others stays
                 path.rmdir() if path.is_dir() else path.unlink()
         del _made[before:]
         raise
@@ -103,7 +103,7 @@ def _write(path: Path, log: AnnotatedLog) -> None:
     if log.eta is not None:
         arrays["eta"] = log.eta
     _make_folder(path.parent)
-    # Several runs may draw the same log at once: each writes its own file, the last rename wins.
+    # Several runs may draw the same log at once. Each writes its own temporary file, and the last rename wins.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as stream:

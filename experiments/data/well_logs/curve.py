@@ -1,4 +1,4 @@
-"""Curves of a well log: their course down the paper and the ink that a pen leaves along it."""
+"""Curves of a well log: their path down the paper, and the ink that a pen leaves along it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-SUBPIXELS = 4  # ink is laid on a grid this much finer, then averaged: smooth edges, exact masks
+SUBPIXELS = 4  # ink is drawn on a grid this many times finer, then averaged: smooth edges, exact masks
 _STEP = 0.25  # distance between two touches of the pen, pixels
 
 
@@ -18,8 +18,8 @@ class CurveInk:
 
     Args:
         pen: Index into `PENS`.
-        coverage: float32 (H + 2 margin, W + 2 margin), share of each pixel that is inked.
-        margin: Pixels, so that a displaced curve brings in what lay just outside the image.
+        coverage: float32 (H + 2 margin, W + 2 margin), inked share of each pixel.
+        margin: Pixels around the image, so that a displaced curve brings in what lay just outside it.
     """
 
     pen: int
@@ -62,10 +62,10 @@ def draw_stroke(rng: np.random.Generator, pen: int, line_width: tuple[float, flo
 
 
 def trace(rng: np.random.Generator, height: int, left: float, right: float) -> NDArray[np.float64]:
-    """Draw the course of a curve: its column at each row.
+    """Draw the path of a curve: its column at each row.
 
-    Slow drift, beds with sharp boundaries and fine wiggles, folded back at the edges of the track as a plotter
-    folds an overflow.
+    It has slow drift, beds with sharp boundaries and fine wiggles, and is folded back at the edges of the track, as a
+    plotter does with values that run over.
 
     Args:
         rng: Source of randomness.
@@ -98,13 +98,13 @@ def lay_ink(
     margin: int,
     slope: float,
 ) -> NDArray[np.float32]:
-    """Draw a stroke along a trace, over the whole trace or over a random stretch where ink runs out.
+    """Draw a stroke along a trace, or along a random part of it if the ink does not last.
 
     Args:
         rng: Source of randomness.
-        columns: float64 (n,), the trace, its middle in the middle row of the image.
+        columns: float64 (n,), the trace, centred on the middle row of the image.
         stroke: Width and rhythm.
-        most_ink: Inked area at which the curve stops, in pixels, about.
+        most_ink: Approximate inked area at which the curve stops, in pixels.
         size: (H, W) of the image.
         margin: Pixels around the image that are drawn too.
         slope: Tangent of the paper's rotation.
@@ -131,7 +131,7 @@ def lay_ink(
 def stamp(
     x: NDArray[np.float64], y: NDArray[np.float64], diameter: float, *, size: tuple[int, int], margin: int
 ) -> NDArray[np.float32]:
-    """Stamp a disc at each point and measure which share of every pixel is covered.
+    """Stamp a disc at each point and measure the covered share of every pixel.
 
     Args:
         x: float64 (n,), columns of the centres in pixels; column 0 spans 0 ... 1.
@@ -145,7 +145,7 @@ def stamp(
     """
     radius = diameter * SUBPIXELS / 2
     reach = int(np.ceil(radius))
-    pad = -(-2 * reach // SUBPIXELS) * SUBPIXELS  # discs whose centre lies outside still reach in
+    pad = -(-2 * reach // SUBPIXELS) * SUBPIXELS  # a disc centred outside may still reach in
     height, width = ((length + 2 * margin) * SUBPIXELS + 2 * pad for length in size)
     column = np.rint((x + margin) * SUBPIXELS).astype(np.intp) + pad
     row = np.rint((y + margin) * SUBPIXELS).astype(np.intp) + pad

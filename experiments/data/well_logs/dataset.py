@@ -30,7 +30,7 @@ from experiments.data.well_logs.drawing import draw_log
 from experiments.data.well_logs.style import PENS, LogStyle, expanded, style_errors
 from experiments.process.leftovers import remove_if_abandoned
 
-GENERATOR_VERSION = 3  # counts changes of the drawing code that change a pixel: cached logs of older code are left
+GENERATOR_VERSION = 3  # raised when the drawing code changes a pixel, so that logs cached by older code are not used
 
 _SPLITS = ("train", "val", "test")
 _LISTS = {"height": 2, "width": 2, "line_width": 2, "prevalence": len(PENS)}
@@ -61,17 +61,17 @@ def make_well_logs(
 ) -> SegmentationData:
     """Make the three splits of a set of synthetic logs; each log is one image and one group.
 
-    A log's image depends only on `seed`, its split, its index and the style, so more logs never change the
-    others. Jitter moves the annotation and leaves the image alone.
+    A log's image depends only on `seed`, its split, its index and the style, so adding logs does not change the others.
+    Jitter moves the annotation but not the image.
 
     Args:
-        seed: Of the data, at least 0; the seed of a run does not enter.
+        seed: Of the data, at least 0; independent of the seed of a run.
         train_logs: Number of training logs, at least 1.
         val_logs: Number of validation logs, at least 1.
         test_logs: Number of test logs, at least 1.
         height: Pixels, one number or [least, greatest].
         width: Pixels, one number or [least, greatest].
-        prevalence: Intended share of each mask, one number or one for each of solid, dashed and dotted.
+        prevalence: Intended share of each mask, one number or one each for solid, dashed and dotted.
         curves: Most curves of one pen in a log.
         line_width: Pixels, one number or [least, greatest].
         clutter: Amount of writing and marks that belong to no mask; 1 is typical.
@@ -89,8 +89,8 @@ def make_well_logs(
         The data; `eta` holds the annotation probability of each test pixel where `annotation_jitter` is above 0.
 
     Raises:
-        DataError: A value is of the wrong type or outside its range, all such values named together; or a split has no
-            positive pixel of a mask.
+        DataError: Values are of the wrong type or outside their range (the message names all of them), or a split has
+            no positive pixel of a mask.
     """
     counts = {"train": train_logs, "val": val_logs, "test": test_logs}
     values: dict[str, Any] = {
@@ -135,7 +135,7 @@ def make_well_logs(
 
 
 def log_errors(values: Mapping[str, Any]) -> list[str]:
-    """List what is wrong with arguments of `make_well_logs`, by name; nothing is drawn."""
+    """List the errors in arguments of `make_well_logs`, without drawing anything."""
     value = {name: p.default for name, p in inspect.signature(make_well_logs).parameters.items()} | dict(values)
     style = {field.name: value[field.name] for field in fields(LogStyle)}
     return [
@@ -149,14 +149,14 @@ def log_errors(values: Mapping[str, Any]) -> list[str]:
 
 
 def generator_fingerprint(seed: int, style: LogStyle) -> str:
-    """Hexadecimal SHA-256 of everything that decides the pixels of a log of known split and index."""
+    """Return the hexadecimal SHA-256 of all that determines the pixels of a log, apart from its split and index."""
     versions = {"generator": GENERATOR_VERSION, "numpy": np.__version__, "Pillow": PIL.__version__}
     content = json.dumps([versions, seed, asdict(style)], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def make_log(seed: int, split: str, index: int, style: LogStyle) -> AnnotatedLog:
-    """Draw and annotate one log, with its annotation probability where it is a jittered test log.
+    """Draw and annotate one log; a jittered test log also gets its annotation probability.
 
     Args:
         seed: Of the data.

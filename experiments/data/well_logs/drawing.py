@@ -33,7 +33,7 @@ class LogDrawing:
 
 
 def draw_log(rng: np.random.Generator, style: LogStyle) -> LogDrawing:
-    """Draw a log: form, curves of three pens in one ink that cross each other, writing, and the scan of it all.
+    """Draw a log: the form, crossing curves of three pens in one ink, writing, and the scan of it all.
 
     Args:
         rng: Source of randomness.
@@ -62,7 +62,7 @@ def _draw_curves(rng: np.random.Generator, pen: int, layout: Layout, style: LogS
     left = intended
     curves: list[CurveInk] = []
     margin = jitter_reach(style.annotation_jitter)
-    # Enough for what skew and jitter bring into view, and the same whatever the jitter: the image must not show it.
+    # Covers what skew and jitter bring into view. It is the same for every jitter, because the image must not show it.
     overrun = 16 + int(np.ceil(abs(layout.slope) * width / 2))
     for _ in range(style.curves):
         if left < max(0.1 * intended, 20):  # less would be a blot

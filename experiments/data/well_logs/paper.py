@@ -1,4 +1,4 @@
-"""The printed form of a well log: tracks with their grid, depth numbers, and writing that belongs to no curve."""
+"""The printed form of a well log: tracks with grids, depth numbers, and writing that belongs to no curve."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WORDS = ("GR", "SP", "ILD", "CALI", "RHOB", "NPHI", "MD", "TVD", "DT", "CSG", "
 
 @dataclass(frozen=True)
 class Layout:
-    """Where things are on the paper.
+    """Positions on the paper.
 
     Args:
         size: (H, W) in pixels.
@@ -34,7 +34,7 @@ class Layout:
 
 
 def draw_layout(rng: np.random.Generator, size: tuple[int, int], skew: float) -> Layout:
-    """Draw tracks left and right of the depth numbers, or all on one side of them.
+    """Place the tracks on both sides of the depth numbers, or all on one side.
 
     Args:
         rng: Source of randomness.
@@ -73,7 +73,7 @@ def draw_grid(rng: np.random.Generator, layout: Layout) -> NDArray[np.float32]:
     height, width = layout.size
     x = np.arange(width, dtype=np.float32)[None, :] + np.float32(0.5)
     y = np.arange(height, dtype=np.float32)[:, None] + np.float32(0.5)
-    # Positions on the paper, which lies slightly rotated in the scanner.
+    # Positions on the paper, which is slightly rotated in the scanner.
     across = x - layout.slope * (y - height / 2)
     down = y + layout.slope * (x - width / 2)
     thin, heavy, edge = rng.uniform((0.1, 0.25, 0.4), (0.3, 0.5, 0.7))
@@ -142,7 +142,7 @@ def _number_depths(rng: np.random.Generator, sheet: Image.Image, layout: Layout)
 
 
 def _reference_line(rng: np.random.Generator, pen: ImageDraw.ImageDraw, layout: Layout, x: float, y: float) -> None:
-    """Draw a straight upright line, broken or dotted like a curve: only its course tells that it is none."""
+    """Draw a straight upright line, broken or dotted like a curve: only its path shows that it is not one."""
     length = rng.uniform(20, 90)
     mark, gap = ((2, 3), (6, 4), (length, 0))[rng.integers(3)]
     for start in np.arange(0, length, mark + gap):

@@ -1,4 +1,4 @@
-"""What paper, age and the scanner make of a drawing: tint, shading, fading, blur and noise."""
+"""Effects of paper, age and scanner on a drawing: tint, shading, fading, blur and noise."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _smooth_field(rng: np.random.Generator, size: tuple[int, int], spacing: int 
 
 
 def _patches(rng: np.random.Generator, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Draw faded patches with soft borders: 0 where nothing is lost, 1 where most is."""
+    """Draw faded patches with soft borders: 0 where no ink is lost, 1 where most is."""
     field = np.clip((_smooth_field(rng, size, 48) - np.float32(rng.uniform(0.3, 0.6))) * 3, 0, 1)
     return field * field * (3 - 2 * field)
 

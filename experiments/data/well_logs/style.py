@@ -1,4 +1,4 @@
-"""How synthetic well logs look: the parameters of the generator, checked."""
+"""The parameters of the well log generator, with their checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PENS = ("solid", "dashed", "dotted")
 
 @dataclass(frozen=True)
 class LogStyle:
-    """Parameters that every log of a set shares; each log draws its own values from them.
+    """Parameters that all logs of a set share; each log draws its own values from them.
 
     Args:
         height: Least and greatest height of a log in pixels.
@@ -72,10 +72,10 @@ _MOST_PIXELS = 2**24  # of a log; drawing one takes about 100 bytes of memory a 
 
 
 def style_errors(values: Mapping[str, Any]) -> list[str]:
-    """Name every parameter of the wrong type or outside its range.
+    """List every parameter of the wrong type or outside its range.
 
     Args:
-        values: By name, as a user gives them: one number where all of a list are equal.
+        values: By name, as a user gives them: one number may stand for a list of equal ones.
     """
     wrong = [error for name, limits in _RANGES.items() for error in _errors(name, values[name], *limits)]
     if values["channels"] not in (1, 3) or not isinstance(values["channels"], int) or values["channels"] is True:
@@ -90,7 +90,7 @@ def style_errors(values: Mapping[str, Any]) -> list[str]:
 
 
 def expanded(value: Any, count: int) -> tuple[Any, ...]:
-    """Return a list as a tuple, and one number as `count` of it."""
+    """Return a list as a tuple, and a number as a tuple of `count` of it."""
     return tuple(value) if _is_list(value) else (value,) * count
 
 
