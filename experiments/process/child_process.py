@@ -1,4 +1,4 @@
-"""Processes that this one, or a launcher, has made end with it: an orphan would train on and hold its run's lock."""
+"""Ends child processes with their parent: an orphan would keep training and hold its run's lock."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 
 
 def end_with_parent() -> None:
-    """End this process as soon as its parent has ended, however that ended; called in the child.
+    """End this process as soon as its parent ends, in whatever way; call it in the child.
 
-    It ends as by SIGKILL, and with it the children that have called this too. Nothing is lost: a run goes on from its
-    last checkpoint. A process that `multiprocessing` has not made, such as a user's script, is left alone.
+    The process ends as by SIGKILL, and so do its children that called this. Nothing is lost: a run resumes from its
+    last checkpoint. A process that `multiprocessing` did not start, such as a user's script, is left alone.
     """
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid and hasattr(os, "fork"):  # elsewhere an orphan keeps its parent's id
@@ -30,13 +30,13 @@ def end_with_parent() -> None:
 
 @cache
 def _arrange_end(parent: int, child: int) -> None:
-    """Arrange the end of this process once; a fork of it is another child."""
+    """Arrange the end of this process, once per process: a fork of it has to arrange its own."""
     if not _kernel_ends_it():
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
 def _kernel_ends_it() -> bool:
-    """Ask Linux for SIGKILL when the thread that made this process ends; a pool's thread waits for its processes."""
+    """Ask Linux for SIGKILL when the thread that started this process ends; a pool's thread outlives its processes."""
     return sys.platform == "linux" and ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) == 0
 
 

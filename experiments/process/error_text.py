@@ -1,17 +1,17 @@
-"""An error in one line, for a run's reason and for what a check of a loss says."""
+"""Describes an error in one line, for the reason of a failed run and for a check of a loss."""
 
 from __future__ import annotations
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-_LONGEST = 500  # characters of a reason; the traceback in run.json has the rest
+_LONGEST = 500  # characters of a reason; run.json holds the whole traceback
 
 
 def describe_error(error: BaseException) -> str:
-    """Describe an error in one line; an error of memory names the keys that need less of it."""
+    """Describe an error in one line; if memory ran out, name the keys to lower."""
     if isinstance(error, SystemExit):
         return f"sys.exit({'' if error.code is None else repr(error.code)}) was called"
     lines = str(error).strip().splitlines() or [""]
-    # A worker of a DataLoader sends its traceback as the text of the error; what was raised is its last line.
+    # A DataLoader worker sends its traceback as the text of the error; the last line is the error itself.
     text = lines[-1] if lines[0].startswith("Caught ") else " ".join(line.strip() for line in lines)
     kind = type(error).__name__
     text = text if text.startswith(kind) else f"{kind}: {text}".removesuffix(": ")

@@ -1,4 +1,4 @@
-"""Temporary files that a kill left behind: a file is written beside its place and renamed, unless the power fails."""
+"""Removes temporary files that a killed process left: files are written under a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 
 ABANDONED = 600.0
-"""Seconds without a change after which nobody writes a temporary file any more; none takes a tenth of it."""
+"""A temporary file unchanged for this many seconds is abandoned; writing one takes less than a tenth of that."""
 
-_ANY_NAME = "[a-z0-9_]" * 8  # what `tempfile.mkstemp` puts in
+_ANY_NAME = "[a-z0-9_]" * 8  # the random part of a name by `tempfile.mkstemp`
 
 
 def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
-    """Remove the temporary files of `store.write_atomically` in a folder; one that cannot be removed stays.
+    """Remove the temporary files of `store.write_atomically` from a folder; those that cannot be removed stay.
 
     Args:
-        folder: Where they lie; this process must be the only one that writes there, as its lock says.
-        names: Of the files that were to be written; a pattern such as `*.csv` is one.
+        folder: Holds them. This process must hold the folder's lock, so that no other process writes there.
+        names: Names or patterns, such as `*.csv`, of the files that were being written.
     """
     places = glob.escape(str(folder))
     for name in names:
@@ -29,7 +29,7 @@ def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
 
 
 def remove_if_abandoned(path: Path) -> None:
-    """Remove a temporary file in a folder that other processes write to, once it was not changed for so long."""
+    """Remove a temporary file that has not changed for a while, in a folder that other processes write to."""
     with suppress(OSError):
         if time.time() - path.stat().st_mtime >= ABANDONED:
             path.unlink()

@@ -1,4 +1,4 @@
-"""Mappings whose values are made when they are asked for, so that a study may be larger than the memory."""
+"""Mappings that compute a value on each access, so that a study may be larger than memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Mapped(Mapping[_Key, _Out], Generic[_Key, _In, _Out]):
 
     Args:
         values: any mapping.
-        function: value to value; gives equal results each time.
+        function: applied to a value at each access; must return equal results each time.
 
     Example:
         >>> lengths = Mapped({"a": [1, 2], "b": []}, len)

@@ -16,14 +16,13 @@ _Out = TypeVar("_Out")
 
 
 def in_parallel(function: Callable[[_In], _Out], items: Sequence[_In], workers: int) -> list[_Out]:
-    """Map in processes that are copies of this one, so that neither the function nor its inputs are sent to them.
+    """Map in forked processes, so that neither the function nor its inputs have to be pickled; results are.
 
-    In threads numpy's running sums, bin counts and index updates would wait for each other. What comes back is
-    pickled. Where this system does not copy a process safely (all but Linux), or does not let this process have
-    others (one of a pool), everything is done here, one after the other.
+    Threads would not help: numpy's cumulative sums, bin counts and index updates hold the interpreter's lock. Where
+    forking is unsafe (anywhere but Linux) or not allowed (in a pool's process), this process does all the work itself.
 
     Args:
-        function: any callable; must not use what a copied process cannot have: threads, an accelerator.
+        function: any callable that uses no threads and no accelerator, which do not survive a fork.
         items: its inputs.
         workers: processes at once.
 
@@ -34,7 +33,7 @@ def in_parallel(function: Callable[[_In], _Out], items: Sequence[_In], workers: 
     if workers < 2 or sys.platform != "linux" or multiprocessing.current_process().daemon:
         return [function(item) for item in items]
     with warnings.catch_warnings():
-        # Python 3.12 and later warn of any thread beside this one, such as those that a matrix library keeps.
+        # Python 3.12 and later warn of any other thread in the process, such as those of a matrix library.
         warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
         pool = ProcessPoolExecutor(
             workers, multiprocessing.get_context("fork"), initializer=_take, initargs=(function, items)
@@ -49,7 +48,7 @@ _work: tuple[Callable[[Any], Any], Sequence[Any]]
 def _take(function: Callable[[Any], Any], items: Sequence[Any]) -> None:
     global _work
     _work = function, items
-    end_with_parent()  # a pool's processes wait for work for ever when the process that made them is killed
+    end_with_parent()  # otherwise a pool's processes would wait for work for ever after their parent is killed
 
 
 def _do(place: int) -> Any:

@@ -1,6 +1,6 @@
-"""The random generators that a process shares: torch's of the host and the devices, numpy's and Python's own.
+"""The global random generators of a process: torch's on host and devices, numpy's, and Python's.
 
-A loss, an augmentation or a sampling of the user may draw from any of them.
+A user's loss, augmentation or sampling may draw from any of them.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import torch
 
 
 def seed_generators(seed: int) -> None:
-    """Seed all of them."""
+    """Seed all global generators."""
     torch.manual_seed(seed)
     seed_host_generators(seed)
 
 
 def seed_host_generators(seed: int) -> None:
-    """Seed those of the host, and none of a device."""
+    """Seed the generators of the host, but not those of devices."""
     torch.default_generator.manual_seed(seed)
     random.seed(seed)
-    # The legacy generator takes words of 32 bits. It is what `np.random.rand` and its like draw from.
+    # numpy's legacy generator, behind `np.random.rand` and the like, takes seeds of 32 bits.
     np.random.seed([seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF])  # noqa: NPY002
 
 
 def generator_states() -> dict[str, Any]:
-    """Return their states, as tensors and plain values that `torch.load(weights_only=True)` reads."""
+    """Return the states of all generators, as tensors and plain values that `torch.load(weights_only=True)` reads."""
     name, words, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
     return {
         "torch": torch.get_rng_state(),
@@ -39,7 +39,7 @@ def generator_states() -> dict[str, Any]:
 
 
 def set_generator_states(states: dict[str, Any]) -> None:
-    """Set the states that `generator_states` returned; those of devices that are not here are left out."""
+    """Set the states that `generator_states` returned, except those of devices that this machine lacks."""
     torch.set_rng_state(states["torch"])
     if states["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(states["cuda"])

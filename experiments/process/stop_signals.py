@@ -1,9 +1,10 @@
-"""SIGTERM, SIGHUP and Ctrl-C: a command ends in order, and a training writes a checkpoint first.
+"""SIGTERM, SIGHUP and Ctrl-C: a command ends in order, and a run writes a checkpoint first.
 
-A signal raises `Terminated` wherever the command is, but for two places. While a run trains it is noted, and the loop
-ends after the update that is under way. While a launcher's processes train it is passed on to them: each ends its own
-run, and this process leaves when all have. One of them that waits for a run notes it: if it ended, the launcher would
-kill the others.
+A signal normally raises `Terminated`, with these exceptions:
+
+- While a run trains, the signal is noted, and the loop ends after the current update.
+- While a launcher's processes train, it is passed on to them. Each ends its own run; this process ends after them.
+- A launcher's process that waits for a run only notes it. If that process ended, the launcher would kill the others.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ _KEEPS_ON = b"\nstopping after this update, with a checkpoint; Ctrl-C again stop
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal asked this process to end. No `Exception`: what catches errors of a run must let it through.
+    """A signal asked this process to end. It is not an `Exception`, so that handlers of a run's errors let it through.
 
     Args:
-        number: Of the signal.
+        number: The signal's number.
     """
 
     def __init__(self, number: int) -> None:
@@ -39,16 +40,16 @@ class Terminated(KeyboardInterrupt):
 
     @property
     def exit_code(self) -> int:
-        """130 after Ctrl-C, as a shell has it; 143 after SIGTERM and, so that a script needs one code, SIGHUP."""
+        """Return 130 after Ctrl-C, as shells do, and 143 after SIGTERM or SIGHUP, so that a script checks one code."""
         return 130 if self.number == signal.SIGINT else 143
 
 
 @dataclass
 class _Process:
-    """What this process does with a signal; signals belong to a process, so there is one."""
+    """How this process handles a signal; there is one instance, because signals belong to a process."""
 
     is_command: bool = False
-    holds_back: bool = False  # an update is under way
+    holds_back: bool = False  # an update is in progress
     launches: bool = False  # a launcher's processes train
     waits: bool = False  # one of a launcher's processes, without a run
     received: int | None = None
@@ -59,7 +60,7 @@ _process = _Process()
 
 @contextmanager
 def command_signals() -> Iterator[None]:
-    """Handle the signals of a command within; afterwards they are handled as before."""
+    """Handle the signals of a command inside this context, and restore the former handlers afterwards."""
     before = handle_signals()
     _process.is_command = True
     try:
@@ -74,10 +75,10 @@ def command_signals() -> Iterator[None]:
 def handle_signals() -> dict[int, signal.Handlers | None]:
     """Handle the signals from now on, in a command or in a process of a launcher.
 
-    A signal that is ignored stays ignored: `nohup` ignores SIGHUP, a shell Ctrl-C for what runs in its background.
+    A signal that is ignored stays ignored: `nohup` ignores SIGHUP, and a shell ignores Ctrl-C for background jobs.
 
     Returns:
-        How each of them was handled before; none outside the main thread, where signals cannot be handled.
+        The former handler of each signal; empty outside the main thread, where signals cannot be handled.
     """
     before: dict[int, signal.Handlers | None] = {}
     if threading.current_thread() is threading.main_thread():
@@ -88,7 +89,7 @@ def handle_signals() -> dict[int, signal.Handlers | None]:
 
 
 def wait_for_run() -> None:
-    """Note signals from now on, and end with the command: for a launcher's process that has no run yet."""
+    """Note signals from now on, and end when the command ends: for a launcher's process that has no run yet."""
     end_with_parent()
     handle_signals()
     _process.waits = True
@@ -96,10 +97,10 @@ def wait_for_run() -> None:
 
 @contextmanager
 def run_signals() -> Iterator[None]:
-    """Heed signals within, around one run, in a command or in a process of a launcher.
+    """Handle signals inside this context, around one run, in a command or in a launcher's process.
 
     Raises:
-        Terminated: At once where one was noted before.
+        Terminated: At once, if a signal was noted before.
     """
     end_with_parent()
     handle_signals()
@@ -114,7 +115,7 @@ def run_signals() -> Iterator[None]:
 def _note(number: int, frame: FrameType | None) -> None:
     again = number == signal.SIGINT and _process.received == signal.SIGINT
     _process.received = number
-    if again:  # somebody sits there and does not want to wait
+    if again:  # a user is waiting and does not want to
         raise Terminated(number)
     others = _launched_processes() if _process.launches else []
     for process in others:
@@ -123,7 +124,7 @@ def _note(number: int, frame: FrameType | None) -> None:
     if not others and not _process.holds_back and not _process.waits:
         raise Terminated(number)
     if number == signal.SIGINT and _process.is_command:
-        with suppress(OSError):  # not print: a signal may come while something is printed
+        with suppress(OSError):  # not `print`, which the signal may have interrupted
             os.write(2, _KEEPS_ON)
 
 
@@ -133,7 +134,7 @@ def _launched_processes() -> list[int]:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Within, a signal is noted only; whoever is within asks `stop_received`, and leaving raises `Terminated`."""
+    """Only note signals inside this context. The code inside asks `stop_received`; leaving raises `Terminated`."""
     _process.holds_back = True
     try:
         yield
@@ -143,34 +144,34 @@ def held_back() -> Iterator[None]:
 
 
 def stop_received() -> bool:
-    """Say whether a signal asked this process to end."""
+    """Return whether a signal asked this process to end."""
     return _process.received is not None
 
 
 def raise_if_received() -> None:
-    """Raise `Terminated` where a signal was noted."""
+    """Raise `Terminated` if a signal was noted."""
     if _process.received is not None:
         raise Terminated(_process.received)
 
 
 def is_command() -> bool:
-    """Say whether this is the process of the command, not one of a launcher."""
+    """Return whether this is the command's own process, not a launcher's."""
     return _process.is_command
 
 
 def launching(active: bool) -> None:
-    """Say whether runs are being trained by a launcher from now on, perhaps in other processes."""
+    """Set whether a launcher trains runs from now on, perhaps in other processes."""
     _process.launches = active
 
 
 def leave_to_parent(worker: int = 0) -> None:
-    """Leave the signals to the parent: for a worker of a loader, which must go on until the parent's update is done.
+    """Ignore signals in a loader's worker, which has to keep working until its parent's update is done.
 
-    A terminal or a scheduler signals all processes of a command at once. A second SIGTERM, which is how the parent
-    ends a worker that hangs, ends it.
+    A terminal or a scheduler signals all processes of a command at once. A second SIGTERM does end the worker: that is
+    how the parent ends one that hangs.
 
     Args:
-        worker: Its number; a loader gives it.
+        worker: The worker's number, given by the loader.
     """
     end_with_parent()
     asked = False

@@ -1,9 +1,9 @@
-"""Threads that wait for work sleep, unless nobody else wants their cores.
+"""Lets threads that wait for work sleep, unless the machine is idle.
 
-OpenMP's threads, which torch and numba share out their loops to, wait between two loops by spinning. On a machine that
-others use too they spin on cores that somebody needs, themselves included, and training takes several times as long.
-On an idle machine to sleep costs more than to spin for a moment: between two layers a thread is woken again at once.
-The library reads the variables below once, when it is loaded: they must be set before torch is imported.
+torch and numba run their loops on OpenMP's threads, which spin while they wait for the next loop. On a machine with
+other work they spin on cores that others need, and that they need themselves: training takes several times as long. On
+an idle machine a short spin is faster than sleeping, because between two layers a thread is needed again at once.
+The library reads the variables below once, when it is loaded, so they must be set before torch is imported.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from statistics import median_low
 _POLICY = "OMP_WAIT_POLICY"
 _SLEEPING = {
     _POLICY: "PASSIVE",
-    "KMP_BLOCKTIME": "0",  # Intel's and LLVM's library spins for 200 ms even where the policy is passive
+    "KMP_BLOCKTIME": "0",  # Intel's and LLVM's library spins for 200 ms even under a passive policy
 }
-# GNU's library: enough for the time between two layers of a small network, a thirtieth of its default.
+# GNU's library: long enough for the gap between two layers of a small network, and a thirtieth of the default.
 _BRIEFLY = {"GOMP_SPINCOUNT": "10000"}
-_LOOKS, _PAUSE = 7, 0.003  # at who is running, seconds apart
+_LOOKS, _PAUSE = 7, 0.003  # how often to read the load, and the seconds in between
 
 
 def let_waiting_threads_sleep(
     environment: MutableMapping[str, str] = os.environ, *, idle_machine: bool | None = None
 ) -> None:
-    """Set what the user has not set; the processes of a launcher and the workers of a loader inherit it.
+    """Set the variables that the user has not set; launched processes and loader workers inherit them.
 
     Args:
-        environment: Changed in place. A policy that is there already is the user's and stays, for every library.
-        idle_machine: Whether there are cores for all threads, so that they may spin briefly; None to look.
+        environment: Changed in place. If it holds a policy, that is the user's, and nothing is changed.
+        idle_machine: Whether there are cores for all threads, so that they may spin briefly; None measures it.
     """
     if _POLICY in environment:
         return
@@ -43,10 +43,10 @@ def let_waiting_threads_sleep(
 
 
 def machine_is_idle(load: Path = Path("/proc/loadavg")) -> bool:
-    """Whether this process can have a core for each of its threads; False where the system does not tell.
+    """Return whether each thread of this process can have a core of its own; False if the system does not tell.
 
     Args:
-        load: Linux' file, whose fourth field is how many threads run or wait for a core just now, the reader included.
+        load: Linux's file. Its fourth field is the number of threads that run or wait for a core, the reader included.
     """
     try:
         cores = len(os.sched_getaffinity(0))
