@@ -1,1 +1,1 @@
-"""Runs on disk: what one leaves, how it is read back, and which of them can be compared."""
+"""Runs on disk: the files of a run, how they are read back, and which runs can be compared."""

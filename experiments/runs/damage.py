@@ -1,7 +1,7 @@
-"""Damaged files of a run: how they are noticed, and how they are put out of the way without losing them.
+"""Finds damaged files of a run, and renames them so that nothing is lost.
 
-`run.json` of a run that ended notes the size and the checksum of every other file. A file that was cut off, emptied,
-overwritten or removed since then is damaged, and so is a folder in its place.
+When a run ends, its `run.json` records the size and checksum of every other file. A file that was truncated, emptied,
+overwritten or removed since then is damaged. So is a folder in its place.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 DAMAGED = "damaged"
-"""Status of a run with a damaged file, and the ending of such a file's name once it is set aside."""
+"""The status of a run with a damaged file, and the suffix of such a file once it is set aside."""
 
 _BLOCK = 1 << 20
 _MOST_UNPACKED = 512 * _BLOCK
@@ -46,7 +46,7 @@ _STATUSES = ("running", "stopped", "complete", "diverged", "failed")
 
 
 def info_problem(info: Any) -> str:
-    """Say what is wrong with the content of a `run.json`; empty when nothing is.
+    """Say what is wrong with the content of a `run.json`; empty if nothing is.
 
     >>> info_problem({"status": "complete", "updates": 200})
     ''
@@ -69,7 +69,7 @@ def info_problem(info: Any) -> str:
 
 
 def note_files(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Note size in bytes and checksum of those of the named files that are there, for `run.json`."""
+    """Return size in bytes and checksum of each named file that exists, for `run.json`."""
     paths = [folder / name for name in names if (folder / name).is_file()]
     return {path.name: {"bytes": path.stat().st_size, "crc32": _checksum(path)} for path in paths}
 
@@ -79,17 +79,18 @@ def find_damage(
 ) -> dict[str, str]:
     """Find the damaged files of a run.
 
-    Checksums are compared, and without a note the format is: whole archives, tables with rows of one length.
+    Recorded files are compared by checksum. Others are checked for their format: complete archives, tables with rows of
+    one length.
 
     Args:
-        folder: Of the run.
+        folder: The run's folder.
         names: Files that the run may have.
-        noted: What `note_files` noted; a file that is noted must be there.
-        last: The file that was written last. A checkpoint, which is large, is read only where it changed after that.
-        required: Files that must be there without a note too.
+        noted: The record by `note_files`; every recorded file must exist.
+        last: The file that was written last. A checkpoint is large, so it is read only if it changed after that.
+        required: Files that must exist even if they are not recorded.
 
     Returns:
-        Name to what is wrong with it, such as `{"scores.npz": "expected 5123 bytes, got 0"}`.
+        The problem of each damaged file by its name, such as `{"scores.npz": "expected 5123 bytes, got 0"}`.
     """
     found = {}
     for name in names:
@@ -111,7 +112,7 @@ def find_damage(
 
 
 def _special(path: Path) -> str:
-    """Say what is in the place of a file: opening a pipe would wait for ever, and a link may lead anywhere."""
+    """Name what is in the place of a file. Opening a pipe would wait for ever, and a link may lead anywhere."""
     mode = path.lstat().st_mode
     if stat.S_ISREG(mode):
         return ""
@@ -120,7 +121,7 @@ def _special(path: Path) -> str:
 
 
 def _changed(path: Path, note: Any, last: Path) -> str:
-    """Say in what a file is not the one that was noted."""
+    """Say how a file differs from the recorded one."""
     if special := _special(path):
         return special
     if not isinstance(note, dict) or not {"bytes", "crc32"} <= set(note):
@@ -134,7 +135,7 @@ def _changed(path: Path, note: Any, last: Path) -> str:
 
 
 def _malformed(path: Path) -> str:
-    """Say in what a file is not of its kind."""
+    """Say how a file violates its format."""
     if special := _special(path):
         return special
     try:
@@ -169,11 +170,11 @@ def _checksum(path: Path) -> str:
 
 
 def set_aside(folder: Path, damaged: Mapping[str, str]) -> None:
-    """Rename damaged files, `scores.npz` to `scores.npz.damaged` or `.damaged.2` and so on, and warn of each.
+    """Rename damaged files, `scores.npz` to `scores.npz.damaged`, then `.damaged.2` and so on, and warn about each.
 
     Args:
-        folder: Of the run.
-        damaged: Name to what is wrong with it. A file that is not there is made again, and there is nothing to rename.
+        folder: The run's folder.
+        damaged: The problem of each file by its name. For a missing file there is nothing to rename.
     """
     for name, problem in damaged.items():
         path = folder / name

@@ -1,4 +1,4 @@
-"""Scores of a few test images, pixel by pixel: what histograms cannot show, the picture."""
+"""Scores of a few test images, pixel by pixel, for pictures that histograms cannot give."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class ExampleScores:
         codes: N arrays uint16 (C, H, W), score codes of the logits (`codes`).
 
     Raises:
-        ValueError: lengths, shapes or types that do not fit; the message names the image.
+        ValueError: lengths, shapes or types do not match; the message names the image.
     """
 
     image_ids: tuple[str, ...]
@@ -62,10 +62,10 @@ class ExampleScores:
         return self.targets[0].shape[0] if self.targets else 0
 
     def to_arrays(self, prefix: str = "") -> dict[str, NDArray[Any]]:
-        """Give the arrays that hold everything, for an npz file; their names begin with `prefix`.
+        """Return all contents as arrays for an npz file; their names begin with `prefix`.
 
-        Pixels of all windows lie behind each other, labels and validity as bits of one byte array. The two bytes of a
-        code are kept apart: those of neighbouring pixels' upper bytes are alike, which compresses well.
+        The pixels of all windows are concatenated, labels and validity as bits of a byte array. The upper and the lower
+        bytes of the codes are stored separately, because the upper bytes of neighbours are alike and compress well.
         """
         masked = [np.ones(w[2:], bool) if v is None else v for w, v in zip(self.windows, self.valids, strict=True)]
         labels = [
@@ -87,10 +87,10 @@ class ExampleScores:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> Self:
-        """Rebuild what `to_arrays` gave.
+        """Rebuild the object from the arrays of `to_arrays`.
 
         Raises:
-            ValueError: an array is missing, or its length does not fit the windows.
+            ValueError: an array is missing, or its length does not match the windows.
         """
         missing = [prefix + name for name in _FIELDS if prefix + name not in arrays]
         if missing:

@@ -1,7 +1,7 @@
-"""Read the files of a run that may come from somebody else: nothing in them is executed, resolved or followed.
+"""Reads files of runs that may come from others: nothing in them is executed, resolved or followed.
 
-Each function reads a regular file (no link, no pipe) within a bound of bytes that a real run stays far below, and
-raises ValueError with the path when it cannot give what was asked for.
+Each function reads a regular file, not a link or a pipe, up to a size that real runs stay far below. If it cannot
+return what was asked for, it raises a ValueError with the path.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MEGABYTE = 2**20
 MOST_CONFIG = 1 * MEGABYTE  # a run's is 5 KB
 MOST_JSON = 16 * MEGABYTE  # a run's is 5 KB
 MOST_TABLE = 256 * MEGABYTE  # a row per logged update
-MOST_ARRAYS = 64 * MEGABYTE  # unpacked; more only in a file that is itself large
+MOST_ARRAYS = 64 * MEGABYTE  # unpacked; only a large file may hold more
 MOST_EXAMPLES = 512 * MEGABYTE
 _DEEPEST = 50  # levels of a configuration
 _MOST_UNPACKING = 4  # times the size of the file
@@ -57,10 +57,10 @@ _PlainLoader.add_implicit_resolver(
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a mapping; `${...}` stays the text that it is.
+    """Read a YAML mapping; `${...}` stays text.
 
     Raises:
-        ValueError: Naming the file, where it is no mapping of plain values, holds aliases, or is too large.
+        ValueError: The file is not a mapping of plain values, holds aliases, or is too large; the message names it.
     """
     with _named(path, "a YAML mapping"):
         content = yaml.load(_text(path, MOST_CONFIG), Loader=_PlainLoader)
@@ -75,7 +75,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        ValueError: Naming the file, where it is none or too large.
+        ValueError: The file is not a JSON object, or too large; the message names it.
     """
     with _named(path, "a JSON object"):
         content = json.loads(_text(path, MOST_JSON))
@@ -85,10 +85,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a table that `store.write_table` wrote; text comes back as it was before it was made inert.
+    """Read a table that `store.write_table` wrote, and undo `inert_text` in it.
 
     Raises:
-        ValueError: Naming the file, where it is no table or too large.
+        ValueError: The file is not a table, or too large; the message names it.
     """
     with _named(path, "a table"):
         _check(path, MOST_TABLE)
@@ -99,14 +99,14 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def read_arrays(path: Path, most: int = MOST_ARRAYS) -> dict[str, NDArray[Any]]:
-    """Read the arrays of an npz file, none of them pickled.
+    """Read the arrays of an npz file, refusing pickles.
 
     Args:
         path: The file.
-        most: Bytes that all arrays may take; in a larger file, four times its size.
+        most: Bytes that all arrays may take, or four times the file's size if that is more.
 
     Raises:
-        ValueError: Naming the file, where it is damaged or its arrays claim more.
+        ValueError: The file is damaged, or its arrays claim more memory; the message names it.
     """
     with _named(path, "arrays"):
         size = _check(path, None)
@@ -127,7 +127,7 @@ def read_arrays(path: Path, most: int = MOST_ARRAYS) -> dict[str, NDArray[Any]]:
 
 
 def _check_header(file: IO[bytes], member: zipfile.ZipInfo) -> None:
-    """Refuse an array whose header claims another size than its bytes have: its memory would be taken first."""
+    """Refuse an array whose header claims another size than its data have: memory would be allocated by the header."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"{member.filename} of npy version {version}")
@@ -139,32 +139,32 @@ def _check_header(file: IO[bytes], member: zipfile.ZipInfo) -> None:
 
 
 def check_name(name: str) -> None:
-    """Check that a name from a file fits a line.
+    """Check that a name from a file fits on one line.
 
     Raises:
-        ValueError: Where a line break or another control character is in it.
+        ValueError: It holds a line break or another control character.
     """
     if any(character < " " or character in "\x7f\x85\u2028\u2029" for character in name):
         raise ValueError(f"a name with a control character: {name[:80]!r}")
 
 
 def check_folder_name(name: str) -> None:
-    """Check that a name from a file, taken as a folder below another, stays below it.
+    """Check that a name from a file, used as a sub-folder, does not lead out of its parent.
 
     Raises:
-        ValueError: Where it does not.
+        ValueError: It does.
     """
     check_name(name)
     if name in (".", "..") or any(separator in name for separator in "/\\"):
         raise ValueError(f"a name that leads to another folder: {name[:80]!r}")
 
 
-# Text with which a spreadsheet begins a formula. An apostrophe in front is undone by `live_text`.
+# Characters with which a spreadsheet formula begins. `live_text` removes the apostrophe that is put before them.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def inert_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose names and text cells no spreadsheet takes for formulas; see `inert_text`."""
+    """Return a table whose column names and text cells no spreadsheet reads as formulas; see `inert_text`."""
     inert = table.copy(deep=False)
     for place, dtype in enumerate(table.dtypes):
         if not pd.api.types.is_numeric_dtype(dtype):
@@ -175,7 +175,7 @@ def inert_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def inert_text(text: str) -> str:
-    """Put an apostrophe before text that a spreadsheet would compute; text that is a number stays one."""
+    """Put an apostrophe before text that a spreadsheet would compute; numbers stay as they are."""
     return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
 
 
@@ -194,7 +194,7 @@ def _text(path: Path, most: int) -> str:
 
 
 def _check(path: Path, most: int | None) -> int:
-    """Return a file's size, if it is a regular file of at most so many bytes."""
+    """Return a file's size, or raise an error if it is not a regular file or is too large."""
     found = path.lstat()
     if not stat.S_ISREG(found.st_mode):
         raise ValueError("a link" if stat.S_ISLNK(found.st_mode) else "something that is no file")
@@ -205,7 +205,7 @@ def _check(path: Path, most: int | None) -> int:
 
 @contextmanager
 def _named(path: Path, expected: str) -> Iterator[None]:
-    """Turn whatever a damaged or hostile file makes a parser raise into one error that names the file."""
+    """Turn any error that a damaged or hostile file causes in a parser into one error that names the file."""
     try:
         yield
     except Exception as error:
@@ -215,7 +215,7 @@ def _named(path: Path, expected: str) -> Iterator[None]:
 
 
 def _line(error: Exception) -> str:
-    """Say an error in a line; YAML's own would quote the file."""
+    """Describe an error in one line; YAML's own message would quote the file."""
     problem = getattr(error, "problem", None)
     text = str(problem) if problem else str(error) or type(error).__name__
     return " ".join(text.split())[:300]

@@ -1,4 +1,4 @@
-"""One process works in a folder: it is held for as long as that takes."""
+"""Locks a folder, so that only one process works in it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from experiments.config import ConfigError
 
 try:
     import fcntl
-except ImportError:  # Windows has no flock; there nothing is held
+except ImportError:  # Windows has no flock, so nothing is locked there
     fcntl = None  # type: ignore[assignment]
 
 LOCK_FILE = ".lock"
-"""Empty, and left behind: a lock on the folder itself would not hold on a network drive."""
+"""An empty file that stays behind: a lock on the folder itself would not work on a network drive."""
 
 
 class HeldError(ConfigError):
@@ -27,7 +27,7 @@ _open_locks: set[int] = set()
 
 
 def _close_in_child() -> None:
-    """Close a forked child's copies: a lock lasts until its last copy is closed, and loader workers outlive a kill."""
+    """Close a forked child's copies of the locks: a lock lasts until its last copy is closed, and workers live on."""
     for handle in _open_locks:
         os.close(handle)
     _open_locks.clear()
@@ -39,14 +39,14 @@ if hasattr(os, "register_at_fork"):
 
 @contextmanager
 def held(folder: Path, *, wait: bool = False) -> Iterator[None]:
-    """Hold a folder; a process that ends, however it ends, lets go of it, also where children of it live on.
+    """Hold a folder's lock. It is released when the process ends, in whatever way, even if its children live on.
 
     Args:
-        folder: Of a run or a report; made where it is not there. A file system without locks holds nothing.
-        wait: Wait for another process that holds it.
+        folder: Of a run or a report; created if missing. On a file system without locks nothing is held.
+        wait: Whether to wait for another process that holds it.
 
     Raises:
-        HeldError: When another process holds it, and `wait` is false.
+        HeldError: Another process holds it, and `wait` is false.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if fcntl is None:
@@ -67,13 +67,13 @@ def held(folder: Path, *, wait: bool = False) -> Iterator[None]:
 
 
 def _lock(handle: int, wait: bool) -> bool:
-    """Take an exclusive lock; False when another process has it."""
-    for pause in (0.05, 0.05, 0.0):  # `is_held` of another process may have it for an instant
+    """Take an exclusive lock; return False if another process has it."""
+    for pause in (0.05, 0.05, 0.0):  # `is_held` in another process may hold it for an instant
         try:
             fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             time.sleep(pause)
-        except OSError:  # such as a network drive that knows no locks
+        except OSError:  # such as a network drive without locks
             return True
         else:
             return True
@@ -81,12 +81,12 @@ def _lock(handle: int, wait: bool) -> bool:
 
 
 def is_held(folder: Path) -> bool:
-    """Say whether a process holds a folder; nothing is written."""
+    """Return whether a process holds a folder, without writing anything."""
     if fcntl is None:
         return False
     try:
         handle = os.open(folder / LOCK_FILE, os.O_RDONLY)
-    except OSError:  # nobody has held it yet, or it cannot be known
+    except OSError:  # never held yet, or not readable
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)

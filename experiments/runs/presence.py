@@ -1,4 +1,4 @@
-"""Is a mask rare in every image, or in few images: imbalance per example against imbalance by count."""
+"""Tells whether a mask is rare within images (imbalance per example) or in few images (imbalance by count)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,21 +10,21 @@ from numpy.typing import ArrayLike
 Kind = Literal["none", "per example", "by count", "both"]
 
 NO_IMBALANCE = 0.2
-"""A mask with at least this share of all pixels is not called imbalanced."""
+"""A mask with at least this share of all pixels does not count as imbalanced."""
 
 DOMINATES = 0.75
-"""Part of ln(1 / prevalence) from which one of its two sources names the imbalance."""
+"""The part of ln(1 / prevalence) that one of its two sources must reach to be named as the cause."""
 
 
 @dataclass(frozen=True)
 class Presence:
-    """Where the positive pixels of one mask are, over the images of one split.
+    """How the positive pixels of one mask are distributed over the images of a split.
 
     prevalence = (share of the pixels that lie in images with a positive) * (prevalence within these images), so
 
     ln(1 / prevalence) = ln(1 / share) + ln(1 / within):
 
-    the first term is imbalance by count (images without the mask), the second imbalance per example.
+    The first term is imbalance by count (images without the mask), the second imbalance per example.
 
     Args:
         n_images: images with a valid pixel.
@@ -69,7 +69,7 @@ class Presence:
 
     @property
     def per_example(self) -> float:
-        """Part of ln(1 / prevalence) that lies within images, 0 to 1; NaN without a positive, or a negative, pixel."""
+        """The part of ln(1 / prevalence) that lies within images, 0 to 1; NaN if all pixels have one label."""
         if not 0 < self.prevalence < 1:
             return float("nan")
         return float(np.log(self.within) / np.log(self.prevalence))
@@ -78,7 +78,8 @@ class Presence:
     def kind(self) -> Kind | None:
         """What makes the mask rare: "per example" from `DOMINATES` on, "by count" up to 1 - `DOMINATES`, else "both".
 
-        "none" where the mask is not rare: its prevalence reaches `NO_IMBALANCE`. None without a positive pixel.
+        "none" if the mask is not rare, that is, if its prevalence reaches `NO_IMBALANCE`. None without a positive
+        pixel.
         """
         if not self.prevalence > 0:
             return None
@@ -89,12 +90,12 @@ class Presence:
         return "by count" if self.per_example <= 1.0 - DOMINATES else "both"
 
     def to_json(self) -> dict[str, Any]:
-        """Give the fields, for `run.json`; NaN, which JSON lacks, as None."""
+        """Return the fields for `run.json`, with None for NaN, which JSON lacks."""
         return {name: None if value != value else value for name, value in asdict(self).items()}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Rebuild what `to_json` gave.
+        """Rebuild the object from the fields of `to_json`.
 
         Raises:
             ValueError: a field is missing.

@@ -1,4 +1,4 @@
-"""A run's note of how many updates are done, in a file, so that any process can read it while the run trains."""
+"""A file with the number of updates that a run has done, which any process can read while the run trains."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SECONDS_BETWEEN_WRITES = 0.5
 
 
 def progress_writer(folder: Path) -> Callable[[int], None]:
-    """Return a function that notes the number of updates done in a run's folder, at most twice a second."""
+    """Return a function that writes the number of updates done to a run's folder, at most twice a second."""
     last = 0.0
 
     def note(update: int) -> None:
         nonlocal last
         if time.monotonic() - last >= _SECONDS_BETWEEN_WRITES:
             last = time.monotonic()
-            with contextlib.suppress(OSError):  # a full disk is told when something that matters is written
+            with contextlib.suppress(OSError):  # a full disk is reported when something that matters is written
                 (folder / PROGRESS_FILE).write_text(str(update))
 
     return note
@@ -32,7 +32,7 @@ def clear_progress(folder: Path) -> None:
 
 
 def updates_done(folder: Path) -> int:
-    """Read how many updates a run that trains, or was stopped, has done; 0 where that is not known."""
+    """Read the number of updates that a running or stopped run has done; 0 if it is not known."""
     try:
         return int((folder / PROGRESS_FILE).read_text() or 0)
     except (OSError, ValueError):

@@ -1,12 +1,12 @@
-"""Addresses that have changed: a run made before one did is the same run, and is read and gone on with as such."""
+"""Addresses (`_target_`) that have changed, so that runs made before a change can still be read and resumed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# The address under which a part was first released, and the one that it has now. The fingerprint of a run is told from
-# the first, which therefore stays in this list for good.
+# The first address of a part, and its present one. A run's fingerprint is computed from the first, so an entry never
+# leaves this list.
 RENAMED = {
     "experiments.data.image_folder.load_image_folder": "experiments.data.image_folder.load.load_image_folder",
     "experiments.data.well_logs.make_well_logs": "experiments.data.well_logs.dataset.make_well_logs",
@@ -22,7 +22,7 @@ _FIRST = {now: first for first, now in RENAMED.items()}
 
 
 def with_addresses_of_today(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the present address in the place of each `_target_` that has changed.
+    """Replace each `_target_` that has changed by its present address.
 
     >>> with_addresses_of_today({"sampling": {"_target_": "experiments.data.two_phase.TwoPhase", "switch_at": 0.5}})
     {'sampling': {'_target_': 'experiments.data.sampling.two_phase.TwoPhase', 'switch_at': 0.5}}
@@ -31,7 +31,7 @@ def with_addresses_of_today(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_first_addresses(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the first address in the place of each `_target_`, nested or flattened to `sampling._target_`."""
+    """Replace each `_target_`, nested or flattened to `sampling._target_`, by its first address."""
     return _renamed(config, _FIRST)
 
 

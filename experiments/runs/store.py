@@ -1,4 +1,4 @@
-"""What a run leaves on disk: its files, written atomically, read back without torch.
+"""The files of a run, written atomically and read back without torch.
 
 A run folder `<study>/<arm>/seed=<k>/` holds
 
@@ -48,11 +48,11 @@ CHECKPOINT_FILE = "checkpoint.pt"
 ARTIFACTS = (CONFIG_FILE, METRICS_FILE, HISTORY_FILE, SCORES_FILE, EXAMPLES_FILE, CHECKPOINT_FILE)
 
 SCORED_SPLITS = ("val", "test")
-CEILING = "ceiling"  # the test split scored by its true probabilities, where the data know them
+CEILING = "ceiling"  # the test split scored by its true probabilities, if the data know them
 FINISHED = ("complete", "diverged")
-CONSTANT_OUTPUT = "the output is the same for every test pixel"  # reason of a run that diverged, and has scores
+CONSTANT_OUTPUT = "the output is the same for every test pixel"  # reason of a run that diverged but has scores
 
-# Keys that say where files lie, what is shown or how fast a machine works, not what is computed.
+# Keys that set where files are, what is shown or how fast a machine works, but not what is computed.
 _NOT_RESULTS = (
     "study",
     "study_dir",
@@ -72,7 +72,7 @@ _NOT_RESULTS = (
     "trainer.checkpoint_minutes",
     "trainer.example_pixels",
 )
-# Keys that came later: a run of which they have this value is the run that was made without them.
+# Keys that were added later, with the value that older runs had in effect: with this value the run is the same.
 _LATER_KEYS = {"trainer.compile": False, "trainer.deterministic": False, "loss.input": "logits"}
 
 
@@ -80,9 +80,9 @@ _LATER_KEYS = {"trainer.compile": False, "trainer.deterministic": False, "loss.i
 class Run:
     """One run read from disk.
 
-    `scores` maps `val`, `test` and, where it is known, `ceiling` to histograms, read when they are asked for; empty
-    unless the run is complete, or collapsed to a constant output: that is an outcome which a comparison counts, and no
-    hole.
+    `scores` maps `val`, `test` and, if known, `ceiling` to histograms, which are read on access. It is empty unless the
+    run is complete or collapsed to a constant output: a collapsed run is a result that a comparison counts, not a
+    missing run.
     """
 
     folder: Path
@@ -95,14 +95,14 @@ class Run:
 
 
 class StorageError(OSError):
-    """A file could not be written: the disk is full, or the folder cannot be written to."""
+    """A file could not be written: the disk is full, or the folder is not writable."""
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Call `write` on a temporary file beside `path`, then rename it: a reader sees the old file or the new one.
+    """Call `write` on a temporary file beside `path`, then rename it, so that a reader sees the old or the new file.
 
     Raises:
-        StorageError: When the file cannot be written; what was there before is still there.
+        StorageError: The file cannot be written; the old one is unchanged.
     """
     temporary = None
     try:
@@ -118,7 +118,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], None]) -> None:
                 os.unlink(temporary)
         cause: BaseException | None = error
         while isinstance(cause, Exception) and not isinstance(cause, OSError):
-            cause = cause.__context__  # torch.save raises a RuntimeError while it handles the error of the disk
+            cause = cause.__context__  # torch.save raises a RuntimeError while handling the disk's error
         if isinstance(cause, OSError):
             reason = cause.strerror or str(cause)
             raise StorageError(f"{path} could not be written: {reason}. Nothing on disk was lost.") from error
@@ -140,12 +140,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write a CSV file atomically; floats keep seven significant digits, and no text is a formula (docs/tables.md)."""
+    """Write a CSV file atomically, with seven significant digits and without spreadsheet formulas (docs/tables.md)."""
     write_text(path, foreign_files.inert_table(table).to_csv(index=False, float_format="%.7g"))
 
 
 def remove_run(folder: Path) -> None:
-    """Remove the files of a run, so that nothing of it is taken for the next one's."""
+    """Remove the files of a run, so that none of them is mistaken for the next run's."""
     for name in (RUN_FILE, *ARTIFACTS):
         (folder / name).unlink(missing_ok=True)
 
@@ -156,7 +156,7 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
 
 
 def write_scores(folder: Path, scores: Mapping[str, ScoreHistograms]) -> None:
-    """Write the histograms of each split into one file, arrays prefixed with the split's name."""
+    """Write the histograms of all splits into one file; the split's name prefixes its arrays."""
     arrays = {name: array for split, rows in scores.items() for name, array in rows.to_arrays(f"{split}_").items()}
     write_atomically(folder / SCORES_FILE, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
@@ -180,13 +180,13 @@ def read_scores(folder: Path) -> dict[str, ScoreHistograms]:
 
 
 class StoredScores(Mapping[str, ScoreHistograms]):
-    """The histograms of a run, read when they are asked for: a large study does not fit into memory.
+    """The histograms of a run, read on access, because a large study does not fit into memory.
 
-    A process keeps the runs that it used last, up to `KEPT_SCORES` bytes together.
+    A process keeps the runs that it used last, up to `KEPT_SCORES` bytes in all.
 
     Args:
-        folder: The run.
-        splits: Names of its splits, as `read_scores` gives them.
+        folder: The run's folder.
+        splits: Names of its splits, as in `read_scores`.
     """
 
     def __init__(self, folder: Path, splits: tuple[str, ...]) -> None:
@@ -210,7 +210,7 @@ _kept: OrderedDict[tuple[str, int, int], dict[str, ScoreHistograms]] = OrderedDi
 
 
 def _kept_scores(folder: Path) -> dict[str, ScoreHistograms]:
-    """Return a run's histograms, from memory where they were among the last that were used."""
+    """Return a run's histograms, from memory if they were used recently."""
     path = (folder / SCORES_FILE).absolute()
     known = path.stat() if path.exists() else None
     key = (str(path), known.st_mtime_ns, known.st_ino) if known else (str(path), 0, 0)
@@ -232,7 +232,7 @@ def write_examples(folder: Path, examples: ExampleScores) -> None:
 
 
 def read_examples(folder: Path) -> ExampleScores | None:
-    """Read the example scores of a run; None where it has none: an older run, or one with examples switched off.
+    """Read the example scores of a run; None for an older run, or one with examples switched off.
 
     Raises:
         ValueError: Naming the file that cannot be read.
@@ -247,7 +247,7 @@ def read_examples(folder: Path) -> ExampleScores | None:
 
 
 def read_info(folder: Path) -> dict[str, Any] | None:
-    """Read `run.json`; None where there is none, a status of `damaged` with its reason where it is broken."""
+    """Read `run.json`; None if there is none, the status `damaged` with a reason if it is broken."""
     if not os.path.lexists(folder / RUN_FILE):
         return None
     try:
@@ -260,9 +260,9 @@ def read_info(folder: Path) -> dict[str, Any] | None:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Read the resolved configuration; empty where there is none. What a `${...}` in it stands for is not looked up.
+    """Read the resolved configuration; empty if there is none. `${...}` in it stays text.
 
-    Parts whose address has changed since then have that of today.
+    Parts whose address has changed since get their present one.
 
     Raises:
         ValueError: Naming the file that cannot be read.
@@ -272,19 +272,19 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def note_artifacts(folder: Path) -> dict[str, dict[str, Any]]:
-    """Note size and checksum of a finished run's files, for its `run.json`."""
+    """Return size and checksum of a finished run's files, for its `run.json`."""
     return note_files(folder, ARTIFACTS)
 
 
 def find_damaged_files(
     folder: Path, info: Mapping[str, Any] | None, names: Sequence[str] = ARTIFACTS
 ) -> dict[str, str]:
-    """Find those of a run's files that are damaged: name to what is wrong.
+    """Find the damaged files of a run, with the problem of each by its name.
 
     Args:
-        folder: Of the run.
-        info: Its `run.json`, as `read_info` gives it.
-        names: Which files to look at, besides `run.json`.
+        folder: The run's folder.
+        info: Its `run.json`, from `read_info`.
+        names: The files to check besides `run.json`.
     """
     info = info or {}
     noted = (info.get("artifacts") or {}) if info.get("status") in FINISHED else {}
@@ -309,10 +309,10 @@ def load_run(folder: Path) -> Run:
 
 
 def load_run_at(folder: Path, arm: str, seed: int) -> Run:
-    """Read one run folder; nothing in it is changed.
+    """Read one run folder without changing anything in it.
 
-    A run with a damaged file comes back as `damaged`, one whose process has ended before it did as `stopped`; `info`
-    then holds the reason.
+    A run with a damaged file has the status `damaged`, one whose process ended early the status `stopped`; `info` then
+    holds the reason.
     """
     info = read_info(folder) or {"status": "missing", "reason": f"no {RUN_FILE}"}
     scores: Mapping[str, ScoreHistograms] = {}
@@ -322,7 +322,7 @@ def load_run_at(folder: Path, arm: str, seed: int) -> Run:
     if info["status"] == "running":
         info = {**info, **_unfinished(folder)}
     elif has_scores:
-        # The weights are not read: a comparison does without them.
+        # The weights are not read: a comparison does not need them.
         problems = find_damaged_files(folder, info, [name for name in ARTIFACTS if name != CHECKPOINT_FILE])
     try:
         config = read_config(folder)
@@ -344,7 +344,7 @@ def _has_scores(info: Mapping[str, Any]) -> bool:
 
 
 def _unfinished(folder: Path) -> dict[str, str]:
-    """Say whether a run that has not ended is still trained, or was stopped: status and reason."""
+    """Return status and reason of a run that has not ended: still running, or stopped."""
     done = updates_done(folder)
     if is_held(folder):
         return {"status": "running", "reason": f"another process trains it, at update {done}"}
@@ -386,13 +386,13 @@ def _is_under(key: str, roots: tuple[str, ...]) -> bool:
 
 
 def result_config(config: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Keep the flattened keys that a result depends on, less those at or below the keys in `without`."""
+    """Keep the flattened keys that a result depends on, except those at or below a key of `without`."""
     flat = {k: v for k, v in flatten(config).items() if not (k in _LATER_KEYS and v == _LATER_KEYS[k])}
     return {k: v for k, v in flat.items() if not _is_under(k, _NOT_RESULTS + without)}
 
 
 def fingerprint(content: Mapping[str, Any]) -> str:
-    """Return the sha256 of a mapping's canonical JSON, its parts under their first addresses."""
+    """Return the sha256 of a mapping's canonical JSON, with the first address of each part."""
     first = with_first_addresses(content)
     return hashlib.sha256(json.dumps(first, sort_keys=True, default=str).encode()).hexdigest()
 

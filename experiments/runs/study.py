@@ -1,4 +1,4 @@
-"""Which runs of a study can be compared: the complete ones, on the same test images and labels; holes stay holes."""
+"""Reads a study and selects the runs that can be compared: complete ones on the same test images and labels."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class StudyRuns:
     Args:
         baseline: Name of the baseline arm.
         axes: The keys that make an arm.
-        complete: Runs with scores by arm and seed, those included that collapsed to a constant output; the baseline
+        complete: Runs with scores by arm and seed, including runs that collapsed to a constant output; the baseline
             first, the others by name.
-        holes: A row per run that has no scores or is not there: arm, seed, status, reason, and the command that runs
-            a failed one again.
+        holes: A row per run that is missing or has no scores: arm, seed, status, reason, and the command that runs a
+            failed one again.
         differences: A row per arm and configuration key, outside the axes, in which the arm differs from the baseline:
             arm, key, baseline value, arm value. A fair comparison has none.
         tuning: A row per arm and setting of the nuisance keys, with its validation AP; see `tuning.choose`.
-        condition: Values of the condition keys that all of these runs share, such as `trainer.max_steps=480`; empty in
-            a study without conditions.
+        condition: The values of the condition keys in all of these runs, such as `trainer.max_steps=480`; empty in a
+            study without conditions.
     """
 
     baseline: str
@@ -47,7 +47,7 @@ class StudyRuns:
 
     @property
     def reference(self) -> store.Run:
-        """The baseline's first run: it stands for what all runs share."""
+        """The baseline's first run, for everything that all runs share."""
         return next(iter(self.complete[self.baseline].values()))
 
 
@@ -56,12 +56,12 @@ def load_study(study_dir: Path, baseline: str | None = None) -> StudyRuns:
 
     Args:
         study_dir: Holds `<arm>/seed=<k>/`.
-        baseline: Name of the baseline arm, with or without the part that all arms share (`loss=`); None takes what
-            the runs declare.
+        baseline: Name of the baseline arm, with or without the part that all arms share (`loss=`); None takes the one
+            that the runs declare.
 
     Raises:
-        ConfigError: When there are no runs, no complete baseline, runs on other test images or labels, or a study that
-            repeats its comparison under several conditions.
+        ConfigError: There are no runs, there is no complete baseline, runs have other test images or labels, or the
+            study repeats its comparison under several conditions.
     """
     studies = load_conditions(study_dir, baseline)
     if len(studies) > 1:
@@ -71,14 +71,14 @@ def load_study(study_dir: Path, baseline: str | None = None) -> StudyRuns:
 
 
 def load_conditions(study_dir: Path, baseline: str | None = None) -> list[StudyRuns]:
-    """Read a study that repeats its comparison under conditions: the runs of each, arms named without them.
+    """Read a study that repeats its comparison under conditions; arm names leave the conditions out.
 
     Args:
         study_dir: Holds `<arm>/seed=<k>/`.
         baseline: As in `load_study`.
 
     Returns:
-        A `StudyRuns` per condition, in ascending order of the values; one where there are no conditions.
+        A `StudyRuns` per condition, in ascending order of the values; a single one if there are no conditions.
 
     Raises:
         ConfigError: As in `load_study`; the message names the condition.
@@ -106,7 +106,7 @@ def load_conditions(study_dir: Path, baseline: str | None = None) -> list[StudyR
 
 
 def _check_names(runs: Sequence[store.Run], study_dir: Path) -> None:
-    """Refuse names of arms, and parts of them that are to be folders, that could be read as something else."""
+    """Refuse names of arms, or parts of them used as folders, that would lead elsewhere or break a line."""
     keys = _listed(runs, "conditions")
     for arm in dict.fromkeys(run.arm for run in runs):
         try:
@@ -117,17 +117,17 @@ def _check_names(runs: Sequence[store.Run], study_dir: Path) -> None:
 
 
 def condition_values(condition: str) -> dict[str, str]:
-    """Take a condition apart: key to value, in words."""
+    """Split a condition into keys and values, as text."""
     return dict(part.split("=", 1) for part in condition.split(",") if "=" in part)
 
 
 def _sort_key(condition: str) -> list[tuple[float, str]]:
-    """Numbers by size, words by the alphabet."""
+    """Sort numbers by size and words alphabetically."""
     return [(_number(value), value) for value in condition_values(condition).values()]
 
 
 def _by_number(arm: str) -> list[tuple[float, str]]:
-    """Put `pos_weight=2` before `pos_weight=12`."""
+    """Sort `pos_weight=2` before `pos_weight=12`."""
     return [(_number(part), part) for part in re.split(r"([0-9.]+)", arm)]
 
 
@@ -163,9 +163,9 @@ def _comparable(runs: Sequence[store.Run], study_dir: Path, baseline: str | None
 
 
 def short_names(arms: Sequence[str]) -> dict[str, str]:
-    """Drop the key that all arms share: `loss=dice` becomes `dice` where every arm is `loss=...`.
+    """Drop the key that all arms share: `loss=dice` becomes `dice` if every arm is `loss=...`.
 
-    Where a value is a number, the last part of the key stays: `loss.pos_weight=12` becomes `pos_weight=12`.
+    If a value is a number, the last part of the key stays: `loss.pos_weight=12` becomes `pos_weight=12`.
     """
     first = {arm.split("=", 1)[0] for arm in arms}
     if len(first) != 1 or any("=" not in arm for arm in arms):
@@ -185,9 +185,9 @@ def _declared(runs: Sequence[store.Run]) -> str:
 
 
 def find_arm(arms: Sequence[str], wanted: str) -> str | None:
-    """Find an arm by its name, with or without what all arms share; None where there is none.
+    """Find an arm by its name, with or without what all arms share; None if there is no such arm.
 
-    They share a key, such as `loss=`, or whole parts: a study with `data.val_logs=2` has it in the name of every arm.
+    Arms may share a key, such as `loss=`, or whole parts: with `data.val_logs=2`, every arm has that in its name.
     """
     short = short_names(arms)
     matches = [arm for arm in arms if wanted in (arm, short[arm])]
@@ -237,7 +237,7 @@ def _holes(runs: Sequence[store.Run], arms: Sequence[str]) -> pd.DataFrame:
                 rows.append({"arm": arm, "seed": seed, "status": "missing", "reason": "no run folder", "command": ""})
             elif not run.scores:
                 said = {key: " ".join(str(run.info.get(key) or "").split()) for key in ("reason", "command")}
-                if run.status in ("diverged", "running"):  # would diverge again; another process is at it
+                if run.status in ("diverged", "running"):  # one would diverge again, another process trains the other
                     said["command"] = ""
                 rows.append({"arm": arm, "seed": seed, "status": run.status, **said})
     return pd.DataFrame(rows, columns=["arm", "seed", "status", "reason", "command"])
@@ -248,7 +248,7 @@ def _differences(complete: Mapping[str, Mapping[int, store.Run]], baseline: str,
     reference = complete[baseline][min(complete[baseline])]
     for arm, seeds in complete.items():
         for seed in sorted(seeds):
-            # The pair of the same seed starts alike; everything else is alike over the whole study.
+            # Runs of the same seed start alike; everything else is the same in the whole study.
             pair = complete[baseline].get(seed, reference)
             first, second = _facts(reference, axes), _facts(seeds[seed], axes)
             if pair.seed == seed:
@@ -260,7 +260,7 @@ def _differences(complete: Mapping[str, Mapping[int, store.Run]], baseline: str,
 
 
 def _facts(run: store.Run, axes: tuple[str, ...]) -> dict[str, Any]:
-    """Collect what a fair comparison keeps the same: the configuration, the training data, the budget."""
+    """Collect what a fair comparison must keep the same: configuration, training data, budget."""
     facts = store.result_config(run.config, ("seed", *axes))
     data = run.info.get("data_fingerprint", {})
     facts["training images and labels"] = data.get("train")

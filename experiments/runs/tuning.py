@@ -1,4 +1,4 @@
-"""Fair tuning: each arm takes the value of a nuisance key (a learning rate) that is best for it on validation."""
+"""Fair tuning: each arm uses the value of a nuisance key, such as the learning rate, that validates best for it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ COLUMNS = ["arm", "setting", "val_ap", "behind_best", "n_seeds", "chosen"]
 def choose(runs: Runs, keys: Sequence[str]) -> tuple[dict[str, dict[int, Run]], pd.DataFrame]:
     """Choose for each arm the setting of the nuisance keys with the best validation AP, which needs no threshold.
 
-    AP is averaged over masks and seeds. A setting that lost runs (diverged, collapsed, failed) gives way to settings
-    that kept more of them: an average over the lucky seeds would flatter it. Test scores are not looked at.
+    AP is averaged over masks and seeds. A setting with more surviving runs always wins over one that lost runs
+    (diverged, collapsed, failed), because an average over the surviving seeds would flatter it. Test scores are not
+    used.
 
     Args:
         runs: Runs with scores by full arm name and seed.
@@ -28,7 +29,7 @@ def choose(runs: Runs, keys: Sequence[str]) -> tuple[dict[str, dict[int, Run]], 
 
     Returns:
         The chosen runs under the arm's name without the keys, and a table with a row per arm and setting: `arm,
-        setting, val_ap, behind_best, n_seeds, chosen`; `behind_best` says how flat the choice was.
+        setting, val_ap, behind_best, n_seeds, chosen`; `behind_best` shows how much the choice matters.
     """
     settings: dict[str, dict[str, Mapping[int, Run]]] = {}
     for arm, seeds in runs.items():
