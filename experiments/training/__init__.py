@@ -1,1 +1,1 @@
-"""The loop, the network, evaluation, checkpoint and resume."""
+"""Training: setup, network, loop, checkpoint and resume."""

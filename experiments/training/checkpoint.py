@@ -1,4 +1,4 @@
-"""The state from which a stopped run goes on exactly as if it had not stopped."""
+"""The saved state from which a stopped run resumes exactly as if it had not stopped."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from experiments.training.own_state import own_state, set_own_state
 class TrainingState:
     """Everything that changes while a run trains.
 
-    `others` are further things with a state: the criterion, the scaler of fp16. `losses` and `shares` are what the
-    updates since the last row of the history left for the next one: the loss and its terms, the shares of foreground.
+    `others` are further objects with a state: the criterion, the scaler of fp16. `losses` and `shares` collect values
+    for the next row of the history, one per update since the last row: the loss and its terms, the shares of
+        foreground.
     """
 
     model: nn.Module
@@ -56,7 +57,7 @@ def save_state(path: Path, state: TrainingState, fingerprint: str) -> None:
 
 
 def save_weights(path: Path, state: TrainingState, fingerprint: str) -> None:
-    """Write what a trained run keeps: the weights, and its history, so that scoring alone can be done again."""
+    """Write what a trained run keeps: its weights and history, so that it can be scored again without training."""
     content = {
         "fingerprint": fingerprint,
         "model": state.model.state_dict(),
@@ -69,10 +70,10 @@ def save_weights(path: Path, state: TrainingState, fingerprint: str) -> None:
 
 
 def restore_state(path: Path, state: TrainingState, fingerprint: str) -> bool:
-    """Load a saved state in place, if there is one of the same configuration.
+    """Load a saved state in place, if there is one for the same configuration.
 
-    Of a run that was trained to its end only the weights and the history are there, and no update is left. A file
-    that cannot be read is set aside, with a warning.
+    A run that was trained to its end has only its weights and history, and no update left. A file that cannot be read
+    is set aside with a warning.
 
     Returns:
         Whether the state was restored; False leaves everything as it is.
@@ -116,11 +117,11 @@ def _modules(state: TrainingState) -> dict[str, nn.Module]:
 
 
 def checkpoint_times(every: int, minutes: float | None) -> Callable[[int], bool]:
-    """Return a function that says after an update whether a checkpoint is due.
+    """Return a function that tells after an update whether a checkpoint is due.
 
     Args:
         every: Updates between checkpoints.
-        minutes: Most minutes between checkpoints; None for any number.
+        minutes: Most minutes between checkpoints; None sets no limit.
     """
     last = time.monotonic()
 

@@ -1,4 +1,4 @@
-"""Where and in which precision a run computes, by Hugging Face accelerate; compiled, where that is asked for."""
+"""Device, precision (through Hugging Face accelerate) and compilation of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def make_accelerator(trainer: DictConfig) -> Accelerator:
     """Choose device and precision.
 
     Raises:
-        ConfigError: For a device that is not there or an unknown precision.
+        ConfigError: The device does not exist here, or the precision is unknown.
     """
     precision = str(trainer.precision)
     if precision not in _PRECISIONS:
@@ -43,16 +43,17 @@ def make_accelerator(trainer: DictConfig) -> Accelerator:
         raise ConfigError(f"trainer.accelerator={wanted}: torch {torch.__version__} finds no such device here")
     if precision == "fp16" and (wanted == "cpu" or not (present["cuda"] or present["mps"])):
         raise ConfigError("trainer.precision=fp16: expected a GPU, got the CPU; use 32 or bf16")
-    # accelerate keeps one state a process; the runs of a study may differ in precision.
+    # accelerate keeps one state per process, but the runs of a study may differ in precision.
     AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(cpu=wanted == "cpu", mixed_precision=_PRECISIONS[precision])
 
 
 @contextmanager
 def determinism(wanted: bool) -> Iterator[None]:
-    """Within, operations give the same bits every time; afterwards torch's settings are as they were.
+    """Make operations deterministic to the bit inside this context, and restore torch's settings afterwards.
 
-    An operation of a GPU that cannot do so raises an error that names it. On a CPU operations do so anyway.
+    A GPU operation without a deterministic version raises an error that names it. On a CPU operations are deterministic
+    anyway.
 
     Args:
         wanted: `trainer.deterministic`; False changes nothing.
@@ -60,7 +61,7 @@ def determinism(wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    # cuBLAS reads it when the process first multiplies matrices on a GPU, so it stays.
+    # cuBLAS reads it at the process's first matrix product on a GPU, so it stays set.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     cudnn = torch.backends.cudnn
     enabled, only_warns = (
@@ -81,9 +82,9 @@ def set_threads(threads: int | None, jobs: int) -> int:
     """Limit the CPU threads of this process.
 
     Args:
-        threads: How many; None divides the cores that this process may use by `jobs`, and takes no more than
-            `OMP_NUM_THREADS` where the user has set it.
-        jobs: Runs at once on this machine.
+        threads: The limit; None divides the cores that this process may use by `jobs`, up to `OMP_NUM_THREADS` if the
+            user has set it.
+        jobs: Concurrent runs on this machine.
     """
     count = threads if threads and threads > 0 else max(1, cpu_count() // max(jobs, 1))
     limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
@@ -94,7 +95,7 @@ def set_threads(threads: int | None, jobs: int) -> int:
 
 
 def device_name(device: torch.device) -> str:
-    """Name a device as its maker does."""
+    """Return the maker's name of a device."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
@@ -107,29 +108,30 @@ def peak_memory_mb(device: torch.device) -> float:
 
 
 def compiled_twin(model: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Compile a model for batches of one shape.
+    """Return a compiled version of a model, for batches of one shape.
 
-    The model is left as it is: its parameters are the twin's, its `state_dict` keeps its keys, and calling the model
-    itself compiles nothing, whatever the size of the image. The first call of the twin compiles, the first backward
-    pass too; its results differ from the model's by rounding. A process has one twin at a time: the last one.
+    The model itself is unchanged: it shares its parameters with the compiled version, its `state_dict` keeps its keys,
+    and calling it compiles nothing, whatever the size of the image. The compiled version compiles at its first call and
+    first backward pass. Its results differ from the model's by rounding. A process has one compiled version at a time,
+    the last one.
 
     Args:
         model: As `accelerate` prepared it, autocast included.
 
     Returns:
-        Images to logits.
+        A function from images to logits.
     """
-    # torch keeps what it compiled for a class of models, and after eight it compiles no more, silently: the runs of a
-    # study train in one process. What is compiled anew is found in the cache on disk.
+    # torch keeps compiled code per class of model, and silently stops compiling after eight of them. The runs of a
+    # study train in one process, so reset it; recompiling is quick, because the cache on disk has the code.
     torch.compiler.reset()
     return torch.compile(model, dynamic=False)
 
 
 def check_compiler(device: torch.device) -> None:
-    """Compile a small function and its gradient on a device, to see that all that it takes is there.
+    """Compile a small function and its gradient on a device, to check that everything this needs is installed.
 
     Raises:
-        ConfigError: Saying what torch says, and the way out.
+        ConfigError: It fails; the message gives torch's reason and the way out.
     """
     reason = _failure(device.type)
     if reason is not None:
@@ -141,11 +143,11 @@ def check_compiler(device: torch.device) -> None:
 
 @lru_cache(maxsize=4)
 def _failure(device_type: str) -> str | None:
-    """Return why a device of this type cannot be compiled for; None when it can. Known once per process."""
+    """Return why torch cannot compile for this type of device, or None if it can; cached per process."""
     value = torch.ones(64, device=device_type, requires_grad=True)
     try:
         torch.compile(_small, dynamic=False)(value).backward()
-    except Exception as error:  # whatever a compiler or its driver raises: all of it means that it does not work
+    except Exception as error:  # any error of a compiler or its driver means that compiling does not work
         text = str(error).strip() or type(error).__name__
         return text.splitlines()[0][:300].rstrip(".")
     return None

@@ -1,35 +1,35 @@
-"""How long training will take on a CPU, projected before it starts."""
+"""Projects how long training will take on a CPU, before it starts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-_PASSES = 3  # an update is a forward pass and a backward pass, which takes about twice as long
-_LONG = 86_400  # seconds of all training, beyond which it is worth a warning
+_PASSES = 3  # an update is a forward pass, and a backward pass that takes about twice as long
+_LONG = 86_400  # seconds of training in all, above which a warning is due
 
 
 def training_seconds(tile_seconds: float, batch_size: int, max_steps: int) -> float:
     """Project the training of one run.
 
     Args:
-        tile_seconds: Of a forward pass of one tile.
+        tile_seconds: Duration of a forward pass of one tile.
         batch_size: Tiles in an update.
         max_steps: Updates.
 
     Returns:
-        Seconds, to within a factor of 2 or 3: larger batches are faster a tile, and loading and scoring come on top.
+        Seconds, to within a factor of 2 or 3: larger batches take less time per tile; loading and scoring add some.
     """
     return _PASSES * tile_seconds * batch_size * max_steps
 
 
 def duration_warning(runs: Sequence[float]) -> str | None:
-    """Warn of training that takes days on a CPU.
+    """Warn of training that would take days on a CPU.
 
     Args:
-        runs: Projected seconds of each run that is to be trained; 0 for those on another device.
+        runs: Projected seconds of each run to be trained; 0 for runs on another device.
 
     Returns:
-        A sentence with the projection, and how to train less; None where it takes less than a day.
+        A sentence with the projection and how to train less; None if it takes less than a day.
     """
     seconds = sum(runs)
     if seconds < _LONG:

@@ -35,8 +35,8 @@ def fit(
 ) -> bool:
     """Train until `max_steps` updates are done.
 
-    Losses and shares of foreground are read from the device only when a row of the history ends: between rows the host
-    never waits for a GPU. (fp16 is the exception: its scaler looks at every gradient.)
+    Losses and shares of foreground are read from the device only when a row of the history ends. Between rows the host
+    never waits for a GPU, except with fp16, whose scaler reads every gradient.
 
     Args:
         state: Model, optimizer and scheduler; changed in place.
@@ -46,19 +46,19 @@ def fit(
         masks: Names of the masks, for the columns of the history.
         max_steps: Number of updates in all.
         log_every: Updates between rows of the history.
-        is_due: Says after an update whether a checkpoint is due.
+        is_due: Returns after an update whether a checkpoint is due.
         on_update: Called with the number of updates done, after each one.
         save: Called to write a checkpoint: when one is due, and when a signal asks the run to stop.
-        row_ends: Numbers of updates after which a row of the history ends besides.
-        forward: Maps images to logits with the weights of `state.model`, such as its compiled twin; None calls the
+        row_ends: Further numbers of updates after which a row of the history ends.
+        forward: Maps images to logits with the weights of `state.model`, such as its compiled version; None calls the
             model itself.
 
     Returns:
-        False when the loss became NaN or infinite and training stopped there.
+        False if the loss became NaN or infinite, which stops training.
 
     Raises:
-        UpdateError: When the batch, the model, the loss or the optimizer raised something.
-        Terminated: When a signal asked the run to stop; a checkpoint was written.
+        UpdateError: The batch, the model, the loss or the optimizer raised an error.
+        Terminated: A signal asked the run to stop; a checkpoint was written.
     """
     state.model.train()
     forward = state.model if forward is None else forward
@@ -87,7 +87,7 @@ def fit(
             state.losses, state.shares = [], []
             if not math.isfinite(state.history[-1]["loss"]):
                 return False
-        # Asked first: a signal that comes later is noticed after the next update.
+        # Asked first; a signal that comes later is noticed after the next update.
         stops = stop_signals.stop_received()
         if stops or (is_due(state.update) and state.update < max_steps):
             save()
@@ -98,7 +98,7 @@ def fit(
 
 
 def history_row(state: TrainingState, masks: Sequence[str]) -> dict[str, float]:
-    """Average losses, terms and shares of foreground since the last row; one copy from the device."""
+    """Average losses, terms and shares of foreground since the last row, with one copy from the device."""
     names = list(state.losses[0])
     losses = torch.stack([torch.stack([values[name] for values in state.losses]).mean() for name in names])
     means = torch.cat([losses, torch.stack(state.shares).nanmean(dim=0)]).tolist()

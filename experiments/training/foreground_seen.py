@@ -1,4 +1,4 @@
-"""The share of foreground that the loss really saw: after sampling, after augmentation."""
+"""The share of foreground that the loss saw, after sampling and augmentation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from experiments.data.batches import Batch
 
 
 def foreground_column(mask: str) -> str:
-    """Name the column of `history.csv` that holds the share of a mask."""
+    """Return the name of the column of `history.csv` with a mask's share."""
     return f"foreground_{mask}"
 
 
 def batch_foreground(batch: Batch) -> Tensor:
-    """Share of the valid pixels of a batch that are positive, per mask; the device is not waited for.
+    """Return the positive share of a batch's valid pixels, per mask, without waiting for the device.
 
     Returns:
         float32 (C,), 0 ... 1, on the batch's device; NaN where no pixel is valid.
@@ -31,16 +31,16 @@ def batch_foreground(batch: Batch) -> Tensor:
 def foreground_seen(
     history: Sequence[Mapping[str, float]], masks: Sequence[str], *, after: int = 0, until: int | None = None
 ) -> dict[str, float | None]:
-    """Mean share per update over the rows of a history whose updates lie in (after, until].
+    """Return the mean share over the updates in (after, until], from the rows of a history.
 
     Args:
         history: Rows of `history.csv`, each the mean over the updates since the row before.
         masks: Names of the masks.
-        after: Updates left out at the beginning; some row ends there.
-        until: The last update that counts; some row ends there. None takes all.
+        after: Updates to leave out at the beginning; a row must end there.
+        until: The last update to count; a row must end there. None takes all.
 
     Returns:
-        mask -> share, 0 ... 1; None where no update of these saw a valid pixel.
+        mask -> share, 0 ... 1; None if none of these updates saw a valid pixel.
     """
     starts = [0.0, *(row["update"] for row in history)]
     chosen = [
@@ -49,7 +49,7 @@ def foreground_seen(
         if start >= after and (until is None or row["update"] <= until)
     ]
     columns = {mask: foreground_column(mask) for mask in masks}
-    # A run that an earlier version began has rows without these columns.
+    # A run that an older version began has rows without these columns.
     return {mask: _weighted_mean([(n, row.get(name, math.nan)) for n, row in chosen]) for mask, name in columns.items()}
 
 

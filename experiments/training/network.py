@@ -1,6 +1,7 @@
 """The shared segmentation network: built from the configuration, the same initial weights for every arm of a seed.
 
-Pretrained weights come from the cache where they are, and are refused at once where they cannot be fetched.
+Pretrained weights come from the cache if they are there. If they cannot be fetched either, the model is refused at
+once.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def build_segmenter(
         statistics: Mean and standard deviation of the training images.
 
     Raises:
-        ConfigError: When the network cannot be built, or has no last layer for the prior bias.
+        ConfigError: The network cannot be built, or has no last layer for the prior bias.
     """
     network = instantiate_network(cfg, seed=cfg.seed, in_channels=channels, classes=len(prevalence))
     if not isinstance(network, nn.Module):
@@ -77,7 +78,7 @@ def set_prior_bias(network: nn.Module, prevalence: Sequence[float]) -> None:
     Reference: Lin et al. 2017, Focal Loss for Dense Object Detection, section 4.1 (there for a fixed prior).
 
     Raises:
-        ConfigError: When no convolution with a bias per mask is found.
+        ConfigError: The network has no convolution with a bias per mask.
     """
     candidates = [
         layer
@@ -103,11 +104,11 @@ def weights_fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-_PATIENCE = 5.0  # seconds for the first answer of the server
+_PATIENCE = 5.0  # seconds to wait for the server's first answer
 
 
 def instantiate_network(cfg: DictConfig, *, seed: int, in_channels: int, classes: int) -> Any:
-    """Build `cfg.model`; weights that are in the cache need no network, and no time to find out that there is none.
+    """Build `cfg.model`. Cached weights need no network, and no time is spent on looking for one.
 
     Args:
         cfg: A configuration with the group `model`.
@@ -116,10 +117,10 @@ def instantiate_network(cfg: DictConfig, *, seed: int, in_channels: int, classes
         classes: Number of masks.
 
     Returns:
-        Whatever the target makes.
+        What the target returns.
 
     Raises:
-        ConfigError: The model cannot be built, or its weights are neither in the cache nor within reach.
+        ConfigError: The model cannot be built, or its weights are neither cached nor reachable.
     """
 
     def build() -> Any:
@@ -138,21 +139,21 @@ def instantiate_network(cfg: DictConfig, *, seed: int, in_channels: int, classes
 
 
 def is_reachable(address: str) -> bool:
-    """Say whether a server answers within a few seconds; by proxy where the environment names one."""
+    """Return whether a server answers within a few seconds, through the environment's proxy if there is one."""
     answers: list[bool] = []
 
     def ask() -> None:
         try:
             with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=_PATIENCE):
                 answers.append(True)
-        except urllib.error.HTTPError:  # an answer too
+        except urllib.error.HTTPError:  # an error status is an answer too
             answers.append(True)
-        except urllib.error.URLError as error:  # certificates may be known to the client that downloads
+        except urllib.error.URLError as error:  # the downloading client may know the certificate
             answers.append(isinstance(error.reason, ssl.SSLError))
         except (OSError, ValueError):
             answers.append(False)
 
-    # In a thread: looking up a name has no time limit of its own.
+    # In a thread, because a name look-up cannot be given a time limit.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(_PATIENCE)

@@ -1,6 +1,6 @@
-"""What a module keeps outside its `state_dict`: a count of its calls, a running mean, a generator of its own.
+"""State that a module keeps outside its `state_dict`: a count of its calls, a running mean, its own generator.
 
-A loss that anneals by counting its calls would start over in a run that goes on from a checkpoint.
+Without it, a loss that anneals by counting its calls would start over when a run resumes from a checkpoint.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _OF_TORCH = frozenset(vars(nn.Module())) - {"training"}
 
 
 def own_state(module: nn.Module) -> dict[str, dict[str, Any]]:
-    """Read the numbers, arrays, tensors and generators among the attributes of a module and its parts.
+    """Read the numbers, arrays, tensors and generators among the attributes of a module and its submodules.
 
-    What lies deeper than lists, tuples and mappings, in objects of the user's own, is not found; `register_buffer`
-    and `get_extra_state` are torch's ways to keep such a thing.
+    Lists, tuples and mappings are searched; objects of the user's own classes are not. For those, torch offers
+    `register_buffer` and `get_extra_state`.
 
     Returns:
-        Part -> attribute -> value, all of it readable by `torch.load(weights_only=True)`.
+        Submodule -> attribute -> value, all readable by `torch.load(weights_only=True)`.
     """
     found: dict[str, dict[str, Any]] = {}
     for name, part in module.named_modules():
@@ -35,7 +35,7 @@ def own_state(module: nn.Module) -> dict[str, dict[str, Any]]:
 
 
 def set_own_state(module: nn.Module, state: dict[str, dict[str, Any]]) -> None:
-    """Set what `own_state` returned; a generator is set in place, as others may share it."""
+    """Restore the state that `own_state` returned; generators are set in place, because others may share them."""
     parts = dict(module.named_modules())
     for name, values in state.items():
         for key, coded in values.items():
@@ -46,7 +46,7 @@ def set_own_state(module: nn.Module, state: dict[str, dict[str, Any]]) -> None:
 
 
 def _encode(value: Any) -> tuple[str, Any] | None:
-    """Return kind and content; None for what is none of these kinds."""
+    """Return kind and content of a value; None for any other kind."""
     if type(value) in _PLAIN:
         return "plain", value
     if isinstance(value, Tensor):
@@ -73,7 +73,7 @@ def _encode(value: Any) -> tuple[str, Any] | None:
 def _decode(coded: tuple[str, Any], before: Any) -> Any:
     kind, content = coded
     if kind in _GENERATORS and before is None:
-        return None  # made at its first use, which is still to come
+        return None  # not initialised before its first use
     if kind == "tensor":
         return content.to(before.device) if isinstance(before, Tensor) else content
     if kind in ("array", "scalar"):

@@ -1,4 +1,4 @@
-"""The parts of a run, built without its data: what a constructor refuses shows before images are read."""
+"""Builds the parts of a run without its data, so that errors of constructors show before images are read."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from experiments.criteria.build import build_criterion
 from experiments.training.device import make_accelerator
 from experiments.training.network import instantiate_network
 
-_MOST_UPDATES_TRIED = 20_000  # of a schedule, 20 microseconds each
+_MOST_UPDATES_TRIED = 20_000  # updates of a schedule that are tried, at 20 microseconds each
 
 
 def part_problems(cfg: DictConfig, in_doubt: Collection[str] = ()) -> list[str]:
-    """Build sampling, augmentation, loss, network, optimizer and schedule; say what fails.
+    """Build sampling, augmentation, loss, network, optimizer and schedule, and list the errors.
 
     Args:
         cfg: The root configuration of one run.
-        in_doubt: Parts that are known to be wrong, and are not built.
+        in_doubt: Parts that are known to be wrong and are not built.
     """
     doubtful = set(in_doubt)
     tries: dict[str, Callable[[DictConfig], object]] = {
@@ -48,7 +48,7 @@ def part_problems(cfg: DictConfig, in_doubt: Collection[str] = ()) -> list[str]:
         except ConfigError as error:
             problems.append(str(error))
             doubtful.add(part)
-        except OmegaConfBaseException:  # a value that cannot be resolved, which `values` names
+        except OmegaConfBaseException:  # a value that cannot be resolved; `values` reports it
             doubtful.add(part)
     return problems
 
@@ -57,7 +57,7 @@ def make_optimizer(cfg: DictConfig, model: nn.Module) -> tuple[torch.optim.Optim
     """Build optimizer and scheduler for a model.
 
     Raises:
-        ConfigError: Naming the key whose arguments do not fit.
+        ConfigError: The arguments of a key do not match its target; the message names the key.
     """
     optimizer = call_partial(cfg, "optimizer", model.parameters())
     if not isinstance(optimizer, torch.optim.Optimizer):
@@ -68,10 +68,10 @@ def make_optimizer(cfg: DictConfig, model: nn.Module) -> tuple[torch.optim.Optim
 
 
 def call_partial(cfg: DictConfig, key: str, argument: object) -> Any:
-    """Finish the partial at `key`: its arguments meet their function only now.
+    """Call the partial at `key` with the remaining arguments; errors in the configured ones show only now.
 
     Raises:
-        ConfigError: Naming the key, its target and the reason.
+        ConfigError: The call fails; the message names the key, its target and the reason.
     """
     partial = instantiate(cfg, key)
     try:
@@ -110,7 +110,7 @@ def _schedule(cfg: DictConfig) -> None:
 
 @lru_cache(maxsize=32)
 def _try_schedule(parts: str, max_steps: int) -> None:
-    """Step a schedule through all updates: some raise at one, some leave no learning rate at all."""
+    """Step a schedule through all updates: some raise on the way, and some never give a learning rate above 0."""
     cfg = OmegaConf.create(json.loads(parts))
     optimizer, scheduler = make_optimizer(cfg, nn.Linear(1, 1))
     name = f"scheduler ({cfg.scheduler._target_})"
@@ -118,7 +118,7 @@ def _try_schedule(parts: str, max_steps: int) -> None:
         raise ConfigError(f"{name}: expected a learning-rate schedule, got {type(scheduler).__name__}")
     moved = False
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of schedules that want the optimizer to have stepped
+        warnings.simplefilter("ignore")  # from schedules that expect the optimizer to have stepped
         for update in range(min(max_steps, _MOST_UPDATES_TRIED)):
             rates = [float(group["lr"]) for group in optimizer.param_groups if "lr" in group]
             if not all(math.isfinite(rate) and rate >= 0 for rate in rates):

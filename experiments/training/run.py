@@ -51,15 +51,15 @@ _PACKAGES = ("torch", "segmentation-models-pytorch", "hydra-core", "numpy", "los
 
 
 def run_fingerprint(plain: dict[str, Any], loaded: LoadedData) -> str:
-    """Fingerprint what a run's result depends on: its configuration, arm and seed included, and its data."""
+    """Fingerprint everything that a run's result depends on: its configuration, with arm and seed, and its data."""
     facts = {"data fingerprint": loaded.data.fingerprints(), "own code": own_sources(plain)}
     return store.fingerprint({**store.result_config(plain), **facts})
 
 
 def own_sources(plain: dict[str, Any]) -> dict[str, str]:
-    """Hash the files of the user's own classes: an edited loss is another loss under the same name.
+    """Hash the source files of the user's own classes: an edited loss is another loss under the same name.
 
-    Installed packages and this one are told apart by their versions instead.
+    Installed packages, and this one, are identified by their versions instead.
     """
     found = {}
     for key, target in store.flatten(plain).items():
@@ -75,22 +75,22 @@ def own_sources(plain: dict[str, Any]) -> dict[str, str]:
 
 
 def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool:
-    """Say whether a folder already holds this very run, finished and whole; nothing in it is changed.
+    """Return whether a folder already holds exactly this run, finished and undamaged; nothing in it is changed.
 
     Raises:
-        ConfigError: When it holds a run of another configuration or other data, naming the keys.
+        ConfigError: It holds a run of another configuration or other data; the message names the keys.
     """
     if plain["overwrite"]:
         return False
     info = store.read_info(folder) or {}
-    if info.get("status") == "failed":  # holds no result; its loss may have been mended since
+    if info.get("status") == "failed":  # holds no result, and its loss may have been corrected since
         return False
     known = "fingerprint" in info
     if known and info["fingerprint"] == run_fingerprint(plain, loaded):
         return info["status"] in store.FINISHED and not store.find_damaged_files(folder, info)
     try:
         before = store.result_config(store.read_config(folder))
-    except ValueError:  # damaged, so that nothing is known of it
+    except ValueError:  # damaged, so nothing is known about it
         before = {}
     changed = store.differing_keys(before, store.result_config(plain)) if before else {}
     if not known and not changed:  # no run, or one with a damaged run.json
@@ -111,10 +111,10 @@ def execute(
     on_update: Callable[[int], None],
     command: str | None = None,
 ) -> str:
-    """Train and score one run and leave its files in `folder`.
+    """Train and score one run and write its files to `folder`.
 
-    A run that raises is recorded as `failed` with its reason, so that the other runs of a study go on; one that a
-    signal stops as `stopped`, and the study with it.
+    A run that raises an error is recorded as `failed` with its reason, and the other runs of the study go on. A run
+    that a signal stops is recorded as `stopped`, and the study stops too.
 
     Args:
         cfg: The run's configuration.
@@ -122,18 +122,18 @@ def execute(
         arm: Its name in the study.
         loaded: Its data.
         on_update: Called with the number of updates done, after each one.
-        command: What runs it again; `run.json` holds it.
+        command: The command that runs it again, for `run.json`.
 
     Returns:
-        The status: complete, diverged or failed; "skipped" where the run was finished already.
+        The status: complete, diverged or failed; "skipped" if the run was finished already.
 
     Raises:
-        ConfigError: When the folder holds a run of another configuration or other data.
-        HeldError: When another process is training there.
-        StorageError: When a file cannot be written.
+        ConfigError: The folder holds a run of another configuration or other data.
+        HeldError: Another process is training there.
+        StorageError: A file cannot be written.
     """
     with held(folder), determinism(cfg.trainer.deterministic):
-        if is_finished(folder, to_plain(cfg), loaded):  # by another process, while this one was on its way here
+        if is_finished(folder, to_plain(cfg), loaded):  # another process finished it in the meantime
             return "skipped"
         remove_leftovers(folder, (store.RUN_FILE, *store.ARTIFACTS))  # nobody else writes here
         return _execute(cfg, folder, arm, loaded, on_update, command)
@@ -183,7 +183,7 @@ def _execute(
         reason = f"{str(stop) or 'Ctrl-C'}: the same command goes on from the last checkpoint"
         store.write_json(folder / store.RUN_FILE, {**info, "status": "stopped", "reason": reason})
         raise
-    clear_progress(folder)  # before `run.json` ends the run: nothing looks at an ended one again
+    clear_progress(folder)  # before `run.json` ends the run, because an ended run is not touched again
     if info["status"] in store.FINISHED:
         info["artifacts"] = store.note_artifacts(folder)
         gone = {store.CONFIG_FILE, store.HISTORY_FILE} - set(info["artifacts"])
@@ -215,7 +215,7 @@ def _fit_and_score(
     batches = tile_batches(cfg, loaded)
     check_sampling(batches.sampling, data.train, data.masks, side=trainer.tile)
     switch = switch_update(batches.sampling, trainer.max_steps)
-    # Last, as all of the above may have drawn numbers: dropout and losses draw on from here.
+    # Last, because everything above may have drawn random numbers; dropout and losses draw from here on.
     seed_generators(cfg.seed)
     checkpoint = folder / store.CHECKPOINT_FILE
     if restore_state(checkpoint, state, fingerprint):
@@ -240,11 +240,11 @@ def _fit_and_score(
             on_update=on_update,
             save=lambda: save_state(checkpoint, state, fingerprint),
             row_ends=() if switch is None else (switch,),
-            # Scoring calls the model itself: its images are of any size, and each size would be compiled anew.
+            # Scoring calls the model itself: its images differ in size, and each size would be compiled anew.
             forward=compiled_twin(state.model) if trainer.compile else None,
         )
         finite = finite and all(bool(torch.isfinite(value).all()) for value in state.model.parameters())
-        if finite:  # before a signal is heeded: scoring that is stopped is done again without training
+        if finite:  # before a signal is handled, so that interrupted scoring can be repeated without training
             save_weights(checkpoint, state, fingerprint)
     store.write_table(folder / store.HISTORY_FILE, pd.DataFrame(state.history))
     found: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Everything that can be known to be wrong before the first update, checked before the first update."""
+"""Checks, before the first update, everything that can be known to be wrong by then."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from experiments.training.parts import part_problems
 
 @dataclass(frozen=True, eq=False)
 class LoadedData:
-    """The data of a study and what training needs to know of them."""
+    """The data of a study, and the facts about them that training needs."""
 
     data: SegmentationData
     prevalence: tuple[float, ...]
@@ -48,10 +48,10 @@ _unusable: dict[str, str] = {}  # why data could not be loaded, by their configu
 
 
 def load_data(cfg: DictConfig) -> LoadedData:
-    """Load `cfg.data`; runs of one process that name the same data share them, or the reason why they have none.
+    """Load `cfg.data`; runs of one process with the same data share them, or share the error.
 
     Raises:
-        ConfigError: The data cannot be used. Their files are not read again for the next run that names them.
+        ConfigError: The data cannot be used. Their files are not read again for the next run with the same data.
     """
     config = json.dumps(OmegaConf.to_container(cfg.data, resolve=True), sort_keys=True)
     if config not in _unusable:
@@ -90,7 +90,8 @@ def check(cfg: DictConfig) -> LoadedData:
         The data, loaded.
 
     Raises:
-        ConfigError: Naming every key that is wrong by itself; where none is, every key or file that the data refuse.
+        ConfigError: The message names every key that is wrong by itself. If none is, it names every key or file that
+            does not fit the data.
     """
     raise_if_any(value_problems(cfg))
     wrong = target_problems(cfg)
@@ -108,11 +109,11 @@ def check_data(
 
     Args:
         cfg: The root configuration of one run.
-        in_doubt: Parts that are known to be wrong, and are not tried.
-        draw: Whether to draw synthetic data; else only their values are checked, which are all that can be wrong.
+        in_doubt: Parts that are known to be wrong and are not tried.
+        draw: Whether to draw synthetic data; otherwise only their values are checked, since nothing else can be wrong.
 
     Returns:
-        The data, None where they were not loaded; a sentence for every problem.
+        The data, None if they were not loaded; a sentence for every problem.
     """
     loaded: LoadedData | None = None
     problems: list[str] = []
@@ -129,14 +130,14 @@ def check_data(
     elif (
         not {"loss", "trainer", "data"} & set(in_doubt) and not _is_ours(cfg.loss) and (masks := known_masks(cfg.data))
     ):
-        # The loss does not wait for data that are mended: it is tried as if they were rare lines.
+        # If the data are broken, the loss is still tried, as on data with rare lines.
         usual = Setting([_USUAL_PREVALENCE] * len(masks), False, cfg.trainer.batch_size, cfg.trainer.tile)
         problems += _tried(lambda: check_criterion(build_criterion(cfg), usual))
     return loaded, problems
 
 
 def _data_problems(cfg: DictConfig, loaded: LoadedData, in_doubt: Collection[str]) -> list[str]:
-    """Try every part on the data, and say what fails."""
+    """Try every part on the data and list the errors."""
     if "trainer" in in_doubt:
         return []
     device = make_accelerator(cfg.trainer).device
@@ -152,7 +153,7 @@ def _data_problems(cfg: DictConfig, loaded: LoadedData, in_doubt: Collection[str
 
 
 def _is_ours(part: DictConfig) -> bool:
-    """Say whether every `_target_` of a loss is of this package, whose losses meet the contract."""
+    """Return whether every `_target_` of a loss is from this package, whose losses meet the contract."""
     terms = part.get("terms")
     inner = [term for term in terms.values() if isinstance(term, DictConfig)] if isinstance(terms, DictConfig) else []
     return all(str(one.get("_target_")).startswith("losses.") for one in (part, *inner))
@@ -181,12 +182,12 @@ def _check_loss(cfg: DictConfig, loaded: LoadedData, device: torch.device) -> No
 
 @cache
 def _tell_once(text: str) -> None:
-    """Print to stderr what was not yet printed; the runs of a study are checked one by one."""
+    """Print a message to stderr unless it was printed before: the runs of a study are checked one by one."""
     print(text, file=sys.stderr)
 
 
 def tile_batches(cfg: DictConfig, loaded: LoadedData) -> TileBatches:
-    """Say how the batches of a run are made: sampling, augmentation and the numbers of `cfg.trainer`."""
+    """Build the source of a run's batches from sampling, augmentation and the numbers of `cfg.trainer`."""
     return TileBatches(
         loaded.data.train,
         instantiate(cfg, "sampling"),
@@ -221,7 +222,7 @@ def _try_model(cfg: DictConfig, loaded: LoadedData) -> float:
 
 @lru_cache(maxsize=8)
 def _check_model(model: str, prior_bias: bool, tile: int, loaded: LoadedData) -> float:
-    """Build the network once and send one tile through it: wrong names and shapes show here. Return the seconds."""
+    """Build the network and send one tile through it, to find wrong names and shapes. Return the seconds it took."""
     cfg = OmegaConf.create(
         {
             "seed": 0,
@@ -237,7 +238,7 @@ def _check_model(model: str, prior_bias: bool, tile: int, loaded: LoadedData) ->
     try:
         with torch.inference_mode():
             logits = segmenter(image)
-            start = time.perf_counter()  # of a second pass: the first one prepares
+            start = time.perf_counter()  # times a second pass, because the first one sets things up
             segmenter(image)
             seconds = time.perf_counter() - start
     except Exception as error:
@@ -248,7 +249,7 @@ def _check_model(model: str, prior_bias: bool, tile: int, loaded: LoadedData) ->
 
 
 def projected_seconds(cfg: DictConfig, loaded: LoadedData) -> float:
-    """Project how long a run that passed the check trains on this machine's CPU; 0 where it uses another device."""
+    """Project how long a checked run trains on this machine's CPU; 0 if it uses another device."""
     if make_accelerator(cfg.trainer).device.type != "cpu":
         return 0.0
     return training_seconds(_try_model(cfg, loaded), cfg.trainer.batch_size, cfg.trainer.max_steps)

@@ -1,4 +1,4 @@
-"""A run that fails while it trains: in which update, in which part of it, why, and what to change."""
+"""The error of a run that fails during training: the update, the part of it, the reason, and what to change."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class UpdateError(RuntimeError):
 
     Args:
         step: Number of the update; the first is 1.
-        part: What was under way: `batch`, `model`, `loss`, `backward pass` or `optimizer`.
-        error: What was raised.
+        part: The part that failed: `batch`, `model`, `loss`, `backward pass` or `optimizer`.
+        error: The original error.
     """
 
     def __init__(self, step: int, part: str, error: BaseException) -> None:
@@ -27,12 +27,12 @@ class UpdateError(RuntimeError):
 
 @contextmanager
 def failing_in(part: str, state: TrainingState) -> Iterator[None]:
-    """Say in which update and part an error was raised.
+    """Add update and part to any error raised inside this context.
 
-    A call of `sys.exit` counts as an error: it must end its run and not the study. Ctrl-C goes through.
+    A call of `sys.exit` counts as an error: it must end the run but not the study. Ctrl-C passes through.
 
     Raises:
-        UpdateError: From what was raised within.
+        UpdateError: From the original error.
     """
     try:
         yield
@@ -41,7 +41,7 @@ def failing_in(part: str, state: TrainingState) -> Iterator[None]:
 
 
 def named_batches(batches: Iterable[Batch], state: TrainingState) -> Iterator[Batch]:
-    """Pass the batches on; an error of the sampling or the augmentation names its update."""
+    """Yield the batches; errors of the sampling or the augmentation get the number of their update."""
     iterator = iter(batches)
     while True:
         with failing_in("batch", state):
