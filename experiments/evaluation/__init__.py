@@ -1,1 +1,1 @@
-"""Images through a trained network into score histograms: torch ends here."""
+"""From images through a trained network to score histograms; no code after this needs torch."""

@@ -1,4 +1,4 @@
-"""The ceiling: where the true probability of every pixel is known, ranking by it is the best any model can do."""
+"""The ceiling: if each pixel's true probability is known, no model can rank pixels better than it does."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from experiments.frontier.histogram import ScoreHistograms
 
 
 def score_ceiling(data: SegmentationData) -> ScoreHistograms | None:
-    """Histogram ln(eta / (1 - eta)) over the test pixels as if it were a model's logit.
+    """Histogram ln(eta / (1 - eta)) over the test pixels, as if it were a model's logit.
 
-    Pixels that are surely negative or positive (eta 0 or 1) take the lowest or highest score.
+    Pixels that are certainly negative or positive (eta 0 or 1) get the lowest or highest score.
 
     Returns:
-        The histograms of the test split; None where the data do not know eta.
+        The histograms of the test split; None if the data do not know eta.
     """
     if data.eta is None:
         return None

@@ -1,4 +1,4 @@
-"""Keeping the scores of a few test images while a split is scored: which ones, and where their pixels go."""
+"""Keeps the pixel scores of a few test images while a split is scored, and chooses these images."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from experiments.frontier.codes import logit_to_code
 from experiments.runs.example_scores import ExampleScores
 
 LARGEST_SIDE = 512
-"""Pixels: of a larger image only a window of at most this side is kept."""
+"""Pixels; of a larger image only a window of at most this side is kept."""
 
 _STRIDE = 32
-_FEWEST = 3  # a best, a median and a worst one
+_FEWEST = 3  # to show a best, a median and a worst one
 
 Box = tuple[int, int, int, int]
 """Top, left, height and width in pixels."""
@@ -39,19 +39,19 @@ class KeptWindow:
 
 
 def choose_windows(split: Split, max_pixels: int) -> list[KeptWindow]:
-    """Choose the images to keep without looking at any model, so that every arm keeps the same.
+    """Choose the images to keep without looking at any model, so that all arms keep the same ones.
 
-    The images that hold a positive pixel (all, where none does) are ordered by their share of foreground; as many as
-    fit into `max_pixels` are taken, evenly spaced in that order, both ends included; one alone is the middle one.
-    Where not even three fit, the windows are made smaller until three do.
+    The images with a positive pixel (all images, if none has any) are sorted by their share of foreground. As many as
+    fit into `max_pixels` are taken, evenly spaced in that order, both ends included; if only one fits, it is the middle
+    one. If fewer than three fit, windows are made smaller until three do.
 
     Args:
         split: The test split.
         max_pixels: Most pixels of all windows together; 0 keeps none.
 
     Returns:
-        Windows in the order of the split: the whole image, or of one larger than 512 pixels along a side the window
-        of that side with the most foreground.
+        Windows in the order of the split: the whole image or, if a side is longer than 512 pixels, the window of that
+        size with the most foreground.
     """
     pixels = split.pixels[:, 0] if split.pixels.size else np.zeros(len(split), np.int64)
     candidates = np.flatnonzero(split.foreground > 0) if (split.foreground > 0).any() else np.arange(len(split))
@@ -66,7 +66,7 @@ def choose_windows(split: Split, max_pixels: int) -> list[KeptWindow]:
 
 
 def _evenly_spaced(ordered: NDArray[np.intp], sizes: NDArray[np.int64], side: int, max_pixels: int) -> NDArray[np.intp]:
-    """Choose as many of the ordered images as fit, evenly spaced, in the order of the split."""
+    """Choose as many of the sorted images as fit, evenly spaced, and return them in the order of the split."""
     areas = np.minimum(sizes, side).prod(axis=1)
     most = min(len(ordered), max_pixels // max(int(areas[ordered].min(initial=max_pixels + 1)), 1))
     for count in range(most, 0, -1):
@@ -100,11 +100,11 @@ def _starts(last: int) -> NDArray[np.intp]:
 
 
 class ExampleCollector:
-    """Takes the scores of every window that is evaluated and keeps those of the chosen pixels.
+    """Receives the scores of every evaluated window and keeps those of the chosen pixels.
 
     Args:
         split: The split that is scored.
-        windows: What to keep, of different images.
+        windows: The windows to keep, each of another image.
         n_masks: C.
     """
 
@@ -117,10 +117,10 @@ class ExampleCollector:
         }
 
     def add(self, image_index: int, top: int, left: int, logits: Tensor) -> None:
-        """Keep what lies inside the image's window.
+        """Keep the scores inside the image's window.
 
         Args:
-            image_index: The image's place in the split; one that is not kept costs a look-up.
+            image_index: The image's place in the split; for an image that is not kept, this is only a look-up.
             top: Row of the piece's first pixel in the image.
             left: Its column.
             logits: (C, H, W), on any device.
@@ -141,7 +141,7 @@ class ExampleCollector:
         )
 
     def finish(self) -> ExampleScores:
-        """Put images, labels and scores together.
+        """Combine images, labels and scores.
 
         Raises:
             ValueError: A pixel of a window was never scored, or its logit is NaN.
@@ -166,6 +166,6 @@ class ExampleCollector:
 
 
 def example_collector(split: Split, n_masks: int, max_pixels: int) -> ExampleCollector | None:
-    """Make the collector of a split; None where nothing is to be kept."""
+    """Make the collector of a split; None if nothing is to be kept."""
     windows = choose_windows(split, max_pixels) if max_pixels > 0 else []
     return ExampleCollector(split, windows, n_masks) if windows else None

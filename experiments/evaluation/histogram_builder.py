@@ -1,4 +1,4 @@
-"""Counting scores while a model streams over images: logits and targets in, score histograms out."""
+"""Counts scores while a model runs over images: logits and targets in, score histograms out."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -18,17 +18,17 @@ Array = torch.Tensor | NDArray[Any]
 
 _MINUS_INFINITY, _PLUS_INFINITY = LOWEST_CODE - 1, HIGHEST_CODE + 1
 _ROWS_PER_BLOCK = 64
-"""Dense rows that are counted at once on an accelerator: 64 x 65,536 bins in int64 are 32 MiB."""
+"""Dense rows counted at once on an accelerator: 64 x 65,536 bins in int64 are 32 MiB."""
 
 
 class ScoreHistogramBuilder:
-    """Adds up the score histogram of every image and mask; memory does not grow with the pixels.
+    """Accumulates the score histogram of every image and mask; memory does not grow with the number of pixels.
 
     Args:
         masks: C mask names.
-        thresholds: further operating points at which the joint counts are taken, name -> C logits; "natural"
-            (logit 0) always is. A tuned point needs its thresholds before the images are streamed: take them
-            from the validation histograms and give them to the builder of the test split.
+        thresholds: further operating points for the joint counts, name -> C logits; "natural" (logit 0) is always
+            included. A tuned point needs its thresholds before the images are scored: tune them on the validation
+            histograms and pass them to the builder of the test split.
     """
 
     def __init__(self, masks: Sequence[str], *, thresholds: Mapping[str, Sequence[float]] | None = None) -> None:
@@ -39,7 +39,7 @@ class ScoreHistogramBuilder:
                 raise ValueError(f"thresholds: expected {len(self.masks)} logits for {name!r}, got {len(logits)}")
             codes[name] = logit_to_code(logits).astype(np.int64)
         self.points = tuple(codes)
-        # Offset by 2**15: the tensors hold ordered codes as int16, with the natural threshold at 0.
+        # Offset by 2**15, because the tensors hold ordered codes as int16, with the natural threshold at 0.
         self._thresholds = (np.stack(list(codes.values())) - NATURAL_CODE).astype(np.int16)
         self._groups: dict[str, str] = {}
         self._rows: dict[str, list[Row]] = {}
@@ -57,8 +57,8 @@ class ScoreHistogramBuilder:
 
         Raises:
             TypeError: `logits` is not floating point, or `valid` not bool.
-            ValueError: shapes that do not fit, a NaN logit, a target other than 0 or 1 at a valid pixel, or
-                an image that was added with another group.
+            ValueError: shapes do not match, a logit is NaN, a target at a valid pixel is neither 0 nor 1, or the image
+                was added with another group before.
         """
         batched = None if valid is None else _tensor(valid)
         if batched is not None and batched.ndim > 2:
@@ -73,7 +73,7 @@ class ScoreHistogramBuilder:
         target: Array,
         valid: Array | None = None,
     ) -> None:
-        """Count N images at once: as `add`, with one more axis in front of the arrays.
+        """Count N images at once: like `add`, with one more axis in front of the arrays.
 
         Args:
             image_ids: N names; a repeated name adds up.
@@ -92,14 +92,14 @@ class ScoreHistogramBuilder:
         for image_id, group_id in zip(image_ids, group_ids, strict=True):
             if groups.setdefault(image_id, group_id) != group_id:
                 raise ValueError(f"group_id: expected {groups[image_id]!r} for image {image_id!r}, got {group_id!r}")
-        # Flattened as int16: networks give channels_last, whose strided pixels are slow to read one by one.
+        # Flattened as int16: networks return channels_last, whose strided pixels are slow to read one by one.
         codes = _ordered_codes(scores).flatten(2).contiguous()
         joint = _joint_counts(codes, labels, counted, self._thresholds)
         rows = _count_rows(codes.flatten(0, 1), labels.flatten(0, 1), _flat(counted))
         n_masks = len(self.masks)
         names = [f"image {image_id!r}, mask {mask!r}" for image_id in image_ids for mask in self.masks]
         rows = [_finite(row, name) for row, name in zip(rows, names, strict=True)]
-        # Nothing is stored before everything was checked, so that a refused batch leaves no trace.
+        # Nothing is stored until everything is checked, so that a refused batch leaves no trace.
         self._groups = groups
         for index, image_id in enumerate(image_ids):
             mine = rows[index * n_masks : (index + 1) * n_masks]
@@ -109,7 +109,7 @@ class ScoreHistogramBuilder:
             self._rows[image_id], self._joint[image_id] = mine, joint[index]
 
     def build(self) -> ScoreHistograms:
-        """Give the histograms of all images so far, in the order in which they first came."""
+        """Return the histograms of all images so far, in the order in which they were first added."""
         joint = list(self._joint.values())
         return from_rows(
             self.masks,
@@ -123,7 +123,7 @@ class ScoreHistogramBuilder:
     def _checked(
         self, logits: Array, target: Array, valid: Array | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Logits (N, C, H, W), boolean labels and boolean validity (N, C, H*W), all on one device."""
+        """Return logits (N, C, H, W), boolean labels and boolean validity (N, C, H*W), all on one device."""
         scores, labels = _tensor(logits).detach(), _tensor(target)
         if not scores.is_floating_point():
             raise TypeError(f"logits: expected floating point, got {scores.dtype}")
@@ -162,8 +162,8 @@ def _flat(counted: torch.Tensor | None) -> torch.Tensor | None:
 
 
 def _ordered_codes(scores: torch.Tensor) -> torch.Tensor:
-    """Score codes as int16, less 2**15: the order of the codes, with the natural threshold at 0."""
-    # Adding 0.0 turns -0.0 into +0.0, so that only a rounded negative logit keeps the sign.
+    """Return the score codes minus 2**15 as int16: the same order, with the natural threshold at 0."""
+    # Adding 0.0 turns -0.0 into +0.0, so that only negative logits that round to 0 keep the sign.
     bits = scores.add(0.0).to(torch.float16).view(torch.int16)
     return bits.bitwise_xor_((bits >> 15).bitwise_and_(0x7FFF))
 
@@ -171,14 +171,14 @@ def _ordered_codes(scores: torch.Tensor) -> torch.Tensor:
 def _joint_counts(
     codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None, thresholds: NDArray[np.int16]
 ) -> NDArray[np.int64]:
-    """Joint counts (N, Q, 5) of (N, C, P) codes and labels at (Q, C) thresholds."""
-    # A pixel takes part where all of its masks are valid.
+    """Return the joint counts (N, Q, 5) of (N, C, P) codes and labels at (Q, C) thresholds."""
+    # A pixel counts if it is valid in all masks.
     keep = None if counted is None else _packed(counted.all(1))
     return joint_counts(_packed(labels), _packed(_fired(codes, thresholds)), keep, codes.shape[2])
 
 
 def _fired(codes: torch.Tensor, thresholds: NDArray[np.int16]) -> torch.Tensor:
-    """Predictions (N, Q, C, P) of (N, C, P) codes at (Q, C) thresholds."""
+    """Return the predictions (N, Q, C, P) of (N, C, P) codes at (Q, C) thresholds."""
     if codes.device.type == "cpu":  # numpy compares int16 ten times faster than torch
         return torch.from_numpy(codes.numpy()[:, None] >= thresholds[:, :, None])
     return _fired_on_device(codes, thresholds)
@@ -189,7 +189,7 @@ def _fired_on_device(codes: torch.Tensor, thresholds: NDArray[np.int16]) -> torc
 
 
 def _packed(flags: torch.Tensor) -> NDArray[np.uint8]:
-    """Eight pixels to a byte along the last axis, as `numpy.packbits`; an accelerator packs before it sends them."""
+    """Pack eight pixels into a byte along the last axis, as `numpy.packbits` does, on the device before copying."""
     if flags.device.type == "cpu":
         return np.packbits(flags.numpy(), axis=-1)
     return _packed_on_device(flags).cpu().numpy()
@@ -197,12 +197,12 @@ def _packed(flags: torch.Tensor) -> NDArray[np.uint8]:
 
 def _packed_on_device(flags: torch.Tensor) -> torch.Tensor:
     eights = pad(flags, (0, -flags.shape[-1] % 8)).unflatten(-1, (-1, 8))
-    shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=flags.device)  # made there: a copy would be waited for
+    shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=flags.device)  # on the device: a copy would synchronise
     return (eights.to(torch.uint8) << shifts).sum(-1, dtype=torch.uint8)
 
 
 def _count_rows(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:
-    """Sparse histogram of each of R rows of pixels, (R, P)."""
+    """Return the sparse histogram of each of R rows of pixels, (R, P)."""
     if codes.device.type == "cpu":
         ordered = codes.numpy().view(np.uint16) ^ np.uint16(NATURAL_CODE)
         keeps = [None] * len(ordered) if counted is None else list(counted.numpy())
@@ -211,7 +211,7 @@ def _count_rows(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor
 
 
 def _count_blocks(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:
-    """Do what `_count_rows` does on the tensors' device, some rows at once."""
+    """Count rows as `_count_rows` does, but on the tensors' device, several rows at once."""
     rows: list[Row] = []
     for start in range(0, len(codes), _ROWS_PER_BLOCK):
         block = slice(start, start + _ROWS_PER_BLOCK)
@@ -220,7 +220,7 @@ def _count_blocks(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tens
 
 
 def _count_block(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:
-    """Sparse histograms of R rows at once on the tensors' device; only occupied bins leave it."""
+    """Return sparse histograms of R rows, counted on the tensors' device; only occupied bins are copied off it."""
     n_rows = len(codes)
     offsets = torch.arange(n_rows, device=codes.device, dtype=torch.int32) * N_CODES + NATURAL_CODE
     index = codes.to(torch.int32) + offsets[:, None]
@@ -242,7 +242,7 @@ def _count_block(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tenso
 
 
 def _finite(row: Row, where: str) -> Row:
-    """Row with infinities moved to the largest float16; ValueError where a NaN was counted."""
+    """Return a row with infinities moved to the largest float16; raise a ValueError if a NaN was counted."""
     bins, positives, negatives = row
     if not len(bins) or (bins[0] > _MINUS_INFINITY and bins[-1] < _PLUS_INFINITY):
         return row

@@ -1,4 +1,4 @@
-"""Scoring a split: whole images through the network in windows, every pixel counted once, into histograms."""
+"""Scores a split: sends whole images through the network in windows and counts every pixel once, in histograms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIVISOR = 32
 
 @dataclass(frozen=True)
 class Span:
-    """One window along an axis: pixels `start` to `stop` go in, scores of `core_start` to `core_stop` count."""
+    """One window along an axis: pixels `start` to `stop` go in; the scores of `core_start` to `core_stop` count."""
 
     start: int
     stop: int
@@ -37,10 +37,10 @@ def window_spans(length: int, side: int, overlap: int) -> list[Span]:
     Args:
         length: Pixels along the axis.
         side: Pixels of a window.
-        overlap: Pixels of context that a core has at least at an inner edge.
+        overlap: Least number of context pixels beside a core at an inner edge.
 
     Raises:
-        ValueError: When the windows have no core left.
+        ValueError: The windows would have no core left.
     """
     if side - 2 * overlap < 1:
         raise ValueError(f"overlap: expected less than half of the window's {side} pixels, got {overlap}")
@@ -57,7 +57,7 @@ def window_spans(length: int, side: int, overlap: int) -> list[Span]:
 
 @dataclass(frozen=True)
 class Window:
-    """A padded piece of an image, and the pixels of it that count."""
+    """A padded piece of an image, and which of its pixels count."""
 
     image_index: int
     pixels: Tensor  # uint8 (K, H, W)
@@ -89,7 +89,7 @@ def _windows(index: int, sample: Sample, side: int, overlap: int) -> Iterator[Wi
 
 
 def _is_whole(window: Window) -> bool:
-    """Whether every pixel that went in counts, and is known."""
+    """Return whether every pixel of the window counts and is valid."""
     return window.valid is None and window.target.shape[1:] == window.pixels.shape[1:]
 
 
@@ -116,9 +116,9 @@ def score_split(
         side: Side of a window in pixels; smaller images are scored whole.
         overlap: Context around a window's core in pixels.
         batch_size: Windows at once, of one size.
-        thresholds: Operating points besides the natural one at which pixels of no mask are counted too: a name
-            and C logits.
-        examples: Also takes the scores, and keeps those of a few images.
+        thresholds: Operating points, besides the natural one, for the counts of pixels of no mask: a name and C logits
+            each.
+        examples: Receives the scores too, and keeps those of a few images.
     """
     model.eval()
     builder = ScoreHistogramBuilder(masks, thresholds=thresholds)
