@@ -1,1 +1,1 @@
-"""Losses from anywhere: built from a configuration, and measured against the contract that training relies on."""
+"""Losses from anywhere: built from a configuration, and checked against the contract that training relies on."""

@@ -1,4 +1,4 @@
-"""Any criterion, used on a small batch before training; the losses package knows how to call it."""
+"""Tries a criterion on a small batch before training, called as `losses.apply_criterion` calls it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from experiments.criteria.contract import FAIL, NOTE, TOLD_BEFORE_TRAINING, Clau
 
 
 def set_prevalence(criterion: nn.Module, prevalence: Sequence[float]) -> None:
-    """Tell every part of a criterion that asks for it the positive share of each mask in the training split."""
+    """Give each mask's positive share in the training split to every part of a criterion that has `set_prevalence`."""
     for part in criterion.modules():
         tell: Callable[[Sequence[float]], None] | None = getattr(part, "set_prevalence", None)
         if tell is not None:
@@ -19,17 +19,17 @@ def set_prevalence(criterion: nn.Module, prevalence: Sequence[float]) -> None:
 
 
 def check_criterion(criterion: nn.Module, setting: Setting) -> list[Clause]:
-    """Use a criterion on a small batch, so that what cannot work fails before training.
+    """Use a criterion on a small batch, so that one that cannot work fails before training.
 
     Args:
-        criterion: What `loss=` made; moved to the device of the training.
+        criterion: Built from `loss=`; moved to the training device.
         setting: How training will call it.
 
     Returns:
         Every clause of the contract that was measured.
 
     Raises:
-        ConfigError: Naming every clause that fails.
+        ConfigError: Some clauses fail; the message names all of them.
     """
     clauses = measured_clauses(criterion, setting)
     failed = [clause for clause in clauses if clause.verdict == FAIL]
@@ -40,12 +40,12 @@ def check_criterion(criterion: nn.Module, setting: Setting) -> list[Clause]:
 
 
 def worth_knowing(clauses: Sequence[Clause]) -> list[str]:
-    """Keep the notes that a user should read before hours of training; `check_loss` shows all of them."""
+    """Select the notes that a user should read before hours of training; `check_loss` shows all of them."""
     return [f"{c.name}: {c.measured}" for c in clauses if c.verdict == NOTE and c.name in TOLD_BEFORE_TRAINING]
 
 
 def measured_clauses(criterion: nn.Module, setting: Setting) -> list[Clause]:
-    """Measure every clause, the prevalence told as training tells it."""
+    """Measure every clause, after setting the prevalence as training does."""
     try:
         set_prevalence(criterion, setting.prevalence)
         criterion.to(setting.device)

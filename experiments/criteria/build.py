@@ -1,4 +1,4 @@
-"""Make the loss that a configuration names: a class, a function, or a loss of probabilities behind a sigmoid."""
+"""Builds the loss that a configuration names: a class, a function, or a loss of probabilities behind a sigmoid."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import nn
 from experiments.config import ConfigError, instantiate, to_plain
 from losses.adapters import FunctionLoss, ProbabilityLoss
 
-INPUT = "input"  # the key of a loss, or of a term, that says what it takes; `logits` where it is absent
+INPUT = "input"  # the key of a loss, or of a term, that says what it takes; `logits` if absent
 LOGITS, PROBABILITIES = "logits", "probabilities"
 
 
@@ -28,7 +28,7 @@ def build_criterion(cfg: DictConfig, key: str = "loss") -> nn.Module:
         key: Where the loss is.
 
     Raises:
-        ConfigError: Naming the key, what was expected and what came.
+        ConfigError: The loss cannot be built; the message names the key, what was expected and what came.
     """
     node = cfg.get(key)
     if not OmegaConf.is_config(node) or "_target_" not in node:
@@ -39,7 +39,7 @@ def build_criterion(cfg: DictConfig, key: str = "loss") -> nn.Module:
 
 
 def _build(node: dict[str, Any], path: str) -> Any:
-    """Build one loss, the terms of a combined one first."""
+    """Build one loss; for a combined loss, build its terms first."""
     node = dict(node)
     target = str(node["_target_"])
     kind = node.pop(INPUT, LOGITS)
@@ -77,13 +77,13 @@ def _instantiate(node: dict[str, Any], path: str, **arguments: Any) -> Any:
 
 
 def is_function_of_a_batch(target: object, node: dict[str, Any]) -> bool:
-    """Say whether a target is a function that waits for two arguments: it computes a loss rather than making one."""
+    """Return whether a target is a function of two more arguments, which computes a loss instead of returning one."""
     if not isinstance(target, str) or "_partial_" in node or "_args_" in node:
         return False
     try:
         found = pkgutil.resolve_name(target)
         parameters = inspect.signature(found).parameters.values()
-    except Exception:  # building it says what is wrong with it; some functions written in C have no signature
+    except Exception:  # building it will report the error; some functions written in C have no signature
         return False
     if inspect.isclass(found) or not callable(found):
         return False

@@ -1,8 +1,8 @@
-"""The contract of a loss, clause by clause: what is measured, what is refused, what is only worth knowing.
+"""The contract of a loss, clause by clause: what is measured, what is refused, and what is only noted.
 
-A clause is refused where training could not work: no value, no gradient, the wrong sign, no reaction to the labels.
-What is strange and may be meant, such as a loss that counts no false positives, is a note. A batch of thin strokes is
-used, at standard normal logits and at logits of the right and the wrong sign.
+A loss is refused if training could not work: no value, no gradient, the wrong sign, or no reaction to the labels.
+Something strange that may be intended, such as ignoring false positives, becomes a note. The test batch holds thin
+strokes, with standard normal logits and with logits of the right and of the wrong sign.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from losses.adapters import FunctionLoss, ProbabilityLoss, takes_valid
 
 _CPU = torch.device("cpu")
 PASS, FAIL, NOTE = "pass", "FAIL", "note"
-SIDE = 64  # pixels: room for losses with windows, and half a millisecond a call
-SCALES = (2.0, 6.0)  # logits at which right and wrong answers are compared: probability .88 and .998
+SIDE = 64  # pixels: large enough for losses with windows, and half a millisecond per call
+SCALES = (2.0, 6.0)  # sizes of the logits of right and wrong answers: probabilities .88 and .998
 LARGE = 40.0  # in float32 the sigmoid of 17 is 1
 _MASKS_TRIED = 8
 _LITTLE = "right logits cost little"
@@ -30,7 +30,7 @@ _LARGE = "large logits"
 _RUNS = "a finite value"
 _ORDER = "right costs less than random, and than wrong"
 TOLD_BEFORE_TRAINING = (_LITTLE, _BOTH_KINDS, _LARGE)
-_STEP = 0.05  # change of the steepest logit in the step against the gradient
+_STEP = 0.05  # change of the logit with the largest slope, in the step against the gradient
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Clause:
     """One clause of the contract.
 
     Args:
-        name: What is asked.
-        measured: What was found.
+        name: The requirement.
+        measured: The finding.
         verdict: `pass`, `FAIL` or `note`.
     """
 
@@ -68,16 +68,15 @@ class Setting:
 
 
 def measure_contract(criterion: nn.Module, setting: Setting, key: str = "loss") -> list[Clause]:
-    """Use a loss on a small batch and say how it meets each clause of its contract.
+    """Use a loss on a small batch and measure each clause of its contract.
 
     Args:
-        criterion: The loss, its prevalence set. A copy is used where it can be copied.
+        criterion: The loss, with its prevalence set. A copy is used if it can be copied.
         setting: How training will call it.
-        key: Its place in the configuration, for advice.
+        key: Its key in the configuration, for advice.
 
     Returns:
-        The clauses in the order in which they were measured; after one without which nothing else can be measured,
-        no more.
+        The clauses in the order of measurement. The list ends early if a clause fails that all others depend on.
     """
     with random_state_kept():
         clauses = list(_clauses(criterion, setting))
@@ -85,7 +84,7 @@ def measure_contract(criterion: nn.Module, setting: Setting, key: str = "loss") 
         mendable = {_RUNS, _ORDER} & {clause.name for clause in failed}
         if not mendable or not _wants_sigmoid(criterion, setting):
             return clauses
-    # Of logits such a loss makes little sense, and each of its failures would advise something else.
+    # On logits such a loss makes little sense, and each of its failures would suggest another remedy.
     text = (
         f"looks like a loss of probabilities: behind a sigmoid it meets the whole contract, with logits it fails "
         f"({failed[0].measured}). Give {key}.input=probabilities"
@@ -94,7 +93,7 @@ def measure_contract(criterion: nn.Module, setting: Setting, key: str = "loss") 
 
 
 def _wants_sigmoid(criterion: nn.Module, setting: Setting) -> bool:
-    """Whether a loss from elsewhere meets the contract behind a sigmoid."""
+    """Return whether a loss from elsewhere meets the contract behind a sigmoid."""
     ours = type(criterion).__module__.startswith("losses.") and not isinstance(criterion, FunctionLoss)
     return not ours and all(clause.verdict != FAIL for clause in _clauses(ProbabilityLoss(criterion), setting))
 
@@ -124,7 +123,7 @@ def _clauses(criterion: nn.Module, setting: Setting) -> Iterator[Clause]:
     is_noisy = noise > 1e-3 * abs(first.value)
     for measure in (_labels, _order, _descent, _masks, _images):
         for clause in measure(tester, batch, first, noise):
-            # Random numbers that cannot be held still hide what a clause looks for; a wrong sign shows all the same.
+            # Random numbers that no seed fixes can hide what a clause looks for, but not a wrong sign.
             hidden = is_noisy and clause.verdict == FAIL and "wrong sign" not in clause.measured
             yield replace(clause, verdict=NOTE) if hidden else clause
     for name, fill in (("empty masks", False), ("full masks", True)):
@@ -138,7 +137,7 @@ def _clauses(criterion: nn.Module, setting: Setting) -> Iterator[Clause]:
 
 
 def _first_call(criterion: nn.Module, setting: Setting) -> tuple[Batch, Tester, Trial]:
-    """Call the loss on the small batch; where it fails, on one of the training's own shape before it is refused."""
+    """Call the loss on the small batch; if it fails, try a batch of the training's shape before refusing it."""
     masks = len(setting.prevalence)
     shapes = [(min(2, setting.batch_size), SIDE), (setting.batch_size, setting.tile)]
     for images, side in dict.fromkeys(shapes):
@@ -200,7 +199,7 @@ def _gradient(first: Trial) -> Clause:
 
 
 def _noise(tester: Tester, batch: Batch, first: Trial) -> float:
-    """Size of a difference that means nothing: rounding, and random numbers that no seed holds still."""
+    """Return the size of differences to ignore: rounding, and random numbers that no seed fixes."""
     repeats = [tester.value(batch.logits, batch.labels) for _ in range(4)]
     return 4 * max(abs(value - first.value) for value in repeats) + 1e-6 * max(abs(first.value), 1e-6)
 
@@ -220,7 +219,7 @@ def _alike(one: Tensor, other: Tensor) -> bool:
 
 
 def _order(tester: Tester, batch: Batch, first: Trial, noise: float) -> Iterator[Clause]:
-    """Right logits cost less than the same ones at random pixels, and less than wrong ones."""
+    """Check that right logits cost less than the same logits at random pixels, and less than wrong ones."""
     name = _ORDER
     rows = {
         scale: [tester.value(of(scale), batch.labels) for of in (batch.perfect, batch.shuffled, _wrong(batch))]
@@ -251,7 +250,7 @@ def _wrong(batch: Batch) -> Callable[[float], Tensor]:
 
 
 def _descent(tester: Tester, batch: Batch, first: Trial, noise: float) -> Iterator[Clause]:
-    """Take a small step against the gradient: a hand-written backward pass may have the wrong sign."""
+    """Check that a small step against the gradient lowers the loss: a hand-written gradient may have the wrong sign."""
     assert first.gradient is not None
     name = "a step against its gradient lowers it"
     changes = []
@@ -267,7 +266,7 @@ def _descent(tester: Tester, batch: Batch, first: Trial, noise: float) -> Iterat
 
 
 def _masks(tester: Tester, batch: Batch, first: Trial, noise: float) -> Iterator[Clause]:
-    """Every mask counts, and by its own logit alone."""
+    """Check that every mask counts, and depends on its own logit alone."""
     assert first.gradient is not None
     count = batch.labels.shape[1]
     if count == 1:
@@ -337,7 +336,7 @@ def _in_place(tester: Tester, batch: Batch) -> Iterator[Clause]:
 
 
 def _valid(criterion: nn.Module, batch: Batch, first: Trial, setting: Setting) -> Iterator[Clause]:
-    """Ignored pixels count for nothing: other logits there leave the value, and the gradient there is 0."""
+    """Check that ignored pixels do not count: their logits do not change the value, and their gradient is 0."""
     name = "ignores pixels where valid is False"
     if not takes_valid(criterion):
         yield Clause(name, "takes no `valid`: cannot be used on data with ignored pixels", NOTE)
@@ -368,7 +367,7 @@ def _large_logits(tester: Tester, batch: Batch) -> Iterator[Clause]:
 
 
 def _one_sided(tester: Tester, batch: Batch, noise: float) -> Iterator[Clause]:
-    """Whether false positives and false negatives cost something."""
+    """Check whether false positives and false negatives both cost something."""
     right = batch.perfect(SCALES[1])
     at_right = tester.value(right, batch.labels)
     flipped = torch.zeros_like(batch.labels)
@@ -377,7 +376,7 @@ def _one_sided(tester: Tester, batch: Batch, noise: float) -> Iterator[Clause]:
     costs = {}
     for what, pixels in kinds.items():
         wrong, unsure = (tester.value(torch.where(pixels, by * right, right), batch.labels) for by in (-1, 0))
-        costs[what] = wrong - min(at_right, unsure)  # a squared distance of logits is least at 0
+        costs[what] = wrong - min(at_right, unsure)  # a squared distance between logits is smallest at 0
     free = [what for what, cost in costs.items() if not cost > noise]
     if free:
         yield Clause(_BOTH_KINDS, f"{' and '.join(free)} cost nothing", NOTE)

@@ -1,4 +1,4 @@
-"""A loss tried on a small batch, as training calls it, without a trace: no random state, output or input is changed."""
+"""Tries a loss on a small batch, as training calls it, without side effects on random state, output or inputs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from losses import apply_criterion
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """What came of one call.
+    """The result of one call.
 
     Args:
-        value: The loss; NaN where there is none.
-        gradient: On the logits, their shape; None where there is none.
-        error: What was raised, by the loss or by its backward pass; None where nothing was.
+        value: The loss; NaN if there is none.
+        gradient: By the logits, in their shape; None if there is none.
+        error: The error of the loss or of its backward pass; None if there was none.
         dtype: Type of the value.
     """
 
@@ -43,11 +43,11 @@ class Trial:
 class Tester:
     """Calls one loss on batches.
 
-    Every call gets a fresh copy of the loss and the same random numbers, so that two values differ by their inputs.
+    Every call uses a fresh copy of the loss and the same random numbers, so that values differ only by their inputs.
 
     Args:
         criterion: The loss.
-        valid: Which pixels count, given in every call; None as in training without ignored pixels.
+        valid: Which pixels count, passed in every call; None as in training without ignored pixels.
     """
 
     criterion: nn.Module
@@ -61,8 +61,8 @@ class Tester:
         Args:
             logits: float32 (N, C, H, W).
             labels: bool or float, the same shape.
-            fresh: Use a copy, so that no state comes from earlier calls.
-            seed: Of torch's, numpy's and Python's global generators; None leaves them as they are.
+            fresh: Whether to use a copy, so that no state is left from earlier calls.
+            seed: For torch's, numpy's and Python's global generators; None leaves them as they are.
         """
         criterion = self._copy() if fresh else self.criterion
         if seed is not None:
@@ -70,7 +70,7 @@ class Tester:
         leaf = logits.detach().clone().requires_grad_()
         try:
             with self._watched():
-                # In training the logits are computed by a network, and may be changed in place.
+                # In training a network computes the logits, and a loss may change them in place.
                 value = apply_criterion(criterion, leaf.clone(), labels, self.valid)
                 (gradient,) = torch.autograd.grad(value, leaf, allow_unused=True)
         except KeyboardInterrupt:
@@ -80,11 +80,11 @@ class Tester:
         return Trial(float(value.detach()), gradient, dtype=value.dtype)
 
     def value(self, logits: Tensor, labels: Tensor) -> float:
-        """Return the value alone; NaN where the call fails."""
+        """Return the value alone; NaN if the call fails."""
         return self.call(logits, labels).value
 
     def changed_inputs(self, logits: Tensor, labels: Tensor) -> list[str]:
-        """Name the inputs that the loss changes in place; labels as float32, which are handed over uncopied."""
+        """Name the inputs that the loss changes in place; labels are float32, which are passed uncopied."""
         ours = type(self.criterion).__module__.startswith("losses.")  # these take the labels as they are
         given = {"logits": logits.clone().requires_grad_().clone(), "labels": labels if ours else labels.float()}
         if self.valid is not None:
@@ -93,14 +93,14 @@ class Tester:
         try:
             with self._watched():
                 apply_criterion(self._copy(), given["logits"], given["labels"], given.get("valid"))
-        except Exception:  # what fails in earnest was seen before
+        except Exception:  # real failures have shown before
             return []
         return [name for name, tensor in given.items() if not torch.equal(tensor.detach(), before[name])]
 
     def _copy(self) -> nn.Module:
         try:
             return copy.deepcopy(self.criterion)
-        except Exception:  # such as a generator of its own; then the state is shared
+        except Exception:  # for example because it holds a generator; then copies share the state
             return self.criterion
 
     @contextmanager
@@ -122,7 +122,7 @@ def seed_all(seed: int) -> None:
 
 @contextmanager
 def random_state_kept() -> Iterator[None]:
-    """Leave every global generator as it was."""
+    """Restore every global generator at the end of this context."""
     python, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng():
@@ -147,16 +147,16 @@ class Batch:
     order: Tensor
 
     def perfect(self, scale: float) -> Tensor:
-        """Logits of this size with the right sign everywhere."""
+        """Return logits of this size with the right sign everywhere."""
         return scale * (2.0 * self.labels - 1.0)
 
     def shuffled(self, scale: float) -> Tensor:
-        """Return the perfect logits at random pixels: as many of each, and no information."""
+        """Return the perfect logits at random pixels: the same values without any information."""
         return self.perfect(scale).flatten(2)[..., self.order].reshape(self.labels.shape)
 
 
 def make_batch(images: int, masks: int, side: int, device: torch.device) -> Batch:
-    """Draw a batch; the same for the same shape."""
+    """Draw a batch; the same shape always gives the same batch."""
     generator = torch.Generator().manual_seed(0)
     shape = (images, masks, side, side)
     labels = torch.rand(shape, generator=generator) < 0.02
