@@ -1,1 +1,1 @@
-"""A study around its runs: what is planned, refused, started, shared and told while it goes on."""
+"""Plans a study, checks it, starts its runs, shares them between processes and shows their progress."""

@@ -1,4 +1,4 @@
-"""All that a command can be refused for by its configuration alone: of a single run, and of every run of a study."""
+"""Plans a single run or all runs of a study, and finds every problem that the configuration alone shows."""
 
 from __future__ import annotations
 
@@ -38,11 +38,10 @@ class Plan:
     """The runs of a command.
 
     Args:
-        overrides: The task's overrides, the baseline added where it was missing.
+        overrides: The task's overrides, with the baseline added if it was missing.
         axes: The swept keys.
-        jobs: Those of which nothing is known to be wrong.
-        parts: A configuration for each combination of parts and trainer; those of the jobs, and of runs whose keys are
-            wrong.
+        jobs: The runs without known problems.
+        parts: A configuration for each combination of parts and trainer, of the jobs and of runs with wrong keys.
         problems: A sentence for every problem, in the order in which they were found.
     """
 
@@ -56,13 +55,13 @@ class Plan:
     def worth_building(self) -> bool:
         """Whether to import torch and build the parts.
 
-        A command that is refused anyway does not wait for that, where every part is one that was shipped, as it was
-        shipped: those can be built, and synthetic data be drawn.
+        A command that is refused anyway skips this if all parts are built-in options as shipped: these are known to
+        work.
         """
         return not self.problems or any(is_below(key_of(o), PARTS) and not _is_shipped(o) for o in self.overrides)
 
     def add(self, problems: Sequence[str]) -> None:
-        """Note problems, each once."""
+        """Add problems, each only once."""
         self.problems += [problem for problem in dict.fromkeys(problems) if problem not in self.problems]
 
 
@@ -89,7 +88,7 @@ def plan_run(config: DictConfig) -> Plan:
     _check_targets(plan)
     if not plan.problems:
         folder = Path(config.hydra.run.dir)
-        plan.add(place_problems("study_dir", folder, writes=False))  # a run that is finished needs no more
+        plan.add(place_problems("study_dir", folder, writes=False))  # enough for a run that is finished
         plan.jobs.append(Job(folder, folder.parent.name, job, job.seed, overrides))
     return plan
 
@@ -98,7 +97,8 @@ def plan_study(config: DictConfig) -> Plan:
     """Plan every run of a study.
 
     Args:
-        config: As Hydra composed it for a sweep, its own part included; its overrides and axes are set to the plan's.
+        config: As Hydra composed it for a sweep, including Hydra's own part. Its overrides and axes are set to the
+            plan's.
     """
     plan = Plan(_overrides(config))
     plan.add([*launcher_problems(config.hydra), *_folder_settings(config.hydra)])
@@ -109,7 +109,7 @@ def plan_study(config: DictConfig) -> Plan:
     try:
         plan.overrides = with_baseline(params, plan.overrides, config.study, loader)
         parsed = parse_sweep(params, plan.overrides, loader)
-        # Given where a run of a wider sweep is run again: its folder is named by that sweep's axes.
+        # Set when a run of a wider sweep is run again, because that sweep's axes name its folder.
         plan.axes = list(config.study.axes or sweep_axes(params, plan.overrides))
     except COMPOSING_ERRORS as error:
         plan.add([compose_problem(error)])
@@ -127,7 +127,7 @@ def plan_study(config: DictConfig) -> Plan:
     )
     with open_dict(config):
         config.study.axes = plan.axes
-        # Hydra composes every job anew from these overrides: the only way to tell all of them.
+        # Hydra composes every job anew from these overrides, so changes must be made in them.
         config.hydra.overrides.task = plan.overrides
         config.hydra.overrides.hydra.append(f"study.axes=[{','.join(plan.axes)}]")
     if wrong_sweep:
@@ -138,7 +138,7 @@ def plan_study(config: DictConfig) -> Plan:
 
 
 def training_problems(config: DictConfig) -> list[str]:
-    """List what is wrong with a command that trains, single run or study, short of its data.
+    """List the problems of a command that trains, single run or study, except those of its data.
 
     Args:
         config: As Hydra composed it, its own part included.
@@ -154,7 +154,7 @@ def training_problems(config: DictConfig) -> list[str]:
 
 
 def source_problems(config: DictConfig) -> list[str]:
-    """List what is wrong with a study that trains nothing: it treats the scores of another.
+    """List the problems of a study that trains nothing but treats the scores of another study.
 
     Args:
         config: As Hydra composed it, its own part included.
@@ -188,14 +188,14 @@ def _grid(parsed: Sequence[Any]) -> list[list[str]]:
 
 @dataclass(frozen=True)
 class _Examined:
-    """A run of a sweep: what it would be, its configuration with every value resolved, and what is wrong with it."""
+    """A run of a sweep: the job, its configuration with every value resolved, and its problems."""
 
     job: Job | None
     plain: dict[str, Any]
     problems: list[str]
 
     def with_seed(self, seed: int, overrides: list[str]) -> _Examined:
-        """Return the run of the same arm with another seed, where no value is made of the seed."""
+        """Return the run of the same arm with another seed; valid only if no other value depends on the seed."""
         assert self.job is not None
         job = replace(self.job, folder=self.job.folder.with_name(f"seed={seed}"), seed=seed, overrides=overrides)
         return _Examined(job, {**self.plain, "seed": seed}, [*self.problems, *seed_problems(seed)])
@@ -209,7 +209,7 @@ def _examine(compose: Callable[[list[str]], DictConfig], overrides: list[str]) -
         problems = value_problems(cfg)
         plain = to_plain(cfg)
         folder = Path(composed.hydra.sweep.dir) / composed.hydra.sweep.subdir
-    except OmegaConfBaseException:  # one of the values that cannot be resolved, among the problems
+    except OmegaConfBaseException:  # a value that cannot be resolved; it is among the problems
         return _Examined(None, {}, problems)
     except COMPOSING_ERRORS as error:
         swept = [override for override in overrides if override in str(error) or key_of(override) in str(error)]
@@ -221,7 +221,7 @@ def _add_jobs(plan: Plan, config: DictConfig, grid: Sequence[list[str]], loader:
     contents: dict[str, tuple[str, str]] = {}
     distinct: dict[str, DictConfig] = {}
     arms: dict[str, None] = {}
-    first: dict[tuple[str, ...], _Examined] = {}  # a run of each arm, where its others differ in the seed alone
+    first: dict[tuple[str, ...], _Examined] = {}  # one run of each arm whose runs differ only in the seed
     plain: dict[str, Any] = {}
     compose = job_composer(config, grid, loader)
     for overrides in grid:
@@ -266,7 +266,7 @@ def _as_floats(value: Any) -> Any:
 
 
 def _check_folder(plan: Plan, config: DictConfig, arms: list[str], plain: dict[str, Any]) -> None:
-    """Find an arm for the baseline, and runs of another configuration in the study's folder."""
+    """Check that some arm is the baseline, and that the study's folder holds no runs of another configuration."""
     study_dir = Path(config.study_dir)
     if any(problem.startswith("study_dir:") for problem in plan.problems):
         study_dir = Path(os.devnull)  # which holds no runs
@@ -289,9 +289,9 @@ def _check_targets(plan: Plan) -> None:
 
 
 def build_parts(plan: Plan) -> None:
-    """Build every part that the data do not enter, and add what fails to the plan; this imports torch.
+    """Build every part that does not depend on the data, and add errors to the plan; this imports torch.
 
-    Where anything is wrong, data and losses are tried as well, so that all is told together.
+    If anything is wrong, data and losses are tried too, so that one message lists all problems.
     """
     if not plan.worth_building:
         return
@@ -321,18 +321,18 @@ def _without_hydra(config: DictConfig) -> DictConfig:
 
 
 def _is_shipped(override: str) -> bool:
-    """Say whether an override chooses built-in options: parts that can be built."""
+    """Return whether an override chooses built-in options, which are known to work."""
     key, _, value = override.partition("=")
     return bool(value) and set(value.split(",")) <= set(options_of(key)) - {"custom", "image_folder"}
 
 
 def _overrides(config: DictConfig) -> list[str]:
-    """Read the overrides of the command line as they were typed: `seed=${x}` is text here."""
+    """Read the overrides of the command line as typed, with `seed=${x}` as text."""
     return [str(text) for text in OmegaConf.to_container(config.hydra.overrides.task, resolve=False) or ()]
 
 
 def _folder_settings(hydra: DictConfig) -> list[str]:
-    """Find settings of Hydra's that an option of the user's has changed: folders, checks and reports rest on them."""
+    """Find Hydra settings that a user's option has changed although folders, checks and reports depend on them."""
     problems = []
     for name in _FIXED:
         group, key = name.split(".")

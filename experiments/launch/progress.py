@@ -1,6 +1,6 @@
-"""Progress of a whole study: each run leaves its number of updates in a file, one bar adds them up.
+"""Progress of a whole study: each run writes its number of updates to a file, and one bar adds them up.
 
-Files rather than live objects, so that it works alike for runs in this process and in the processes of a launcher.
+Files work for runs in this process and for runs in a launcher's processes alike.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ _NAMED = 3  # runs that the bar names
 
 
 class _Lines:
-    """A stream for a bar that is not watched: every state is a line of its own, where a terminal would go back."""
+    """A stream that is not a terminal: each state of the bar becomes a line of its own."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> None:
-        """Write what the bar says as a line."""
+        """Write the state of the bar as a line."""
         line = text.replace("\r", "").rstrip()
         if line:
             self._stream.write(f"{line}\n")
 
     def flush(self) -> None:
-        """Pass on what was written."""
+        """Flush the underlying stream."""
         self._stream.flush()
 
 
 def make_bar(total: int, description: str, initial: int = 0, stream: TextIO | None = None) -> Any:
-    """Make a progress bar; where it does not go to a terminal, it prints a line with the time left now and then.
+    """Make a progress bar; outside a terminal it prints a line with the time left now and then.
 
     Args:
         total: Updates in all.
-        description: What stands before the bar.
-        initial: Updates that were done before; the time left is reckoned without them.
-        stream: Where it goes; stderr when None.
+        description: Text before the bar.
+        initial: Updates that were done before; they do not count for the time left.
+        stream: Where to write; None is stderr.
     """
     stream = stream or sys.stderr
     common: dict[str, Any] = {"total": total, "desc": description, "unit": "update", "initial": initial}
-    common["position"] = 0  # one bar at a time: one that an error left unclosed does not push this one down
-    # Over all of the time so far: scoring, which counts no update, is part of what is left too.
+    common["position"] = 0  # an earlier bar that an error left open would push this one down
+    # Averaged over the whole time so far, which includes scoring: it counts no updates but takes time.
     common["smoothing"] = 0
     if stream.isatty():
         return tqdm(**common, file=stream, mininterval=0.2, dynamic_ncols=True)
@@ -59,14 +59,14 @@ def make_bar(total: int, description: str, initial: int = 0, stream: TextIO | No
 
 
 class StudyProgress:
-    """A bar over all updates of all runs of a study, moved by a thread that reads the runs' notes.
+    """A bar over the updates of all runs of a study, driven by a thread that reads the runs' progress files.
 
-    What a run that stopped early leaves undone is taken off the total, so that the time left stays what it is.
+    When a run stops early, its remaining updates are subtracted from the total, so that the time left stays right.
 
     Args:
-        updates: The folders of the runs that are still to be done, and the number of updates of each.
-        is_ended: Whether the run of a folder has ended, whatever became of it.
-        stream: Where the bar goes; stderr when None.
+        updates: The folders of the runs to do, with the number of updates of each.
+        is_ended: Returns whether the run of a folder has ended, in whatever way.
+        stream: Where to write; None is stderr.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class StudyProgress:
         self._updates = dict(updates)
         self._is_ended = is_ended
         self._stop = threading.Event()
-        self._seen = {folder: updates_done(folder) for folder in updates}  # of runs that were stopped
+        self._seen = {folder: updates_done(folder) for folder in updates}  # runs that were stopped before have some
         self._ended: dict[Path, int] = {}
         total, before = sum(updates.values()), sum(self._seen.values())
         self._bar = make_bar(total, f"0/{len(updates)} runs", before, stream)
@@ -95,14 +95,14 @@ class StudyProgress:
                 self._ended[folder] = updates if whole else self._seen[folder]
                 self._bar.total -= updates - self._ended[folder]
             else:
-                # The note of a run that has just ended may be gone before its `run.json` says so.
+                # A run's progress file may be gone before its `run.json` says that it has ended.
                 self._seen[folder] = updates_done(folder) or self._seen[folder]
         running = {folder: done for folder, done in self._seen.items() if folder not in self._ended}
         self._bar.set_description_str(self._description([folder for folder, done in running.items() if done]), False)
         self._bar.update(sum(self._ended.values()) + sum(running.values()) - self._bar.n)
 
     def _description(self, running: Sequence[Path]) -> str:
-        """How many runs have ended, and which are under way; as many by name as leave room for the bar."""
+        """Say how many runs have ended and which are running, naming only as many as leave room for the bar."""
         names = [f"{folder.parent.name} {folder.name}" for folder in running]
         shown = names[:_NAMED] if len(names) <= _NAMED else [*names[: _NAMED - 1], f"{len(names) - _NAMED + 1} more"]
         return " | ".join([f"{len(self._ended)}/{len(self._updates)} runs", *shown])

@@ -1,4 +1,4 @@
-"""What a study refuses or mends before anything is trained: no baseline, or a folder that holds something else."""
+"""Checks of a study before training: the baseline, which is added if missing, and a folder that holds other runs."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def sweep_axes(params: dict[str, Any], overrides: list[str]) -> list[str]:
 def with_baseline(params: dict[str, Any], overrides: list[str], study: DictConfig, loader: Any = None) -> list[str]:
     """Add the baseline to a sweep that was narrowed without it: every arm needs its pair.
 
-    `study=losses loss=dice` becomes `loss=bce,dice`. Only where the baseline is one value of one swept key and no key
-    below that is set; elsewhere the overrides stay as they are.
+    `study=losses loss=dice` becomes `loss=bce,dice`. This happens only if the baseline is one value of one swept key
+    and no key below it is set. Otherwise the overrides stay as they are.
 
     Args:
         params: `hydra.sweeper.params`.
         overrides: The overrides of the command line.
         study: The `study` group.
-        loader: Hydra's loader, which knows the options that `glob(...)` stands for.
+        loader: Hydra's loader, which resolves `glob(...)` to options.
     """
     key, _, value = study.baseline.partition("=")
     below = any(override.lstrip("+~").startswith(f"{key}.") for override in overrides)
@@ -53,7 +53,7 @@ def with_baseline(params: dict[str, Any], overrides: list[str], study: DictConfi
 
 
 def _values(override: str, loader: Any) -> list[str]:
-    """List the values of an override, one or a sweep, as they are written on a command line."""
+    """List the values of an override, single or swept, as written on a command line."""
     parsed = OverridesParser.create(config_loader=loader).parse_overrides([override])[0]
     if not parsed.is_sweep_override():
         return [parsed.get_value_element_as_str()]
@@ -61,10 +61,10 @@ def _values(override: str, loader: Any) -> list[str]:
 
 
 def refuse_missing_baseline(arms: list[str], study_dir: Path, study: DictConfig) -> None:
-    """Refuse a study whose baseline is neither among its arms nor among those that lie in its folder.
+    """Refuse a study whose baseline is neither among its arms nor among the arms in its folder.
 
     Raises:
-        ConfigError: Naming the arms.
+        ConfigError: The message names the arms.
     """
     from experiments.runs.arms import without_keys
     from experiments.runs.store import find_run_folders
@@ -80,10 +80,10 @@ def refuse_missing_baseline(arms: list[str], study_dir: Path, study: DictConfig)
 
 
 def refuse_other_configuration(plain: dict[str, Any], study_dir: Path, axes: list[str]) -> None:
-    """Refuse to add runs of another configuration to a folder: a study keeps one beside its arms and seeds.
+    """Refuse to add runs of another configuration to a folder: apart from arms and seeds, a study has only one.
 
     Raises:
-        ConfigError: Naming the keys, with both values.
+        ConfigError: The message names the keys with both values.
     """
     from experiments.runs import store
 
@@ -92,7 +92,7 @@ def refuse_other_configuration(plain: dict[str, Any], study_dir: Path, axes: lis
         without = ("seed", *dict.fromkeys([*axes, *there.get("axes", [])]))
         try:
             config = store.read_config(folder)
-        except ValueError:  # damaged; the run says so when it is compared or made again
+        except ValueError:  # damaged; comparing or repeating the run reports that
             continue
         old, new = (store.result_config(config, without) for config in (config, plain))
         changed = store.differing_keys(old, new)

@@ -15,7 +15,7 @@ _SET_HERE = ("seed", "study_dir", "overwrite", "study.axes")
 
 
 def rerun_command(hydra_cfg: Any, cfg: DictConfig) -> str:
-    """Write the command for the run that is under way: it goes on from the checkpoint or begins anew.
+    """Write the command for the current run; it resumes from the checkpoint or starts over.
 
     Args:
         hydra_cfg: Hydra's own configuration of the run.
@@ -47,7 +47,7 @@ def write_command(
     """Write the command for one run.
 
     Args:
-        overrides: The run's overrides, one value a key.
+        overrides: The run's overrides, one value per key.
         config_dir: `--config-dir` of the study's command.
         seed: The run's seed.
         study_dir: The study's folder.
@@ -59,7 +59,7 @@ def write_command(
     if config_dir is not None:
         words += ["--config-dir", config_dir]
     words += [*kept, f"seed={seed}", f"study_dir={study_dir}"]
-    # One value a key is no sweep any more: without its axes the run would go to a folder of another name.
+    # With one value per key there is no sweep, and without its axes the run would go to another folder.
     narrowed = None if study_params is None else sweep_axes(study_params, kept)
     if axes is not None and list(axes) != narrowed:
         words.append(f"study.axes=[{','.join(axes)}]")

@@ -1,4 +1,4 @@
-"""Several processes on one study: each trains the runs that are free, and takes over what one that died left."""
+"""Several processes on one study: each trains free runs, and takes over those of a process that died."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from experiments.process import stop_signals
 from experiments.runs.lock import is_held
 
 BUSY = "busy"
-"""What a job returns for a run that another process trains."""
+"""The result of a job whose run another process trains."""
 
 _SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -28,14 +28,14 @@ def finish_runs(
     """Wait until every run of a study has ended, and train those that other processes leave undone.
 
     Args:
-        runs: Folders of runs, and the overrides that make each.
-        is_ended: Whether the run of a folder has ended, whatever became of it.
-        launch: Trains the runs of these overrides; returns what became of each.
+        runs: Folders of runs, with the overrides of each.
+        is_ended: Returns whether the run of a folder has ended, in whatever way.
+        launch: Trains the runs with these overrides and returns the result of each.
     """
     left = dict(runs)
     waiting = False
     while left := {folder: overrides for folder, overrides in left.items() if not is_ended(folder)}:
-        # A run ends before its folder is let go of: looked at in this order, no ended run seems free.
+        # A run ends before its folder is released. Checked in this order, an ended run never looks free.
         free = [folder for folder in left if not is_held(folder)]
         free = [folder for folder in free if not is_ended(folder)]
         if free:
@@ -54,12 +54,12 @@ def finish_runs(
 def launch_again(
     config: DictConfig, loader: ConfigLoader, train: Callable[[DictConfig], str]
 ) -> Callable[[Sequence[Sequence[str]]], list[str]]:
-    """Return a function that trains runs by the launcher of a study.
+    """Return a function that trains runs through the launcher of a study.
 
     Args:
-        config: Of the study, with Hydra's own part.
-        loader: Hydra's, which composes the configuration of each run.
-        train: Trains the run of a configuration; a launcher sends it to its processes by its name.
+        config: The study's configuration, with Hydra's own part.
+        loader: Hydra's loader, which composes the configuration of each run.
+        train: Trains the run of a configuration; a launcher passes it to its processes by name.
     """
 
     def launch(jobs: Sequence[Sequence[str]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A study around its runs: find the arms, check everything first, show progress, compare at the end."""
+"""Hydra's hooks of a study: find the arms, check everything first, show progress, compare at the end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def parallel_jobs(launcher: Any) -> int:
-    """Return how many runs a launcher (`hydra.launcher`) has at once on this machine."""
+    """Return how many runs a launcher (`hydra.launcher`) trains at once on this machine."""
     from joblib import cpu_count  # the cores that this process may use, as the launcher counts them
 
     jobs = int(launcher.get("n_jobs") or 1)
@@ -43,7 +43,7 @@ def print_data(loaded: LoadedData) -> None:
 
 @dataclass
 class _Running:
-    """The study that this process has started. Not held by the callback, which launchers send to other processes."""
+    """The study that this process has started. The callback does not hold it, because launchers pickle the callback."""
 
     folders: list[Path] = field(default_factory=list)
     to_do: dict[Path, list[str]] = field(default_factory=dict)  # the overrides of each run that has not ended
@@ -56,12 +56,12 @@ _running = _Running()
 
 
 def train_with(train: Callable[[DictConfig], str]) -> None:
-    """Name the function that trains one run: by it, those that another process leaves are trained too."""
+    """Set the function that trains one run; runs that another process leaves are trained with it too."""
     _running.train = train
 
 
 class StudyCallback(Callback):
-    """Hydra callback of conf/config.yaml: refuses what cannot run before Hydra makes a folder or a run starts."""
+    """Hydra callback of conf/config.yaml: refuses a command that cannot work before any folder or run is made."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check a single run before its folder is made."""
@@ -132,7 +132,7 @@ class StudyCallback(Callback):
         print(f"{config.study.name}: {len(checked)} arms, {len(_running.folders)} runs{already}", flush=True)
         if warning := duration_warning([seconds[job.arm] for job in plan.jobs if job.folder in to_do]):
             print(warning, file=sys.stderr, flush=True)
-        if not to_do:  # no need to start a launcher's processes for runs that are there
+        if not to_do:  # all runs exist, so no launcher's processes are needed
             self.on_multirun_end(config)
             raise SystemExit(0)
         _running.is_ended = _ended_since_now(to_do)
@@ -141,9 +141,9 @@ class StudyCallback(Callback):
         stop_signals.launching(True)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Train what other processes left, then compare the runs; exit with 1 when a run has failed."""
+        """Train what other processes left, then compare the runs; exit with 1 if a run has failed."""
         stop_signals.launching(False)
-        stop_signals.raise_if_received()  # the launcher's processes have ended their runs: leave
+        stop_signals.raise_if_received()  # the launcher's processes have ended their runs by now
         with stop_on_error():
             try:
                 if _running.to_do and _running.train is not None:
@@ -158,21 +158,21 @@ class StudyCallback(Callback):
             with stop_on_error():
                 study_dir = Path(config.study_dir)
                 report_study(study_dir, study_dir / "report", config.report, baseline=config.study.baseline)
-        finally:  # where the baseline failed there is no comparison, and the failures say why
+        finally:  # without the baseline there is no comparison, and the failures say why
             if failures:
                 print("\n".join(failures), file=sys.stderr)
                 raise SystemExit(1)
 
 
 def close_progress() -> None:
-    """Close the study's progress bar, if there is one: before a message, which gets a line of its own."""
+    """Close the study's progress bar, if there is one, so that a message gets a line of its own."""
     progress, _running.progress = _running.progress, None
     if progress is not None:
         progress.close()
 
 
 def _prepare_joblib() -> None:
-    """Let joblib's processes know from their start what to do when this one is stopped or killed."""
+    """Make joblib's processes handle from their start that this process is stopped or killed."""
     from joblib.parallel import LokyBackend, register_parallel_backend
 
     register_parallel_backend("loky", partial(LokyBackend, initializer=stop_signals.wait_for_run))
@@ -193,10 +193,10 @@ def _failures(folders: Sequence[Path]) -> list[str]:
 
 
 def _check_parts(plan: Plan, config: DictConfig, jobs: int) -> None:
-    """Refuse all that is wrong with a configuration by itself, before the data are loaded.
+    """Refuse a configuration that is wrong by itself, before the data are loaded.
 
     Raises:
-        ConfigError: With every problem of the plan, and of the parts as they are built.
+        ConfigError: The message lists every problem of the plan and of building the parts.
     """
     if not plan.worth_building:
         raise_if_any(plan.problems)
@@ -212,7 +212,7 @@ def _treat_source(config: DictConfig) -> None:
     """Report on the runs of another study; nothing is trained.
 
     Raises:
-        ConfigError: Naming the overrides that would have no effect, and all else that is wrong.
+        ConfigError: The message names the overrides without effect, and every other problem.
     """
     from experiments.report.thresholding.report import report_thresholding
 
@@ -221,7 +221,7 @@ def _treat_source(config: DictConfig) -> None:
 
 
 def _ended_since_now(folders: Iterable[Path]) -> Callable[[Path], bool]:
-    """Return a function that says whether the run of a folder has ended after this call, whatever became of it."""
+    """Return a function that tells whether the run of a folder has ended since this call, in whatever way."""
     from experiments.runs import store
 
     known = {folder: store.read_info(folder) for folder in folders}
