@@ -1,4 +1,7 @@
-"""Run `docs/notebook.ipynb` by the interpreter that runs this, and store its outputs: `python docs/run_notebook.py`."""
+"""Run `docs/notebook.ipynb` with this interpreter and store its outputs: `python docs/run_notebook.py`.
+
+Run `make compare` before: the last cell shows that study.
+"""
 
 from __future__ import annotations
 
