@@ -52,13 +52,13 @@ coverage: $(READY)
 # MUTANTS=40 for a sample of each.
 MUTANTS ?= 1000
 mutation: $(READY)
-	$(BIN)/python tests/mutants.py --at-most $(MUTANTS) $(if $(MUTATE),--only $(MUTATE))
+	$(BIN)/python tests/tools/mutants.py --at-most $(MUTANTS) $(if $(MUTATE),--only $(MUTATE))
 
 # A small study killed at 25 random moments and started again, in each way it can run; an hour where cores are shared.
 kill-test: $(READY)
-	$(BIN)/python tests/killed_study.py --kills 25 --workers 0
-	$(BIN)/python tests/killed_study.py --kills 25 --workers 2
-	$(BIN)/python tests/killed_study.py --kills 25 --joblib
+	$(BIN)/python tests/tools/killed_study.py --kills 25 --workers 0
+	$(BIN)/python tests/tools/killed_study.py --kills 25 --workers 2
+	$(BIN)/python tests/tools/killed_study.py --kills 25 --joblib
 # Known weaknesses of the pinned versions. Fails where one is found; without a network it says so and passes.
 audit:
 	PYTHON=$(PYTHON) .ci/audit

@@ -3,25 +3,12 @@
 import json
 
 import pytest
+from small_study import SMALL
 
 from experiments.check_loss import main as check_main
 from experiments.cli import with_loss_input
 from experiments.train import main as train_main
 
-SMALL = (
-    "data.train_logs=3",
-    "data.val_logs=2",
-    "data.test_logs=3",
-    "data.height=[64,96]",
-    "data.width=[64,64]",
-    "data.cache_dir=null",
-    "trainer.max_steps=2",
-    "trainer.tile=32",
-    "trainer.batch_size=2",
-    "trainer.accelerator=cpu",
-    "trainer.threads=1",
-    "model.decoder_channels=[16,8,8,8]",
-)
 BCE_OF_PROBABILITIES = ("loss=custom", "loss._target_=torch.nn.BCELoss")
 
 

@@ -6,25 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from small_study import SMALL, with_small
 
 from experiments.compare import main as compare_main
 from experiments.train import main as train_main
-
-SMALL = (
-    "data.train_logs=3",
-    "data.val_logs=2",
-    "data.test_logs=3",
-    "data.height=[64,96]",
-    "data.width=[64,64]",
-    "data.cache_dir=null",
-    "trainer.max_steps=3",
-    "trainer.tile=32",
-    "trainer.batch_size=2",
-    "trainer.log_every=2",
-    "trainer.accelerator=cpu",
-    "trainer.threads=1",
-    "model.decoder_channels=[16,8,8,8]",
-)
 
 
 def test_a_study_then_its_comparison(command, tmp_path):
@@ -141,10 +126,7 @@ REFUSED = {
 @pytest.mark.parametrize("study", [(), ("study=losses", "seed=0")], ids=["run", "study"])
 def test_bad_input_ends_in_one_message_and_code_2(command, tmp_path, case, study):
     overrides, expected = REFUSED[case]
-    small = [o for o in SMALL if o.split("=")[0] not in {o.split("=")[0] for o in overrides}]
-    if "data=image_folder" in overrides:
-        small = [o for o in small if not o.startswith("data.")]
-    code, _, err = command(train_main, *study, *small, *overrides)
+    code, _, err = command(train_main, *study, *with_small(*overrides))
     assert code == 2, err
     if study and case == "no scalar":
         expected = "study.baseline: expected one of the arms"  # the overrides would reach plain BCE too
@@ -185,8 +167,7 @@ def test_ignored_pixels_and_a_criterion_that_cannot_ignore(command, tmp_path):
                 path = tmp_path / "mine" / split / folder / f"{split}{index}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(values.astype(np.uint8)).save(path)
-    small = [override for override in SMALL if not override.startswith("data.")]
-    data = ("data=image_folder", f"data.root={tmp_path / 'mine'}", *small)
+    data = with_small("data=image_folder", f"data.root={tmp_path / 'mine'}")
     assert command(train_main, "loss=dice", *data)[0] == 0
     code, _, err = command(train_main, "loss=custom", "loss._target_=torch.nn.BCEWithLogitsLoss", *data)
     assert code == 2

@@ -7,28 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from small_study import with_small
 
 from experiments.launch.rerun import write_command
 from experiments.process.error_text import describe_error
 from experiments.train import main as train_main
 
-SMALL = (
-    "data.train_logs=3",
-    "data.val_logs=2",
-    "data.test_logs=3",
-    "data.height=[64,96]",
-    "data.width=[64,64]",
-    "data.cache_dir=null",
-    "trainer.max_steps=4",
-    "trainer.tile=32",
-    "trainer.batch_size=3",
-    "trainer.log_every=2",
-    "trainer.checkpoint_every=2",
-    "trainer.accelerator=cpu",
-    "trainer.threads=1",
-    "model.decoder_channels=[16,8,8,8]",
-)
-
+SMALL = with_small("trainer.max_steps=4", "trainer.batch_size=3", "trainer.checkpoint_every=2")
 LOSS = """
 import sys
 

@@ -5,29 +5,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from small_study import with_small
 
 from experiments.train import main as train_main
 
 resource = pytest.importorskip("resource", reason="this system limits no file's size")
 
-SMALL = (
-    "study_dir=study",
-    "data.train_logs=2",
-    "data.val_logs=1",
-    "data.test_logs=2",
-    "data.height=[64,64]",
-    "data.width=[64,64]",
-    "data.cache_dir=null",
-    "trainer.max_steps=4",
-    "trainer.tile=32",
-    "trainer.batch_size=2",
-    "trainer.log_every=2",
-    "trainer.checkpoint_every=2",
-    "trainer.accelerator=cpu",
-    "trainer.threads=1",
-    "model.decoder_channels=[16,8,8,8]",
-)
-STUDY = ("study=losses", "loss=bce", "seed=0,1")
+STUDY = with_small("study=losses", "study_dir=study", "loss=bce", "trainer.checkpoint_every=2")
 
 
 @pytest.fixture
@@ -58,7 +42,7 @@ def test_a_file_that_does_not_fit_ends_the_study(command, disk, tmp_path, monkey
     monkeypatch.setattr("experiments.report.study.report_study", lambda *a, **k: None)
     monkeypatch.setattr("experiments.training.setup.check_criterion", lambda *a, **k: [])
     disk(name)
-    code, _, err = command(train_main, *STUDY, *SMALL)
+    code, _, err = command(train_main, *STUDY, "seed=0,1")
     disk(None)
     assert code == 1, err
     assert err.count("error: ") == 1
@@ -69,7 +53,7 @@ def test_a_file_that_does_not_fit_ends_the_study(command, disk, tmp_path, monkey
     study = tmp_path / "study" / "loss=bce"
     assert not (study / "seed=1").exists(), "the next run would not get further"
     assert not list(study.rglob(f".{name}.*")), "no temporary file is left"
-    code, _, err = command(train_main, *STUDY, *SMALL)
+    code, _, err = command(train_main, *STUDY, "seed=0,1")
     assert code == 0, err
     for seed in (0, 1):
         assert json.loads((study / f"seed={seed}" / "run.json").read_text())["status"] == "complete"
@@ -81,7 +65,7 @@ def test_in_a_launchers_process_it_leaves_with_the_message_that_ends_the_launche
         "experiments.process.stop_signals.is_command", lambda: False
     )  # Hydra's own launcher runs it here
     disk("run.json")
-    code, _, err = command(train_main, *STUDY, *SMALL)
+    code, _, err = command(train_main, *STUDY, "seed=0,1")
     name = tmp_path / "study" / "loss=bce" / "seed=0" / "run.json"
     assert code == f"error: {name} could not be written: File too large. Nothing on disk was lost."
     assert "error" not in err, "the launcher prints it, once"
@@ -92,7 +76,7 @@ def test_a_report_that_does_not_fit_leaves_the_one_before(command, disk, tmp_pat
     monkeypatch.setattr("experiments.report.study.draw_all", lambda *a, **k: [Path("frontier.png")])
     monkeypatch.setattr("experiments.report.study.write_page", lambda *a, **k: None)
     monkeypatch.setattr("experiments.training.setup.check_criterion", lambda *a, **k: [])
-    study = (*STUDY[:2], "seed=0", *SMALL)
+    study = (*STUDY, "seed=0")
     assert command(train_main, *study)[0] == 0
     report = tmp_path / "study" / "report"
     before = {path.name: path.read_bytes() for path in report.iterdir() if path.is_file()}

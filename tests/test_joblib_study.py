@@ -1,45 +1,28 @@
 """A study under joblib, killed and then asked to stop: no process is left, and the same command completes it."""
 
-import importlib.util
 import json
 import os
 import signal
 import sys
-import time
-import warnings
 from pathlib import Path
 
 import pytest
+from killed_study import differences
+from small_study import draw_little, end, fork_command, wait_until, with_small
 
 from experiments.process.waiting_threads import let_waiting_threads_sleep
-from experiments.report import study as study_report
 from experiments.train import main as train_main
-from experiments.training import run as _  # noqa: F401  (here once, and not in every fork)
-from experiments.training import setup as preflight
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
 
-STUDY = (
+STUDY = with_small(
     "study=losses",
     "loss=bce",
     "seed=0",
     "study_dir=study",
-    "data.train_logs=2",
-    "data.val_logs=1",
-    "data.test_logs=2",
-    "data.height=[64,64]",
-    "data.width=[64,64]",
-    "data.cache_dir=null",
     "optimizer._target_=waiting.Waiting",
-    "trainer.max_steps=4",
-    "trainer.tile=32",
-    "trainer.batch_size=2",
-    "trainer.log_every=2",
     "trainer.checkpoint_every=1",
     "trainer.workers=1",
-    "trainer.accelerator=cpu",
-    "trainer.threads=1",
-    "model.decoder_channels=[16,8,8,8]",
 )
 # One run for two processes: one of them waits for a run that never comes.
 JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
@@ -60,43 +43,14 @@ class Waiting(torch.optim.AdamW):
 
 
 def start(folder, *overrides):
-    """Start the study in a fork of this process, which has imported all; return the process id."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*multi-threaded.*fork", category=DeprecationWarning)
-        pid = os.fork()
-    if pid:
-        return pid
-    code = 70
-    try:
-        os.setsid()
-        os.chdir(folder)
-        log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1) for number in (1, 2))
+    """Start the study; return the process id."""
+
+    def prepare():
         for name in sleeping():
             os.environ.pop(name, None)
-        draw = study_report.draw_all
-        study_report.draw_all = lambda *arguments, only, **options: draw(*arguments, only=("frontier",), **options)
-        study_report.write_page = lambda *arguments, **options: None
-        preflight.check_criterion = lambda *arguments, **options: []
-        sys.argv = ["experiments.train", *STUDY, *overrides]
-        train_main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    except BaseException:
-        import traceback
+        draw_little(["frontier"])
 
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def end(pid):
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return fork_command(train_main, ("experiments.train", *STUDY, *overrides), folder, before=prepare)
 
 
 def sleeping():
@@ -134,23 +88,6 @@ def environment(process):
     """The variables that a process was started with."""
     pairs = Path("/proc", str(process), "environ").read_bytes().split(b"\0")
     return dict(pair.decode(errors="replace").split("=", 1) for pair in pairs if b"=" in pair)
-
-
-def wait_until(is_so, seconds=600):
-    limit = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < limit, "waited too long"
-        time.sleep(0.05)
-
-
-def differences(whole, other):
-    path = Path(__file__).with_name("killed_study.py")
-    spec = importlib.util.spec_from_file_location("killed_study", path)
-    module = importlib.util.module_from_spec(spec)
-    before = list(sys.path)
-    spec.loader.exec_module(module)
-    sys.path[:] = before
-    return module.differences(whole, other)
 
 
 def test_a_study_that_was_killed_and_then_stopped_is_completed(tmp_path, monkeypatch):

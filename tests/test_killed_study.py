@@ -1,34 +1,19 @@
 """A few kills of the kill test (`make kill-test` makes many), and that it sees what differs."""
 
-import importlib.util
 import json
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
+import killed_study
 import pytest
 
-SCRIPT = Path(__file__).with_name("killed_study.py")
 
-
-@pytest.fixture
-def killed_study():
-    spec = importlib.util.spec_from_file_location("killed_study", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    path = list(sys.path)
-    spec.loader.exec_module(module)
-    sys.path[:] = path
-    return module
-
-
-def test_a_study_killed_in_training_and_while_a_figure_is_drawn_ends_alike():
+def test_a_study_killed_in_training_and_while_a_figure_is_drawn_ends_alike(tmp_path, capsys):
     """Begun without a loader's workers, continued with two, and ended without."""
-    study = ["--losses", "bce", "--seeds", "0", "--workers", "0,2"]
-    command = [sys.executable, SCRIPT, "--kills", "2", "--seed", "239", *study]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stdout == "2 kills {'update': 1, 'figure': 1}: 1 studies end alike, 0 do not\n"
+    ways = [["loss=bce", "seed=0", f"trainer.workers={workers}"] for workers in (0, 2)]
+    bad = killed_study.disturb(tmp_path, 2, ways, by_time=False, seed=239)
+    out = capsys.readouterr().out
+    assert bad == 0, out
+    assert out == "2 kills {'update': 1, 'figure': 1}: 1 studies end alike, 0 do not\n"
 
 
 def write_run(folder, *, ap="0.5", status="complete", seconds=1.0):
@@ -38,7 +23,7 @@ def write_run(folder, *, ap="0.5", status="complete", seconds=1.0):
     (folder / "run.json").write_text(json.dumps({"status": status, "fit_seconds": seconds}))
 
 
-def test_differences_are_those_of_artifacts_and_not_of_times(killed_study, tmp_path):
+def test_differences_are_those_of_artifacts_and_not_of_times(tmp_path):
     write_run(tmp_path / "whole")
     write_run(tmp_path / "slower", seconds=2.0)
     write_run(tmp_path / "other", ap="0.6", status="failed")
@@ -52,7 +37,7 @@ def test_differences_are_those_of_artifacts_and_not_of_times(killed_study, tmp_p
 
 
 @pytest.mark.parametrize(("last_ap", "last_code", "bad"), [("0.5", 0, 0), ("0.6", 0, 1), ("0.5", 1, 1)])
-def test_a_study_that_ends_otherwise_is_counted(killed_study, tmp_path, monkeypatch, last_ap, last_code, bad):
+def test_a_study_that_ends_otherwise_is_counted(tmp_path, monkeypatch, last_ap, last_code, bad):
     codes = [0, -signal.SIGKILL, last_code]
 
     def start(folder, overrides, kill_at, counts):

@@ -1,23 +1,12 @@
 """What the comparison of two recordings leaves out, and that it tells everything else by file and line."""
 
-import importlib.util
 import json
 import shutil
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-SCRIPT = Path(__file__).with_name("same_numbers.py")
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("same_numbers", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+import same_numbers
 
 
 def fill(
@@ -50,8 +39,8 @@ def recordings(tmp_path):
     return fill(tmp_path / "one"), fill(tmp_path / "two", **other, started="2027-01-01T00:00:00+00:00")
 
 
-def test_times_addresses_and_folders_may_differ(script, recordings):
-    assert script.differences(*recordings) == []
+def test_times_addresses_and_folders_may_differ(recordings):
+    assert same_numbers.differences(*recordings) == []
 
 
 RUN, REPORT = "outputs/losses/loss=bce/seed=0", "outputs/losses/report"
@@ -72,38 +61,38 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_changed_number_is_told_with_file_and_line(script, recordings, name):
+def test_a_changed_number_is_told_with_file_and_line(recordings, name):
     old, new, place, before, after = CHANGES[name]
     path = recordings[1] / name
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
-    assert script.differences(*recordings) == [f"{name}{place}- {before}", f"{name}{place}+ {after}"]
+    assert same_numbers.differences(*recordings) == [f"{name}{place}- {before}", f"{name}{place}+ {after}"]
 
 
-def test_a_long_line_is_shown_where_it_differs(script, recordings):
+def test_a_long_line_is_shown_where_it_differs(recordings):
     for folder, number in zip(recordings, ("0.123", "0.124"), strict=True):
         (folder / REPORT / "page.html").write_text("x" * 5000 + number + "y" * 5000)
-    told = script.differences(*recordings)
+    told = same_numbers.differences(*recordings)
     assert len(told) == 2
     assert "xx0.123yy" in told[0]
     assert "xx0.124yy" in told[1]
     assert all(len(line) < 400 for line in told)
 
 
-def test_a_noted_sum_of_a_table_of_numbers_is_told(script, recordings):
+def test_a_noted_sum_of_a_table_of_numbers_is_told(recordings):
     path = recordings[1] / RUN / "run.json"
     path.write_text(path.read_text().replace('{"crc32": 7}', '{"crc32": 8}'))
-    assert any("+" in line and '"crc32": 8' in line for line in script.differences(*recordings))
+    assert any("+" in line and '"crc32": 8' in line for line in same_numbers.differences(*recordings))
 
 
-def test_scores_and_weights_are_compared_to_the_byte(script, recordings):
+def test_scores_and_weights_are_compared_to_the_byte(recordings):
     run = recordings[1] / RUN
     np.savez(run / "scores.npz", bins=np.arange(3).astype(np.int32))
     shutil.copy(run / "checkpoint.pt", run / "copy.pt")
     with zipfile.ZipFile(run / "checkpoint.pt", "w") as archive:
         archive.writestr("checkpoint/data.pkl", "fit_seconds 22.75")
         archive.writestr("checkpoint/data/0", b"1235")
-    told = script.differences(*recordings)
+    told = same_numbers.differences(*recordings)
     assert told == [
         f"{RUN}/checkpoint.pt: tensor data/0 differs",
         f"{RUN}/copy.pt: only in {recordings[1]}",
@@ -111,9 +100,9 @@ def test_scores_and_weights_are_compared_to_the_byte(script, recordings):
     ]
 
 
-def test_an_empty_folder_is_no_recording(script, recordings, tmp_path):
+def test_an_empty_folder_is_no_recording(recordings, tmp_path):
     (tmp_path / "three").mkdir()
-    assert "expected a recording, found no file" in script.differences(recordings[0], tmp_path / "three")[0]
+    assert "expected a recording, found no file" in same_numbers.differences(recordings[0], tmp_path / "three")[0]
 
 
 @pytest.mark.parametrize(
@@ -128,15 +117,15 @@ def test_an_empty_folder_is_no_recording(script, recordings, tmp_path):
         ("at /tmp/a/outputs", "at FOLDER/outputs"),
     ],
 )
-def test_what_a_text_loses(script, before, after):
-    assert script.mask_text(before, "/tmp/a") == after
+def test_what_a_text_loses(before, after):
+    assert same_numbers.mask_text(before, "/tmp/a") == after
 
 
-def test_every_study_is_recorded(script):
-    studies = {path.stem for path in (SCRIPT.parents[1] / "conf" / "study").glob("*.yaml")}
+def test_every_study_is_recorded():
+    studies = {path.stem for path in (same_numbers.ROOT / "conf" / "study").glob("*.yaml")}
     named = {
         word.removeprefix("study=")
-        for _, *words in script.COMMANDS.values()
+        for _, *words in same_numbers.COMMANDS.values()
         for word in words
         if word.startswith("study=")
     }

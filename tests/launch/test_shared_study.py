@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from small_study import with_small
 
 from experiments.launch import shared_study
 from experiments.launch.shared_study import BUSY, finish_runs
@@ -78,11 +79,8 @@ def test_a_study_takes_over_what_a_process_that_died_left(tmp_path, monkeypatch,
 
         thread = threading.Thread(target=end_it)
         thread.start()
-        small = ("data.train_logs=2", "data.val_logs=1", "data.test_logs=2", "data.height=[64,64]")
-        small += ("data.width=[64,64]", "data.cache_dir=null", "trainer.max_steps=2", "trainer.tile=32")
-        small += ("trainer.batch_size=2", "trainer.accelerator=cpu", "trainer.threads=1")
-        small += ("model.decoder_channels=[16,8,8,8]", "study_dir=study")
-        monkeypatch.setattr(sys, "argv", ["train", "study=losses", "loss=bce,dice", "seed=0", *small])
+        study = with_small("study=losses", "loss=bce,dice", "seed=0", "study_dir=study")
+        monkeypatch.setattr(sys, "argv", ["train", *study])
         main()
         thread.join()
     out = capsys.readouterr().out

@@ -1,9 +1,9 @@
 """Give every command what is wrong, hundreds of times, and count by class how it is refused.
 
-    python tests/bad_inputs.py                             every case of bad_inputs.txt, bad folders and bad losses
-    python tests/bad_inputs.py --only folder,losses        some classes
-    python tests/bad_inputs.py --every 3                   each third case
-    python tests/bad_inputs.py --project ../before         the code of another checkout, such as an older one
+    python tests/tools/bad_inputs.py                       every case of bad_inputs.txt, bad folders and bad losses
+    python tests/tools/bad_inputs.py --only folder,losses  some classes
+    python tests/tools/bad_inputs.py --every 3             each third case
+    python tests/tools/bad_inputs.py --project ../before   the code of another checkout, such as an older one
 
 A case is right when the command ends with exit code 2 and one message that names the key or file, says what is wrong
 in words that are no interpreter's, and leaves no file behind, within 2 s of CPU time after imports. What must be
@@ -23,7 +23,6 @@ import argparse
 import contextlib
 import importlib
 import json
-import pkgutil
 import re
 import resource
 import shlex
@@ -39,7 +38,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-HERE = Path(__file__).resolve().parent
+from small_study import fork_command, import_project, with_small
+
+TESTS = Path(__file__).resolve().parents[1]
 BEGAN = 77  # exit code of a command that is about to do what it was asked
 SECONDS = 60  # until a case counts as hung
 CPU_SECONDS = 2.0
@@ -47,20 +48,6 @@ MEMORY = 16 << 30  # bytes that a case may map
 VERDICTS = (
     "right", "accepted", "traceback", "unclear", "left files", "hung", "wrong code", "slow", "wrongly refused",
 )  # fmt: skip
-SMALL = (
-    "data.train_logs=3",
-    "data.val_logs=2",
-    "data.test_logs=3",
-    "data.height=[64,96]",
-    "data.width=[64,64]",
-    "data.cache_dir=null",
-    "trainer.max_steps=3",
-    "trainer.tile=32",
-    "trainer.batch_size=2",
-    "trainer.accelerator=cpu",
-    "trainer.threads=1",
-    "model.decoder_channels=[16,8,8,8]",
-)
 _DEEP = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{l: *a{i - 1}, r: *a{i - 1}}}\n" for i in range(1, 40))
 OPTIONS = {  # folders for --config-dir, each with loss/mine.yaml
     "mine": "_target_: losses.DiceLoss\n",
@@ -155,28 +142,10 @@ def _hydra_text(value: object) -> str:
     return "'" + value.replace("'", r"\'") + "'" if isinstance(value, str) else json.dumps(value)
 
 
-def import_project(root: Path) -> None:
-    """Import all of the project's modules, and what Hydra and a training import later."""
-    sys.path.insert(0, str(root))  # before this folder, whose `losses` are tests
-    import experiments
-
-    assert Path(experiments.__file__).is_relative_to(root), experiments.__file__
-    for module in pkgutil.walk_packages(experiments.__path__, "experiments."):
-        if not module.name.startswith("experiments.conf"):
-            importlib.import_module(module.name)
-    for name in ("timm", "monai.losses", "hydra.plugins", "hydra_plugins.hydra_joblib_launcher._core"):
-        with contextlib.suppress(ImportError):
-            importlib.import_module(name)
-    from hydra.core.plugins import Plugins
-
-    Plugins.instance()
-    importlib.import_module("torch").set_num_threads(1)
-
-
 def import_table(folder: str, name: str) -> types.ModuleType:
     """Import a test of this checkout for its table of cases, which needs nothing of the project."""
-    sys.path.append(str(HERE / folder))
-    needs = re.findall(r"^from (experiments[\w.]*) import", (HERE / folder / f"{name}.py").read_text(), re.MULTILINE)
+    sys.path.append(str(TESTS / folder))
+    needs = re.findall(r"^from (experiments[\w.]*) import", (TESTS / folder / f"{name}.py").read_text(), re.MULTILINE)
     with mock.patch.dict(sys.modules, {module: mock.MagicMock() for module in needs}):
         table = importlib.import_module(name)
     sys.modules[name] = table
@@ -206,8 +175,8 @@ def make_study(top: Path) -> None:
     """Train the study that other commands read, and write a good image folder."""
     table = importlib.import_module("test_bad_folders")
     table.write(top / "images")
-    overrides = ("study=losses", "loss=bce,dice", "seed=0,1", f"study_dir={top / 'done'}", *SMALL)
-    outcome = run(top / "first", ("train", *overrides), None, limit=600, stops=False)
+    overrides = ("study=losses", "loss=bce,dice", "seed=0,1", f"study_dir={top / 'done'}")
+    outcome = run(top / "first", ("train", *with_small(*overrides)), None, limit=600, stops=False)
     if not (top / "done" / "report" / "verdicts.csv").is_file():
         raise SystemExit(f"the study for other commands was not trained: {outcome.err[-2000:]}")
 
@@ -218,10 +187,7 @@ def completed(typed: tuple[str, ...], top: Path) -> list[str]:
     argv = [re.sub("|".join(places), lambda found: str(places[found[0]]), text) for text in typed]
     if typed[0] != "train" or "study=thresholding" in typed:
         return argv
-    keys = {text.lstrip("+~").partition("=")[0] for text in argv}
-    parts = keys & {"data", "trainer", "model"}
-    small = [text for text in SMALL if text.partition("=")[0] not in keys and text.partition(".")[0] not in parts]
-    return argv + small
+    return [argv[0], *with_small(*argv[1:])]
 
 
 def run(folder: Path, argv: tuple[str, ...], prepare: Callable[[Path], object] | None, *, limit: float = SECONDS,
@@ -237,9 +203,15 @@ def run(folder: Path, argv: tuple[str, ...], prepare: Callable[[Path], object] |
     if prepare is not None:
         prepare(work / "photos")
     before = _entries(work)
-    pid = os.fork()
-    if not pid:
-        _command(folder, work, argv, stops)
+
+    def prepare_process() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        os.environ["HOME"] = str(folder.parent / "home")
+        if stops:
+            stop_at_work()
+
+    main = importlib.import_module(f"experiments.{argv[0]}").main
+    pid = fork_command(main, argv, work, out=folder / "out", err=folder / "err", before=prepare_process)
     began, status = time.monotonic(), None
     while time.monotonic() - began < limit:
         done, status, usage = os.wait4(pid, os.WNOHANG)
@@ -263,36 +235,6 @@ def run(folder: Path, argv: tuple[str, ...], prepare: Callable[[Path], object] |
 def _entries(folder: Path) -> set[str]:
     names = (os.path.join(top, name) for top, folders, files in os.walk(folder) for name in (*folders, *files))
     return {ascii(os.path.relpath(name, folder)) for name in names}
-
-
-def _command(folder: Path, work: Path, argv: tuple[str, ...], stops: bool) -> None:
-    """Be the command, in a fork."""
-    code = 1
-    try:
-        os.setpgrp()
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        os.environ["HOME"] = str(folder.parent / "home")
-        os.chdir(work)
-        for number, name in ((1, "out"), (2, "err")):
-            os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT), number)
-        sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
-        if stops:
-            stop_at_work()
-        sys.argv = list(argv)
-        importlib.import_module(f"experiments.{argv[0]}").main()
-        code = 0
-    except SystemExit as stop:
-        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-        if isinstance(stop.code, str):
-            print(stop.code, file=sys.stderr)
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 def is_named(word: str, message: str) -> bool:
@@ -326,15 +268,15 @@ def judge(case: Case, outcome: Outcome) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--project", type=Path, default=HERE.parent, help="the checkout whose code is tried")
+    parser.add_argument("--project", type=Path, default=TESTS.parent, help="the checkout whose code is tried")
     parser.add_argument("--only", default="", help="classes, with commas")
     parser.add_argument("--every", type=int, default=1, help="try each n-th case of a class")
     parser.add_argument("--without-command", default="", help="commands that the project does not have, with commas")
     chosen = parser.parse_args()
     import_project(chosen.project.resolve())
-    folders = import_table("data", "test_bad_folders")
+    folders = import_table("data/image_folder", "test_bad_folders")
     contract = import_table("criteria", "test_contract")
-    cases = [*typed_cases(HERE / "bad_inputs.txt"), *folder_cases(folders), *loss_cases(contract)]
+    cases = [*typed_cases(Path(__file__).with_name("bad_inputs.txt")), *folder_cases(folders), *loss_cases(contract)]
     by_kind: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         is_chosen = not chosen.only or case.kind in chosen.only.split(",")

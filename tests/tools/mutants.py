@@ -1,6 +1,6 @@
 """make mutation: change one operator or number of the losses and the statistics at a time; list what no test notices.
 
-    python tests/mutants.py [--only FILE] [--at-most 60]
+    python tests/tools/mutants.py [--only FILE] [--at-most 60]
 
 This process imports the libraries once and forks for every change. The child reads the changed source in place of the
 file, which stays as it is, and runs the tests that belong to it.
@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SEED = 13
 OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:unraisableexception", "--assert=plain"]
 LIBRARIES = ("torch", "numba", "scipy.stats", "scipy.optimize", "pandas", "hydra", "PIL.Image", "matplotlib", "sklearn")
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--at-most", type=int, default=1000, help="changes of a file, drawn with a fixed seed")
     arguments = parser.parse_args()
     os.chdir(ROOT)
-    sys.path[0] = str(ROOT)  # the folder of this script has folders of the same names, without the code
+    sys.path.insert(0, str(ROOT))
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     for name in LIBRARIES:
         importlib.import_module(name)

@@ -1,8 +1,8 @@
 """Make every artifact with small runs, and compare what two versions of the code made: for changes that move no number.
 
-    python tests/same_numbers.py record BEFORE --commit HEAD~1     (of a commit of this repository)
-    python tests/same_numbers.py record AFTER                      (of the files as they are)
-    python tests/same_numbers.py compare BEFORE AFTER
+    python tests/tools/same_numbers.py record BEFORE --commit HEAD~1     (of a commit of this repository)
+    python tests/tools/same_numbers.py record AFTER                      (of the files as they are)
+    python tests/tools/same_numbers.py compare BEFORE AFTER
 
 Drives the commands of `COMMANDS` alone, one thread each, in a folder that holds a copy of the code: no name inside the
 packages is used, and one version's recording can be made by another version's script. The same code twice gives the
@@ -32,7 +32,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 SMALL = (
     "data.train_logs=6",

@@ -1,9 +1,9 @@
 """Kill a small study at random moments, start it again, and compare all it left with a study that was left alone.
 
-    python tests/killed_study.py --kills 25 --workers 0
-    python tests/killed_study.py --kills 25 --workers 2
-    python tests/killed_study.py --kills 25 --workers 0,2          with 0 and 2 in turn
-    python tests/killed_study.py --kills 25 --joblib
+    python tests/tools/killed_study.py --kills 25 --workers 0
+    python tests/tools/killed_study.py --kills 25 --workers 2
+    python tests/tools/killed_study.py --kills 25 --workers 0,2          with 0 and 2 in turn
+    python tests/tools/killed_study.py --kills 25 --joblib
 
 Moments are events: an update, a file opened, before and after its renaming, a lock, between two runs, a figure. Under
 joblib, whose processes this one does not see, they are times, and every second kill takes the whole process group.
@@ -21,41 +21,26 @@ if __name__ == "__main__":
 import argparse
 import contextlib
 import fcntl
-import importlib
 import json
-import pkgutil
 import random
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # before this folder, whose `losses` are tests
-
 import pandas as pd
 import torch
+from small_study import draw_little, end, fork_command, import_project, with_small
 
-STUDY = (
+STUDY = with_small(
     "study=losses",
     "study_dir=study",
-    "data.train_logs=3",
-    "data.val_logs=2",
-    "data.test_logs=3",
-    "data.height=[64,96]",
-    "data.width=[64,64]",
     "data.cache_dir=../logs",
     "trainer.max_steps=8",
-    "trainer.tile=32",
-    "trainer.batch_size=2",
-    "trainer.log_every=2",
     "trainer.checkpoint_every=3",
-    "trainer.accelerator=cpu",
-    "trainer.threads=1",
-    "model.decoder_channels=[16,8,8,8]",
 )
 FIGURES = ("frontier", "training")
 EVENTS = ("update", "open", "before rename", "after rename", "lock", "between runs", "figure")
@@ -79,15 +64,12 @@ class Moments:
         """Call `pass_by` from the places where a study can be killed."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-        from experiments.report import gallery as figures
-        from experiments.report import study as study_report
-        from experiments.report.figures import style
-        from experiments.runs import progress_note as progress
+        from experiments.report import gallery
+        from experiments.runs import progress_note
         from experiments.training import run
-        from experiments.training import setup as preflight
 
         fdopen, replace, flock = os.fdopen, os.replace, fcntl.flock
-        writer, execute, draw = progress.progress_writer, run.execute, FigureCanvasAgg.print_png
+        writer, execute, draw = progress_note.progress_writer, run.execute, FigureCanvasAgg.print_png
 
         def opened(*arguments, **options):
             file = fdopen(*arguments, **options)
@@ -121,68 +103,34 @@ class Moments:
             self.pass_by("figure")
             return draw(*arguments, **options)
 
-        def few_drawn(*arguments, **options):
-            return figures.draw_all(*arguments, **{**options, "only": FIGURES})
-
         def in_this_process(function, items, workers):
             return [function(item) for item in items]
 
         os.fdopen, os.replace, fcntl.flock = opened, renamed, locked
-        progress.progress_writer, run.execute, FigureCanvasAgg.print_png = written, executed, drawn
-        figures.in_parallel = in_this_process  # events in other processes are not counted
-        study_report.draw_all = few_drawn
-        style.RC["figure.dpi"] = 40
-        preflight.check_criterion = lambda *arguments, **options: []
+        progress_note.progress_writer, run.execute, FigureCanvasAgg.print_png = written, executed, drawn
+        gallery.in_parallel = in_this_process  # events in other processes are not counted
+        draw_little(FIGURES, page=True)
 
 
 moments = Moments()
 
 
-def import_everything() -> None:
-    import experiments
-
-    for module in pkgutil.walk_packages(experiments.__path__, "experiments."):
-        if not module.name.startswith("experiments.conf"):
-            importlib.import_module(module.name)
-    for name in ("timm", "hydra.plugins", "hydra._internal.core_plugins.basic_launcher", "matplotlib.font_manager"):
-        importlib.import_module(name)
-
-
 def start(folder: Path, overrides: list[str], kill_at: tuple[str, int] | None, counts: Path) -> int:
     """Start the study in a fork of this process; return its id."""
-    pid = os.fork()
-    if pid:
-        return pid
-    code = 70
-    try:
-        os.setsid()
-        folder.mkdir(parents=True, exist_ok=True)
-        os.chdir(folder)
-        log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        sys.argv = ["experiments.train", *STUDY, *overrides]
-        moments.kill_at = kill_at
-        from experiments.train import main
+    from experiments.train import main
 
+    def counted() -> None:
         try:
             main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-        counts.write_text(json.dumps(moments.counts))
-    except BaseException:
-        import traceback
+        finally:
+            counts.write_text(json.dumps(moments.counts))
 
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        os._exit(code)
+    def aim() -> None:
+        moments.watch()
+        moments.kill_at = kill_at
 
-
-def end(pid: int) -> int:
-    """Wait for a process; return its exit code, -9 where it was killed."""
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    return fork_command(counted, ("experiments.train", *STUDY, *overrides), folder, before=aim)
 
 
 def differences(whole: Path, other: Path) -> list[str]:
@@ -295,8 +243,7 @@ def main() -> None:
     if chosen.joblib:
         overrides += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     ways = [[*overrides, f"trainer.workers={workers}"] for workers in chosen.workers.split(",")]
-    import_everything()
-    moments.watch()
+    import_project(Path(__file__).resolve().parents[2])
     with tempfile.TemporaryDirectory(prefix="killed-study-") as top:
         raise SystemExit(int(disturb(Path(top), chosen.kills, ways, chosen.joblib, chosen.seed) > 0))
 
