@@ -1,1 +1,1 @@
-"""What a command line is refused for before anything is loaded, trained or written; none of it needs torch."""
+"""Checks of a command line, made before anything is loaded, trained or written; none of them needs torch."""

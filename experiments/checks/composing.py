@@ -1,4 +1,4 @@
-"""Composing errors in one sentence each, and all of them: Hydra itself stops at the first."""
+"""Reports every error of composing a configuration, one sentence each; Hydra itself stops at the first."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _TYPES = {
 def compose_all(
     compose: Callable[[list[str]], DictConfig], overrides: Sequence[str]
 ) -> tuple[DictConfig | None, list[str], list[str]]:
-    """Compose, leaving out one override after the other that cannot be composed.
+    """Compose a configuration, leaving out, one by one, overrides that cannot be composed.
 
     Args:
-        compose: Makes a configuration of overrides.
-        overrides: All of them.
+        compose: Makes a configuration from overrides.
+        overrides: All overrides.
 
     Returns:
-        The configuration without those overrides, None where nothing can be composed; the overrides that are part of
-        it; a sentence for each one that is not.
+        The configuration without the overrides left out, None if nothing can be composed; the overrides in it; a
+        sentence for each one left out.
     """
     kept = list(overrides)
     problems: list[str] = []
@@ -47,7 +47,7 @@ def compose_all(
             problems.append(compose_problem(error, guilty))
             if guilty is None:
                 return None, kept, problems
-            # Without its option the keys below a group are those of another one.
+            # Without its option, the keys below a group belong to another option.
             below = [text for text in kept if is_below(key_of(text), [key_of(guilty)]) and "." in key_of(text)]
             kept = [text for text in kept if text != guilty and not (options_of(key_of(guilty)) and text in below)]
 
@@ -56,8 +56,8 @@ def compose_problem(error: BaseException, override: str | None = None) -> str:
     """Say in one sentence why a configuration cannot be composed.
 
     Args:
-        error: What Hydra, OmegaConf or the YAML reader raised.
-        override: The override that it is about, where that is known.
+        error: The error of Hydra, OmegaConf or the YAML reader.
+        override: The override that it is about, if known.
     """
     text, cause = str(error).strip(), str(error.__cause__ or "").strip()
     lines = text.splitlines() or [type(error).__name__]
@@ -69,7 +69,7 @@ def compose_problem(error: BaseException, override: str | None = None) -> str:
     wrong_type = re.match(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", reason)
     if wrong_type and (key or "full_key" in text):
         inner = (re.search(r"full_key: (\S+)", f"{text}\n{cause}") or ["", key or ""])[1]
-        # Of an entry of a list only its own name is known: report.published: recall.
+        # For an entry of a list only its own name is known: report.published: recall.
         where = inner if not key or is_below(inner, [key]) else f"{key}: {inner}"
         return f"{where}: expected {_TYPES.get(wrong_type[2], wrong_type[2])}, got {wrong_type[1]}"
     if key and lines[0].startswith("Could not append"):
@@ -87,13 +87,13 @@ def compose_problem(error: BaseException, override: str | None = None) -> str:
 
 
 def similar(word: str, known: Sequence[str]) -> str:
-    """Offer the most similar of the known words, as ` did you mean X?`; empty where none is similar."""
+    """Suggest the most similar known word, as ` Did you mean X?`; empty if none is similar."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.7)
     return f" Did you mean {found[0]}?" if found else ""
 
 
 def known_keys(cfg: DictConfig, parent: str) -> list[str]:
-    """List the keys at a place of a configuration; empty where there is no such place."""
+    """List the keys at a place of a configuration; empty if there is no such place."""
     node = OmegaConf.select(cfg, parent, throw_on_missing=False) if parent else cfg
     return [str(key) for key in node] if isinstance(node, DictConfig) else []
 
@@ -120,7 +120,7 @@ def _guilty(error: BaseException, overrides: Sequence[str]) -> str | None:
 
 
 def _with_hint(problem: str, config: DictConfig) -> str:
-    """Add the key that was perhaps meant, or all that there are."""
+    """Add the key that was probably meant, or else all existing keys."""
     key, _, words = problem.partition(": ")
     if words != _NO_KEY:
         return problem

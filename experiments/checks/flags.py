@@ -1,4 +1,4 @@
-"""The flags of a command, the user's own folder of options, and a second look at what could not be composed."""
+"""Checks of a command's flags and of the user's folder of options, and a report of everything wrong with a command."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from omegaconf import DictConfig, open_dict
 
 from experiments.checks.composing import compose_all
 
-_MOST_BYTES = 1_000_000  # of an option file
-_MOST_NODES = 100_000  # of an option file with its aliases written out
+_MOST_BYTES = 1_000_000  # in an option file
+_MOST_NODES = 100_000  # in an option file with its aliases written out
 
 
 @dataclass(frozen=True)
 class Flags:
-    """A command line taken apart.
+    """A command line split into its parts.
 
     Args:
-        overrides: Its arguments that are not flags.
+        overrides: The arguments that are not flags.
         config_dir: The user's folder of options.
-        runs: Whether the command runs something, instead of printing its configuration.
+        runs: Whether the command runs something instead of printing its configuration.
         sweeps: Whether `--multirun` is given.
-        refused: Flags that are given and would leave our configuration aside.
+        refused: Given flags that would bypass our configuration.
     """
 
     overrides: tuple[str, ...]
@@ -46,9 +46,9 @@ class Check:
     """How a command checks a configuration.
 
     Args:
-        config_name: Of its root configuration.
-        problems: Lists what is wrong with one; where the command trains, with Hydra's part included.
-        trains: Whether the command trains, so that sweeps and launchers mean something to it.
+        config_name: Name of its root configuration.
+        problems: Lists the problems of a configuration; if the command trains, Hydra's part is included.
+        trains: Whether the command trains, so that sweeps and launchers apply to it.
     """
 
     config_name: str
@@ -57,7 +57,7 @@ class Check:
 
 
 def read_flags(arguments: Sequence[str]) -> Flags:
-    """Take a command line apart as Hydra does; unknown flags end the process with the usage and exit code 2."""
+    """Split a command line as Hydra does; unknown flags end the process with the usage and exit code 2."""
     args = get_args_parser().parse_args(list(arguments))
     given = {
         "--config-name": args.config_name,
@@ -76,7 +76,7 @@ def read_flags(arguments: Sequence[str]) -> Flags:
 
 
 def flag_problems(flags: Flags) -> list[str]:
-    """List what is wrong with the flags, and with the user's folder of options."""
+    """List the problems of the flags and of the user's folder of options."""
     problems = [
         f"{name}: cannot be used; a command has one configuration. Options of your own: --config-dir DIR, then "
         "GROUP=OPTION or experiment=NAME"
@@ -86,12 +86,12 @@ def flag_problems(flags: Flags) -> list[str]:
 
 
 def find_problems(check: Check, flags: Flags, overrides: Sequence[str]) -> list[str]:
-    """Compose what can be composed of a command line, and list all that is wrong with it.
+    """Compose as much of a command line as possible, and list all its problems.
 
     Args:
         check: The command's own check.
         flags: The command line.
-        overrides: Those of its overrides that can be read.
+        overrides: The readable overrides.
     """
     search_path = create_automatic_config_search_path(None, None, "pkg://experiments.conf")
     if flags.config_dir is not None:
@@ -101,14 +101,15 @@ def find_problems(check: Check, flags: Flags, overrides: Sequence[str]) -> list[
     hydra = Hydra.create_main_hydra2(task_name=check.config_name, config_search_path=search_path)
 
     def compose(kept: list[str]) -> DictConfig:
-        # As a sweep first: a study is one by its own file, which is known only where all the rest can be composed.
+        # As a sweep first: whether a command is a study is set in its option file, which shows only once the rest
+        # composes.
         config = hydra.compose_config(check.config_name, kept, run_mode=RunMode.MULTIRUN, with_log_configuration=False)
         if config.hydra.mode == RunMode.MULTIRUN:
             return config
         return hydra.compose_config(check.config_name, kept, run_mode=RunMode.RUN, with_log_configuration=False)
 
     try:
-        # Hydra prints what it makes of an error itself.
+        # Hydra prints errors itself.
         with contextlib.redirect_stdout(io.StringIO()):
             config, kept, problems = compose_all(compose, [*overrides, *mode])
             if config is not None and not check.trains:
@@ -122,7 +123,7 @@ def find_problems(check: Check, flags: Flags, overrides: Sequence[str]) -> list[
 
 
 def _follows(problem: str, unset: set[str]) -> bool:
-    """Say whether a problem only says that a key has no value whose override could not be composed."""
+    """Return whether a problem only reports a missing value of a key whose override could not be composed."""
     keys = {override.lstrip("+~").split("=", 1)[0] for override in unset}
     return "no value given" in problem and all(key in keys for key in problem.split(":", 1)[0].split(", "))
 
@@ -155,7 +156,7 @@ def _config_dir_problems(config_dir: str) -> list[str]:
 
 
 def _unreadable(path: Path) -> str | None:
-    """Say why an option file cannot be read; its nodes are counted before anything is made of them."""
+    """Say why an option file cannot be read; count its nodes before building anything from them."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             return f"expected an option file of at most {_MOST_BYTES:,} bytes, got {path.stat().st_size:,}"
@@ -175,10 +176,10 @@ def _unreadable(path: Path) -> str | None:
 
 
 def _count(node: yaml.Node, known: dict[int, int], tags: set[str]) -> int:
-    """Count the nodes below one as if every alias were written out; nothing is written out for it."""
+    """Count the nodes below one as if every alias were written out, without writing them out."""
     if id(node) in known:
         return known[id(node)]
-    known[id(node)] = _MOST_NODES  # met again below itself: an endless document
+    known[id(node)] = _MOST_NODES  # if met again below itself, the document is endless
     tags.add(str(node.tag))
     children: list[yaml.Node] = []
     if isinstance(node, yaml.MappingNode):

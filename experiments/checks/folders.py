@@ -1,28 +1,28 @@
-"""Where a command may write: a folder that is one, can be written, and is not somebody's home."""
+"""Checks of the folders that a command writes to: they must be folders, be writable, and not be a home folder."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-_LONGEST_PATH = 3_500  # bytes; Linux allows 4,096, and a run's files lie below
+_LONGEST_PATH = 3_500  # bytes; Linux allows 4,096, and a run's files have longer paths
 _LONGEST_NAME = 255  # bytes
 
 
 def folder_problems(key: str, folder: str, *, apart_from: str | None = None, below_only: bool = False) -> list[str]:
-    """Say why a command cannot write to a folder, whether or not it is there yet; nothing is written to find out.
+    """Say why a command cannot write to a folder, which need not exist; nothing is written to find out.
 
     Args:
         key: The key that names it, for the message.
         folder: The folder.
-        apart_from: A folder of input, which must not hold `folder`.
-        below_only: Refuse the current folder, the home folder and those above them, where what is written would lie
-            among other things.
+        apart_from: A folder of input, which must not contain `folder`.
+        below_only: Whether to refuse the current folder, the home folder and their parents, where the output would
+            mix with other files.
 
     Returns:
         At most one sentence: what was expected and what came.
     """
-    if not folder.isprintable():  # control characters, and bytes of a name that are not UTF-8
+    if not folder.isprintable():  # control characters, or bytes that are not UTF-8
         return [f"{key}: expected a folder's name of printable characters, got {folder!r}"]
     if folder != folder.strip():
         return [f"{key}: expected a folder's name without spaces at its ends, got {folder!r}"]
@@ -52,13 +52,13 @@ def folder_problems(key: str, folder: str, *, apart_from: str | None = None, bel
 
 
 def place_problems(key: str, folder: Path, *, writes: bool = True, name: str | None = None) -> list[str]:
-    """Say why a folder cannot be used where it lies, whether or not it is there yet; nothing is written to find out.
+    """Say why a folder cannot be used at its place, whether or not it exists; nothing is written to find out.
 
     Args:
         key: The key that names it, for the message.
-        folder: The folder, such as one of a run within a study.
-        writes: Whether something will be written there; else it is read only.
-        name: What the message calls the folder; None for the path of what is in the way.
+        folder: The folder, such as a run's folder in a study.
+        writes: Whether it will be written to; otherwise it is only read.
+        name: The folder's name in the message; None for the path of what is in the way.
 
     Returns:
         At most one sentence: what was expected and what came.
@@ -78,5 +78,5 @@ def place_problems(key: str, folder: Path, *, writes: bool = True, name: str | N
 
 
 def _is_kernels(folder: Path) -> bool:
-    """Say whether a folder belongs to the kernel, where root may write and nothing can be made."""
+    """Return whether a folder belongs to the kernel, where even root cannot create files."""
     return folder.parts[1:2] in (("proc",), ("sys",))

@@ -1,6 +1,7 @@
-"""The configuration of every run of a sweep: files are read once, and runs that differ in plain values share the rest.
+"""Composes the configuration of every run of a sweep, reading files once and sharing what runs have in common.
 
-Hydra composes each run from the files anew, 0.2 s a run: minutes before a study of a thousand runs is refused.
+Hydra composes each run from the files anew, which takes 0.2 s a run: a study of a thousand runs would be refused only
+after minutes.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ _OTHER_KEY = re.compile(r"\$\{(?!seed\}|hydra\.)\w+(\.\w+)*\}")
 
 @dataclass(frozen=True)
 class Job:
-    """One run that a command would make.
+    """One run of a command.
 
     Args:
         folder: Where its files go.
         arm: Its name.
-        shared: The configuration without Hydra's part, of this run or of one that differs in the seed alone.
+        shared: The configuration without Hydra's part, of this run or of one that differs only in the seed.
         seed: Its seed.
         overrides: Its own overrides.
     """
@@ -52,18 +53,18 @@ class Job:
 
 
 def split_seed(overrides: Sequence[str]) -> tuple[tuple[str, ...], int | None]:
-    """Return all overrides but `seed=...`, and the seed; None where there is none in digits, so that Hydra reads it."""
+    """Return all overrides except `seed=...`, and the seed; None if it is not in digits, so that Hydra must read it."""
     others = tuple(text for text in overrides if not text.startswith("seed="))
     words = [text.removeprefix("seed=") for text in overrides if text.startswith("seed=")]
     if len(words) != 1 or any(key_of(text) == "seed" for text in others):
         return others, None
     digits = words[0].removeprefix("-")
-    # 010 is no number of ten in YAML.
+    # In YAML 010 is not the number ten.
     return others, int(words[0]) if digits.isascii() and digits.isdecimal() and str(int(digits)) == digits else None
 
 
 def may_read_seed(value: Any) -> bool:
-    """Say whether a configuration, as plain containers, has a value that may be made of the seed, or of the moment."""
+    """Return whether a configuration, as plain containers, has a value that may depend on the seed or the time."""
     if isinstance(value, dict):
         return any(may_read_seed(entry) for entry in value.values())
     if isinstance(value, list):
@@ -72,18 +73,18 @@ def may_read_seed(value: Any) -> bool:
 
 
 def job_composer(master: DictConfig, grid: Sequence[Sequence[str]], loader: Any) -> Callable[[list[str]], DictConfig]:
-    """Make a function that composes a run of a sweep, as `loader.load_sweep_config` does and faster.
+    """Return a function that composes a run of a sweep as `loader.load_sweep_config` does, but faster.
 
-    Hydra composes the files and then sets plain values one by one. A value that is swept and that no other override
-    reaches can therefore be set last: its runs share all that comes before.
+    Hydra composes the files and then sets plain values one by one. A swept value that no other override reaches can
+    therefore be set last, and its runs share everything before that.
 
     Args:
-        master: The configuration of the study, Hydra's own part included.
-        grid: The overrides of every run, which are all of the same keys.
-        loader: Hydra's; its files are read once from here on.
+        master: The configuration of the study, including Hydra's own part.
+        grid: The overrides of every run, all with the same keys.
+        loader: Hydra's loader; from here on its files are read once.
 
     Returns:
-        A function of the overrides of a run; it raises what the loader raises.
+        A function of the overrides of a run; it raises the loader's errors.
     """
     if not isinstance(loader.repository, _ReadOnce):
         loader.repository = _ReadOnce(loader.repository)
@@ -91,7 +92,7 @@ def job_composer(master: DictConfig, grid: Sequence[Sequence[str]], loader: Any)
     parsed: dict[str, Override] = {}
     bases: dict[tuple[str, ...], DictConfig | BaseException] = {}
 
-    def parse(text: str) -> Override:  # once: a seed stands in the overrides of every arm
+    def parse(text: str) -> Override:  # cached, because every arm has the same seeds
         if text not in parsed:
             parsed[text] = parser.parse_override(text)
         return parsed[text]
@@ -122,13 +123,13 @@ def job_composer(master: DictConfig, grid: Sequence[Sequence[str]], loader: Any)
 
 
 def _set_last(overrides: Sequence[Override], grid: Sequence[Sequence[str]]) -> frozenset[str]:
-    """Find the swept keys whose values can be set after all others: plain ones that no other override reaches.
+    """Find the swept keys whose values can be set last: plain values that no other override reaches.
 
     Args:
-        overrides: Of the first run.
+        overrides: The overrides of the first run.
         grid: The overrides of every run.
     """
-    # A word alone, such as loss, chooses a file, which is read before any value is set.
+    # A single word such as `loss` chooses a file, which is read before any value is set.
     values = [o for o in overrides if _is_plain(o.key_or_group) or isinstance(o.value(), dict)]
     found = []
     for place, override in enumerate(overrides):
@@ -146,7 +147,7 @@ def _is_plain(key: str) -> bool:
 
 
 class _ReadOnce(CachingConfigRepository):
-    """Hydra's repository of files, which it copies for every run: here the copies share what was read."""
+    """Hydra's repository of files, which Hydra copies for every run; here the copies share the files that were read."""
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _ReadOnce:
         return self
@@ -155,4 +156,4 @@ class _ReadOnce(CachingConfigRepository):
         found = self.cache.get(config_path)
         if found is None:
             found = self.cache[config_path] = self.delegate.load_config(config_path)
-        return copy.deepcopy(found)  # composing changes what it is given
+        return copy.deepcopy(found)  # composing modifies its input

@@ -1,4 +1,4 @@
-"""What `python -m experiments.check_loss` is refused for before it builds a loss; none of it needs torch."""
+"""Checks of `python -m experiments.check_loss` before it builds a loss; none of them needs torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from experiments.config import CheckLossSchema
 
 
 def check_loss_problems(cfg: DictConfig) -> list[str]:
-    """List what is wrong with the configuration of the command, short of the loss itself."""
+    """List the problems of the command's configuration, except those of the loss itself."""
     values, problems = read_values(cfg, {"": CheckLossSchema})
     for key in ("masks", "batch_size", "tile"):
         if key in values and not (is_number(values[key]) and values[key] >= 1):

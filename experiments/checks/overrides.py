@@ -1,4 +1,4 @@
-"""The arguments KEY=VALUE of a command line by themselves: unreadable, empty, given twice, not for the user to set."""
+"""Checks of single KEY=VALUE arguments: unreadable, empty, given twice, or not for the user to set."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 
 from experiments.config import TrainerSchema
 
-# Hydra's own settings that a run's folder, its checks and its comparison rest on.
+# Hydra's own settings that a run's folder, its checks and its comparison depend on.
 _HYDRA_FIXED = (
     "hydra.run",
     "hydra.sweep",
@@ -26,7 +26,7 @@ _HYDRA_FIXED = (
 )
 _HYDRA_OF_TRAINING = ("hydra.mode", "hydra.launcher", "hydra.sweeper", "hydra/launcher", "hydra/sweeper")
 _GRID = ("hydra.sweeper.params", "hydra.sweeper.max_batch_size")
-# Keys that no arm is named by: runs that differ in them alone would meet in one folder.
+# Keys that are not in arm names: runs that differ only in these would share a folder.
 _ONE_VALUE = ("study", "study_dir", "overwrite", "report", "experiment", "size", "hydra")
 _TRUE_OR_FALSE = {f"trainer.{field.name}" for field in fields(TrainerSchema) if field.type == "bool"} | {"overwrite"}
 _OPTIONAL_GROUPS = ("study", "size", "experiment")
@@ -34,10 +34,10 @@ _OPTIONAL_GROUPS = ("study", "size", "experiment")
 
 @dataclass(frozen=True)
 class Arguments:
-    """The readable overrides of a command line, and what is wrong with it.
+    """The readable overrides of a command line, and its problems.
 
     Args:
-        kept: Overrides that can be composed, in their order, each key once.
+        kept: Overrides that can be composed, in their order, with each key once.
         problems: A sentence for every problem.
     """
 
@@ -50,7 +50,7 @@ def check_arguments(overrides: Sequence[str], *, trains: bool = True) -> Argumen
 
     Args:
         overrides: The arguments of a command that are not flags.
-        trains: Whether the command trains: only then runs can be swept and launched.
+        trains: Whether the command trains; only then can runs be swept and launched.
     """
     parser = OverridesParser.create()
     problems: list[str] = []
@@ -77,17 +77,17 @@ def check_arguments(overrides: Sequence[str], *, trains: bool = True) -> Argumen
 
 
 def key_of(override: str) -> str:
-    """Return the key of an override: `+loss.mode=a` has `loss.mode`."""
+    """Return the key of an override: `loss.mode` for `+loss.mode=a`."""
     return override.lstrip("+~").split("=", 1)[0].split("@", 1)[0]
 
 
 def is_below(key: str, roots: Sequence[str]) -> bool:
-    """Say whether a key is one of `roots` or lies below one."""
+    """Return whether a key is one of `roots` or lies below one."""
     return any(key == root or key.startswith((f"{root}.", f"{root}/")) for root in roots)
 
 
 def options_of(group: str) -> list[str]:
-    """List the built-in options of a configuration group; empty where there is no such group."""
+    """List the built-in options of a configuration group; empty if there is no such group."""
     folder = files("experiments.conf").joinpath(group)
     if not group or "." in group or not folder.is_dir():
         return []
@@ -95,7 +95,7 @@ def options_of(group: str) -> list[str]:
 
 
 def _problem(text: str, override: Override, trains: bool) -> str | None:
-    """Say what is wrong with a readable override; None where nothing is."""
+    """Say what is wrong with a readable override; None if nothing is."""
     key = override.key_or_group
     if not key:
         return f"{text!r}: expected a key before '='"
@@ -132,7 +132,7 @@ def _problem(text: str, override: Override, trains: bool) -> str | None:
 
 
 def _log_problem(value: Any) -> str | None:
-    """Check what is to log in detail: all, or loggers, which are named after packages."""
+    """Check what to log in detail: everything, or loggers, which are named after packages."""
     for name in [] if isinstance(value, bool) else value if isinstance(value, list) else [value]:
         if not _is_package(str(name).split(".")[0]):
             return f"hydra.verbose: expected true, false or names of packages such as experiments, got {name}"
@@ -140,7 +140,7 @@ def _log_problem(value: Any) -> str | None:
 
 
 def _search_problem(value: Any) -> str | None:
-    """Check the places of more options: folders, or packages `pkg://NAME`."""
+    """Check the search path of options: folders, or packages `pkg://NAME`."""
     if not isinstance(value, list):
         return f"hydra.searchpath: expected a list [FOLDER, ...], got {value}"
     for place in map(str, value):

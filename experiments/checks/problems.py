@@ -1,4 +1,4 @@
-"""Problems of a command, all in one message."""
+"""Reports all problems of a command in one message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def raise_if_any(problems: Sequence[str]) -> None:
     """Refuse a command with all of its problems in one message.
 
     Raises:
-        ConfigError: A problem a line.
+        ConfigError: There are problems; the message has one per line.
     """
     if problems:
         raise ConfigError("\n".join(problems))

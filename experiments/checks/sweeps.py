@@ -1,4 +1,4 @@
-"""What a study sweeps: how many runs, values given twice, keys that are no axis, arms that are one and the same."""
+"""Checks of a study's sweep: number of runs, repeated values, keys that are not axes, arms that are the same."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def parse_sweep(params: Mapping[str, Any], overrides: Sequence[str], loader: Any
 
 
 def sweep_problems(parsed: Sequence[Override]) -> list[str]:
-    """List what is wrong with the values of a sweep: none, the same twice, too many runs, no grid.
+    """List the problems of a sweep's values: none, repeated ones, too many runs, not a grid.
 
     Args:
-        parsed: All overrides of the study; a later one of a key replaces an earlier one.
+        parsed: All overrides of the study; a later override of a key replaces an earlier one.
     """
     problems = []
     counts: dict[str, int] = {}
@@ -53,7 +53,7 @@ def sweep_problems(parsed: Sequence[Override]) -> list[str]:
 
 
 def _count(override: Override) -> int:
-    """Count the values of a sweep without making them: a range can have any number."""
+    """Count the values of a sweep without listing them, because a range can have any number."""
     value = override.value()
     if isinstance(value, RangeSweep):
         start, stop, step = (float(number or 0) for number in (value.start, value.stop, value.step))
@@ -62,7 +62,7 @@ def _count(override: Override) -> int:
 
 
 def study_key_problems(study: DictConfig, axes: Sequence[str]) -> list[str]:
-    """List what is wrong with the keys that a study names.
+    """List the problems of the keys that a study names.
 
     Args:
         study: The `study` group.
@@ -92,7 +92,7 @@ def equal_arms(configs: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     """Find arms that are the same run under two names, and runs that would share a folder.
 
     Args:
-        configs: Fingerprint of the configuration, seed included, and the arm, by the run's folder.
+        configs: For each run's folder, the fingerprint of its configuration with its seed, and its arm.
     """
     first: dict[str, str] = {}
     pairs: dict[tuple[str, str], None] = {}
@@ -109,7 +109,7 @@ def equal_arms(configs: Mapping[str, tuple[str, str]]) -> Iterator[str]:
 
 
 def launcher_problems(hydra: DictConfig) -> list[str]:
-    """List what is wrong with how the runs are launched: no grid, or a number of jobs that cannot be.
+    """List the problems of how runs are launched: not a grid, or an impossible number of jobs.
 
     Args:
         hydra: Hydra's own part of the configuration.
@@ -126,7 +126,7 @@ def launcher_problems(hydra: DictConfig) -> list[str]:
         if not whole or not (jobs == -1 or 1 <= jobs <= _MOST_JOBS):
             problems.append(f"hydra.launcher.n_jobs: expected 1 to {_MOST_JOBS}, or -1 for every core, got {jobs}")
         for name, allowed in (("backend", (None, "loky")), ("prefer", ("processes",)), ("require", (None,))):
-            if hydra.launcher.get(name) not in allowed:  # runs in threads of one process would share their generators
+            if hydra.launcher.get(name) not in allowed:  # threads of one process would share random generators
                 words = " or ".join("null" if word is None else word for word in allowed)
                 problems.append(f"hydra.launcher.{name}: expected {words}, got {hydra.launcher.get(name)}")
     return problems

@@ -1,4 +1,4 @@
-"""The arguments of every `_target_` against its signature, before anything is built: names, and types where ours."""
+"""Checks the arguments of every `_target_` against its signature before anything is built: names, and our own types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from experiments.checks.composing import similar
 from experiments.checks.values import is_number
 from experiments.config import PARTS
 
-# What the caller adds: by keyword, or as the one positional argument that finishes a partial.
+# Arguments that the caller adds, by keyword or as the single positional argument of a partial.
 _GIVEN = {"model": ("in_channels", "classes")}
 _FINISHED_LATER = ("optimizer", "scheduler")
 _OWN_WORDS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")
@@ -23,19 +23,19 @@ _WORD_VALUES = {
     "_recursive_": (True, False),
     "_partial_": (True, False),
 }
-_MODULE_INIT = ("torch.nn.modules.module", "Module.__init__")  # compared by name: nothing here waits for torch
-# Packages whose annotations are kept exactly enough to refuse a value by them.
+_MODULE_INIT = ("torch.nn.modules.module", "Module.__init__")  # compared by name, so that torch is not imported
+# Packages whose annotations are exact enough to refuse a value.
 _TYPED = ("losses", "experiments", "torch", "segmentation_models_pytorch")
 
 
 def target_problems(cfg: DictConfig, in_doubt: Collection[str] = ()) -> list[str]:
-    """List the arguments that a target does not take, lacks, or takes of another type.
+    """List arguments that a target does not take, that it lacks, or that have the wrong type.
 
-    A target that takes any keyword (`**kwargs`) is only checked for types.
+    For a target that takes any keyword (`**kwargs`) only types are checked.
 
     Args:
         cfg: The root configuration of one run.
-        in_doubt: Parts that are known to be wrong, and are left out.
+        in_doubt: Parts that are known to be wrong and are left out.
     """
     problems: list[str] = []
     for part in PARTS:
@@ -83,7 +83,7 @@ def _check(path: str, node: DictConfig, *, given: Sequence[str], partial: bool) 
         parameters = {} if _is_bare_module(target) else inspect.signature(target).parameters
     except (TypeError, ValueError):  # compiled classes may have none
         return
-    # `input` is a word of every loss; `criteria.build` reads it.
+    # Every loss may have `input`; `criteria.build` reads it.
     read_elsewhere = ("input",) if path.split(".", 1)[0] == "loss" else ()
     arguments = {str(key): node[key] for key in node if not str(key).startswith("_") and key not in read_elsewhere}
     named = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
@@ -96,7 +96,7 @@ def _check(path: str, node: DictConfig, *, given: Sequence[str], partial: bool) 
             if argument not in named:
                 yield f"{path} ({name}): expected an argument {argument}, which is given to it; it has none"
     if read_elsewhere and (node.get("_partial_") or not inspect.isclass(target)):
-        return  # a function: it meets its logits and its target in training
+        return  # a function, which gets its logits and target in training
     positional = len(node.get("_args_") or ()) + int(partial)
     for argument in named[positional:]:
         parameter = parameters[argument]
@@ -107,7 +107,7 @@ def _check(path: str, node: DictConfig, *, given: Sequence[str], partial: bool) 
 
 
 def _is_bare_module(target: Callable[..., Any]) -> bool:
-    """Whether a class has `__init__` from `nn.Module`, whose signature takes any keyword and which then refuses it."""
+    """Return whether a class inherits `__init__` from `nn.Module`, which accepts any keyword, only to refuse it."""
     if not inspect.isclass(target):
         return False
     init: Any = inspect.getattr_static(target, "__init__")
@@ -115,11 +115,11 @@ def _is_bare_module(target: Callable[..., Any]) -> bool:
 
 
 def locate(name: object) -> Callable[..., Any]:
-    """Import what a `_target_` names.
+    """Import the object that a `_target_` names.
 
     Raises:
-        ImportError: Where there is no such thing.
-        ValueError: Where it is not a class or a function, or `name` is no dotted name.
+        ImportError: There is no such object.
+        ValueError: It is not a class or a function, or `name` is not a dotted name.
     """
     from hydra.utils import get_object
 
@@ -127,7 +127,7 @@ def locate(name: object) -> Callable[..., Any]:
         raise ValueError(f"expected the dotted name of a class or function, got {name!r}")
     try:
         found = get_object(name)
-    except Exception as error:  # whatever the import of a user's own module raises
+    except Exception as error:  # importing a user's own module may raise anything
         raise ImportError(f"cannot import {name}: {_first_reason(error)}") from error
     if not callable(found):
         raise ValueError(f"expected a class or function, got {name}, a {type(found).__name__}")
@@ -135,7 +135,7 @@ def locate(name: object) -> Callable[..., Any]:
 
 
 def _first_reason(error: BaseException) -> str:
-    """Say what went wrong underneath Hydra's own words."""
+    """Return the reason underneath Hydra's message."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {error}"
@@ -147,7 +147,7 @@ def _wrong_types(
     function = target.__init__ if inspect.isclass(target) else target
     try:
         annotations = typing.get_type_hints(function)
-    except Exception:  # names that only a type checker can see
+    except Exception:  # names that exist only for type checkers
         return
     for name, value in arguments.items():
         annotation = annotations.get(name)
@@ -166,9 +166,9 @@ def _has_target(value: Any) -> bool:
 
 
 def fits(value: Any, annotation: Any) -> bool:
-    """Say whether a value of a configuration suits an annotation; what cannot be told from YAML suits.
+    """Return whether a value of a configuration fits an annotation; if YAML cannot tell, it does.
 
-    A whole number is a float, true and false are no numbers, a list is any sequence.
+    A whole number fits float, true and false are not numbers, and a list fits any sequence.
     """
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
@@ -192,12 +192,12 @@ def fits(value: Any, annotation: Any) -> bool:
         return isinstance(value, Mapping)
     if _is_listed(kind):
         return isinstance(value, list) and _entries_fit(value, kind, inner)
-    # A path can be written in YAML; a tensor cannot.
+    # YAML can express a path but not a tensor.
     return isinstance(value, str) and kind.__module__.startswith("pathlib")
 
 
 def _is_listed(kind: type) -> bool:
-    """Say whether a list in YAML stands for a kind: `Sequence`, `Iterable`, tuples and sets as well."""
+    """Return whether a YAML list fits a type: `Sequence`, `Iterable`, tuples and sets do too."""
     return issubclass(list, kind) or issubclass(kind, tuple | set | frozenset)
 
 
@@ -208,7 +208,7 @@ def _entries_fit(values: list[Any], kind: type, inner: tuple[Any, ...]) -> bool:
 
 
 def in_words(annotation: Any) -> str:
-    """Name an annotation as a user of YAML would: `int | Sequence[int]` is `a whole number or [whole number, ...]`."""
+    """Describe an annotation in YAML terms: `int | Sequence[int]` is `a whole number or [whole number, ...]`."""
     origin, inner = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(in_words(one) for one in inner if _is_writable(one))) or str(annotation)

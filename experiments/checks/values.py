@@ -1,4 +1,4 @@
-"""The values of one run's configuration: types that the schema leaves open, ranges, folders, numbers that are none."""
+"""Checks of a run's values: types that the schema leaves open, ranges, folders, NaN and infinity."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ACCELERATORS = ("auto", "cpu", "cuda", "mps")
 DATA_PLACES = ("auto", "true", "false")
 
 _MOST_SEED = 2**63 - 1
-# Least and greatest value. The greatest are beyond every machine: they stop a slip of the finger, not an ambition.
+# Least and greatest value. The greatest exceed every machine: they are there to catch typing errors.
 _WHOLE_NUMBERS = {
     "seed": (0, _MOST_SEED),
     "trainer.max_steps": (1, 10**9),
@@ -35,7 +35,7 @@ _WHOLE_NUMBERS = {
     "trainer.checkpoint_every": (1, 10**9),
     "trainer.example_pixels": (0, 10**10),
 }
-# Hyperparameters that mean the same in every optimizer: low, high, whether each bound belongs to the range.
+# Hyperparameters with the same meaning in every optimizer: low, high, whether each bound belongs to the range.
 _OPTIMIZER_NUMBERS = {
     "lr": (0.0, 1_000.0, False, True),
     "weight_decay": (0.0, 1_000.0, True, True),
@@ -46,7 +46,7 @@ _SCHEMAS: dict[str, type] = {"": RootSchema, "trainer": TrainerSchema, "report":
 
 
 def value_problems(cfg: DictConfig) -> list[str]:
-    """List what is wrong with the values of a run's configuration.
+    """List the problems of the values in a run's configuration.
 
     Args:
         cfg: The root configuration of one run, without Hydra's own part.
@@ -69,19 +69,19 @@ def value_problems(cfg: DictConfig) -> list[str]:
 
 
 def seed_problems(seed: int) -> list[str]:
-    """List what is wrong with a seed."""
+    """List the problems of a seed."""
     return list(_whole_numbers({"seed": seed}))
 
 
 def read_values(cfg: DictConfig, schemas: Mapping[str, type]) -> tuple[dict[str, Any], list[str]]:
-    """Resolve a configuration and check what holds for any: no key too many or too few, no number that is none.
+    """Resolve a configuration and make the checks that apply to all: unknown and missing keys, NaN and infinity.
 
     Args:
         cfg: A root configuration, without Hydra's own part.
         schemas: The dataclass of the root, under "", and of each group that has one.
 
     Returns:
-        Value by dotted key, without keys that have none; a sentence for every problem.
+        The values by dotted key, without keys that have none; a sentence for every problem.
     """
     problems = [*_unknown_keys(cfg, schemas)]
     missing = missing_keys(cfg)
@@ -96,7 +96,7 @@ def leaves(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
     """Resolve every value of a configuration.
 
     Returns:
-        Value by dotted key, lists as lists, without keys that have none; a sentence for each that cannot be resolved.
+        The values by dotted key, lists as lists, without keys that have none; a sentence for each unresolvable value.
     """
     values: dict[str, Any] = {}
     problems: list[str] = []
@@ -122,18 +122,18 @@ def leaves(cfg: DictConfig) -> tuple[dict[str, Any], list[str]]:
 
 
 def parts_named(problems: Sequence[str]) -> set[str]:
-    """Collect the groups that problems are about: `loss.gamma, trainer.tile: ...` is about the loss and the trainer."""
+    """Collect the groups that problems concern: `loss.gamma, trainer.tile: ...` concerns the loss and the trainer."""
     heads = [problem.split(": ", 1)[0] for problem in problems]
     return {re.split(r"[.=: (]", key.strip().lstrip("+~"), maxsplit=1)[0] for head in heads for key in head.split(",")}
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Say whether a value is a number; true and false are none."""
+    """Return whether a value is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _unknown_keys(cfg: DictConfig, schemas: Mapping[str, type]) -> Iterator[str]:
-    """Find keys that were added with `+`: the schema names all that are read."""
+    """Find keys that were added with `+` although nothing reads them: the schema names all keys that are read."""
     for group, schema in schemas.items():
         node = cfg.get(group) if group else cfg
         known = [field.name for field in fields(schema)]
