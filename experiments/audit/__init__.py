@@ -1,1 +1,1 @@
-"""Calibration of the verdict itself: how often it is right on runs whose truth is known."""
+"""Calibration of the verdict: how often it is right on runs whose truth is known."""

@@ -26,10 +26,10 @@ PAGE = "calibration.md"
 
 
 def run_calibration(cfg: DictConfig) -> CalibrationTables:
-    """Run the parts that `cfg.parts` names; print a line about each, write the page and the tables.
+    """Run the parts that `cfg.parts` names, print a line about each, and write the page and the tables.
 
     Raises:
-        ConfigError: settings out of range, or a folder of real runs that cannot be used.
+        ConfigError: settings are out of range, or the folder of real runs cannot be used.
     """
     settings = check_settings(cfg)
     runs = None

@@ -1,6 +1,6 @@
-"""Coverage: how often the interval holds the true gain, over seeds x groups x where the variance comes from.
+"""Coverage: how often the interval contains the true gain, by number of seeds, number of groups and source of variance.
 
-And where it is lowest: few seeds, and a seed part somewhat larger than the group part.
+It also searches for the lowest coverage: few seeds, and a seed part somewhat larger than the group part.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ GAUSSIAN_SPREADS = (
     Spread("all three", 0.006, 0.03, 0.06),
     Spread("interaction", 0.0, 0.0, 0.06),
 )
-"""In AP. With 5 seeds and 50 groups "both" has as much variance from seeds as from groups."""
+"""In AP. With 5 seeds and 50 groups, "both" has equal variances from seeds and groups."""
 
 HISTOGRAM_SPREADS = (
     Spread("seeds", 0.30, 0.1, 0.1),
@@ -43,16 +43,16 @@ _NOTE_EVERY = 20
 def coverage_tasks(
     *, seeds: Sequence[int], groups: Sequence[int], n_gaussian: int, n_histogram: int, level: float
 ) -> list[Task]:
-    """Tasks whose rows are those of `coverage_row`: one row per model, spread, true gain, S and G.
+    """Return tasks that make the rows of `coverage_row`: one row per model, spread, true gain, S and G.
 
-    Histogram studies are drawn with the most seeds and groups, and the smaller sizes are their first seeds and
-    groups: every row is a fair sample, rows of one spread share draws.
+    Histogram studies are drawn once with the most seeds and groups; smaller sizes use their first seeds and groups. So
+    every row is a fair sample, but rows of one spread share draws.
 
     Args:
         seeds: numbers of seeds.
         groups: numbers of groups.
-        n_gaussian: studies per row with Gaussian effects; their gain is 0, which loses nothing: the interval moves
-            along with the gain.
+        n_gaussian: studies per row with Gaussian effects. Their gain is 0 without loss of generality, because the
+            interval shifts with the gain.
         n_histogram: studies per row with histograms, each with gain 0 and with a gain.
         level: the interval covers 1 - level.
     """
@@ -102,7 +102,7 @@ def histogram_differences(
     rng: np.random.Generator,
     note: Note,
 ) -> dict[tuple[int, int], PairedDifference]:
-    """Draw n studies of the largest size and read them at every size (S, G); study k is difference k."""
+    """Draw n studies of the largest size and evaluate them at every size (S, G); study k is difference k."""
     most_seeds, most_groups = max(s for s, _ in sizes), max(g for _, g in sizes)
     drawn: dict[tuple[int, int], list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {size: [] for size in sizes}
     for index in range(n):
@@ -121,7 +121,7 @@ def histogram_differences(
 
 
 def coverage_row(model: str, spread: str, studies: PairedDifference, *, truth: float, level: float) -> Row:
-    """One row of the table: how often the truth lies in the interval, beside what simpler intervals do.
+    """Make a row of the table: how often the interval contains the truth, next to simpler intervals.
 
     Columns: model; spread, which effects dominate; true_gain; n_seeds; n_groups; n, studies; coverage;
     coverage_error, its Monte Carlo standard error; below_92, whether coverage below .92 is shown; images_only,
@@ -151,7 +151,7 @@ def coverage_row(model: str, spread: str, studies: PairedDifference, *, truth: f
 
 
 def one_way_coverage(studies: PairedDifference, truth: float, level: float, *, of: str) -> ObservedShare:
-    """Coverage of a t interval that knows one source of variance only, "groups" or "seeds": the negative control.
+    """Return the coverage of a t interval with only one source of variance, "groups" or "seeds": a negative control.
 
     Raises:
         ValueError: another source.
@@ -168,10 +168,10 @@ RATIOS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0)
 
 
 def floor_tasks(*, seeds: Sequence[int], n_groups: int, n_studies: int, level: float) -> list[Task]:
-    """Tasks whose rows are: n_seeds, n_groups, ratio, n, coverage, coverage_error, claims (false, p below level).
+    """Return tasks that make rows of n_seeds, n_groups, ratio, n, coverage, coverage_error and claims (false ones).
 
     Args:
-        seeds: numbers of seeds; 2 seeds, which the report warns of, are added.
+        seeds: numbers of seeds; 2 seeds, for which the report warns, are added.
         n_groups: G.
         n_studies: per row.
         level: the interval covers 1 - level.
@@ -208,12 +208,12 @@ def _rows(
 def two_part_studies(
     ratio: float, *, n_seeds: int, n_groups: int, n_studies: int, rng: np.random.Generator
 ) -> PairedDifference:
-    """Draw studies without a gain and without an interaction, through their sufficient statistics.
+    """Draw studies without a gain or an interaction, through their sufficient statistics.
 
     Args:
         ratio: standard error from seeds, in units of that from groups.
         n_seeds: S.
-        n_groups: G; the variance over groups is drawn as a chi-square of G - 1 degrees of freedom.
+        n_groups: G; the variance over groups is drawn from a chi-square with G - 1 degrees of freedom.
         n_studies: K.
         rng: generator.
     """

@@ -1,4 +1,4 @@
-"""The advice of "undecided": the size it names beside the one at which half of all studies decide."""
+"""The advice of "undecided": the advised size, compared with the size at which half of all studies decide."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -21,12 +21,12 @@ N_SEEDS, N_GROUPS = 4, 40
 
 @dataclass(frozen=True)
 class AdviceCase:
-    """A truth that studies of 4 seeds and 40 groups mostly leave undecided.
+    """A truth that most studies of 4 seeds and 40 groups leave undecided.
 
     Args:
         gain: true gain.
         spread: of the difference.
-        resource: what is added.
+        resource: what to add, seeds or groups.
     """
 
     gain: float
@@ -44,11 +44,11 @@ CASES: tuple[AdviceCase, ...] = (
 
 
 def advice_tasks(*, n_studies: int, n_per_size: int, level: float, margin: float) -> list[Task]:
-    """Tasks whose rows are those of `advice_row`.
+    """Return tasks that make the rows of `advice_row`.
 
     Args:
         n_studies: studies that ask for advice, per case.
-        n_per_size: fresh studies of each size that is tried.
+        n_per_size: new studies of each size that is tried.
         level: of both tests.
         margin: of the equivalence test.
     """
@@ -67,13 +67,13 @@ def _rows(
 
 
 def advice_row(case: AdviceCase, n: int, advised: NDArray[np.float64], needed: int) -> Row:
-    """One row of the table.
+    """Make a row of the table.
 
-    Columns: true_gain; spread; resource, what is added; n, studies; undecided, share of them; advised_low,
+    Columns: true_gain; spread; resource, what is added; n, studies; undecided, their share; advised_low,
     advised_median, advised_high, quartiles of the size that undecided studies were advised; needed, the size at
-    which half of fresh studies decide; ratio, advised_median / needed.
+    which half of new studies decide; ratio, advised_median / needed.
     """
-    # "linear" would interpolate between a number and infinity, which is no number.
+    # "linear" would interpolate between a number and infinity, which gives NaN.
     low, median, high = np.quantile(advised, [0.25, 0.5, 0.75], method="inverted_cdf")
     return {
         "true_gain": case.gain,
@@ -90,7 +90,7 @@ def advice_row(case: AdviceCase, n: int, advised: NDArray[np.float64], needed: i
 
 
 def decisive_size(case: AdviceCase, n: int, level: float, margin: float, rng: np.random.Generator) -> int:
-    """Smallest number of seeds (or groups) at which half of fresh studies decide, by bisection on simulations."""
+    """Find the smallest number of seeds (or groups) at which half of new studies decide, by bisection."""
     low = high = N_SEEDS if case.resource == "seeds" else N_GROUPS
 
     def decides(size: int) -> bool:
@@ -108,7 +108,7 @@ def decisive_size(case: AdviceCase, n: int, level: float, margin: float, rng: np
 
 
 def decided(studies: PairedDifference, level: float, margin: float) -> NDArray[np.bool_]:
-    """Whether either test of the gain passes."""
+    """Return whether either test of the gain passes."""
     passed: NDArray[np.bool_] = (studies.p_difference() < level) | (studies.p_equivalence(margin) < level)
     return passed
 

@@ -1,4 +1,4 @@
-"""A share that was observed in a simulation, with its Monte Carlo error."""
+"""A share observed in a simulation, with its Monte Carlo error."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class ObservedShare:
-    """Share of n simulated studies in which something happened.
+    """The share of n simulated studies in which an event occurred.
 
     Args:
-        count: studies in which it happened.
+        count: studies in which it occurred.
         n: all studies, at least 1.
     """
 
@@ -24,7 +24,7 @@ class ObservedShare:
 
     @classmethod
     def of(cls, happened: np.ndarray) -> "ObservedShare":
-        """Share of True in a boolean array."""
+        """Return the share of True in a boolean array."""
         return cls(int(np.sum(happened)), int(np.size(happened)))
 
     @property
@@ -39,9 +39,9 @@ class ObservedShare:
         return float(np.sqrt(p * (1.0 - p) / self.n))
 
     def is_below(self, bound: float, level: float = 1e-4) -> bool:
-        """Whether the true share is shown to be below the bound: a count this small has probability < level at it."""
+        """Return whether the true share is shown to lie below the bound: at it, so small a count has probability < level."""
         return bool(stats.binom.cdf(self.count, self.n, bound) < level)
 
     def is_above(self, bound: float, level: float = 1e-4) -> bool:
-        """Whether the true share is shown to be above the bound."""
+        """Return whether the true share is shown to lie above the bound."""
         return bool(stats.binom.sf(self.count - 1, self.n, bound) < level)

@@ -1,4 +1,4 @@
-"""The page about a calibration: what was simulated, the tables, and a sentence per claim, in Markdown."""
+"""The Markdown page about a calibration: what was simulated, the tables, and a sentence per claim."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ rows; over all rows it is {loud["claims"]:.3f} ± {loud["claims_error"]:.3f}, sh
 
 
 def _histogram_grid(table: pd.DataFrame) -> str:
-    """Coverage of the histogram studies, a line per spread and gain, a column per size."""
+    """Write the coverage of the histogram studies, a line per spread and gain, a column per size."""
     sizes = list(dict.fromkeys(zip(table["n_seeds"], table["n_groups"], strict=True)))
     lines = []
     for (spread, gain), part in table.groupby(["spread", "true_gain"], sort=False):

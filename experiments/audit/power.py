@@ -1,4 +1,4 @@
-"""Power: a true improvement of known size is found as often as the formula promises."""
+"""Power: whether a true improvement of known size is found as often as the formula promises."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -43,7 +43,7 @@ def promised_power(gain: float, v_seed: float, v_group: float, n_seeds: int, n_g
 def promised_verdict_power(
     gain: float, v_seed: float, v_group: float, n_seeds: int, n_groups: int, level: float
 ) -> float:
-    """As `promised_power`, beyond the quantile of the two-way tail, which the verdict's p value is read from."""
+    """Like `promised_power`, with the quantile of the two-way tail, which the verdict's p value comes from."""
     df, error = float(satterthwaite(v_seed, v_group, n_seeds, n_groups)), np.sqrt(v_seed + v_group)
     critical = two_way_isf(level / 2.0, v_seed, v_group, n_seeds, n_groups) / error
     noncentrality = abs(gain) / error
@@ -53,7 +53,7 @@ def promised_verdict_power(
 def power_tasks(
     *, seeds: Sequence[int], n_groups: int, n_gaussian: int, n_histogram: int, level: float, margin: float
 ) -> list[Task]:
-    """Tasks whose rows are those of `power_row`.
+    """Return tasks that make the rows of `power_row`.
 
     Args:
         seeds: numbers of seeds.
@@ -61,7 +61,7 @@ def power_tasks(
         n_gaussian: studies per row with Gaussian effects.
         n_histogram: studies per row with histograms.
         level: of the test.
-        margin: gains inside it are shown not to matter by the equivalence test, which goes before a move.
+        margin: of the equivalence test, which precedes the test for a move.
     """
     tasks = [
         Task(n_histogram, partial(_histogram_rows, spread, separation, seeds, n_groups, n_histogram, level, margin))
@@ -134,7 +134,7 @@ def power_row(
     level: float,
     margin: float,
 ) -> Row:
-    """One row of the table: how often the true gain is found, beside what is promised.
+    """Make a row of the table: how often the true gain is found, next to the promised power.
 
     Columns: model; spread; true_gain; true_error, the standard error from the true variances (Gaussian: known;
     histograms: the mean of the estimated ones); n_seeds; n_groups; n, studies; promised, `promised_power`; found,

@@ -1,4 +1,4 @@
-"""Pure slides: increasing maps of the logits leave the frontier, so the verdict must never be "moves"."""
+"""Pure slides: increasing maps of the logits do not change the frontier, so the verdict must never be "moves"."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ MAPS: Mapping[str, LogitMap] = {
     "focal, gamma 2": ScoreMap.focal(gamma=2.0).to_stated_logit,
     "focal, gamma 2, weight .9": ScoreMap.focal(gamma=2.0, positive_weight=0.9).to_stated_logit,
 }
-"""What theory says that objectives do to plain BCE's logits, and a scale, which moves no natural point."""
+"""What objectives do to plain BCE's logits in theory, and a scale, which does not move the natural point."""
 
 
 @cache
@@ -45,14 +45,14 @@ def _code_table(name: str) -> NDArray[np.uint16]:
 
 
 def mapped(run: RunScores, name: str) -> RunScores:
-    """Give a run the scores that one of `MAPS` makes of them."""
+    """Map the scores of a run by one of `MAPS`."""
     table = _code_table(name)
     return RunScores(None if run.val is None else recode(run.val, table), recode(run.test, table))
 
 
 @dataclass(frozen=True)
 class SlideSource:
-    """Simulated runs: two arms with the same model, thus the same frontier.
+    """Simulated runs: two arms with the same model, and so the same frontier.
 
     Args:
         name: in tables.
@@ -78,13 +78,13 @@ SOURCES = (
         "simulated, noisy", Effects(seed=0.12, group=0.4, arm_group=0.1, interaction=0.1), 5, TestSet(40, pixels=800)
     ),
 )
-"""The first is made so that its size suffices, the second so that it does not."""
+"""The first is large enough for a verdict, the second is not."""
 
 _MODEL = ArmModel(separation=3.0, scale=2.5, shift=-7.5)
 
 
 def simulated_slide_tasks(*, n_studies: int, settings: CompareSettings) -> list[Task]:
-    """One task per simulated study; rows as `_slide_row` gives them."""
+    """Return one task per simulated study, with the rows of `_slide_row`."""
     return [Task(1, partial(_simulated_rows, source, settings)) for source in SOURCES for _ in range(n_studies)]
 
 
@@ -107,7 +107,7 @@ def _simulated_rows(source: SlideSource, settings: CompareSettings, rng: np.rand
 def mapped_pool(
     baseline: Mapping[int, RunScores], other: Mapping[int, RunScores], settings: CompareSettings
 ) -> RunPool:
-    """Measure the baseline's runs, the same trainings mapped, and the other trainings mapped, by every map."""
+    """Measure the baseline's runs, and by every map, the same trainings mapped and the other trainings mapped."""
     sets: dict[str, Mapping[int, RunScores]] = {"baseline": baseline}
     for name in MAPS:
         sets[f"same {name}"] = {seed: mapped(run, name) for seed, run in baseline.items()}
@@ -119,7 +119,7 @@ def mapped_pool(
 def real_slide_tasks(
     runs: Mapping[int, RunScores], splits: Sequence[tuple[tuple[int, ...], tuple[int, ...]]], settings: CompareSettings
 ) -> list[Task]:
-    """One task per split of real runs into halves: the first half is the baseline, either half is mapped."""
+    """Return one task per split of real runs into halves: the first half is the baseline, and each half is mapped."""
     pool = mapped_pool(runs, runs, settings)
 
     def rows(first: tuple[int, ...], second: tuple[int, ...], rng: np.random.Generator, note: Note) -> list[Row]:
@@ -133,7 +133,7 @@ def real_slide_tasks(
 def slide_rows(
     pool: RunPool, source: str, baseline_seeds: Sequence[int], other_seeds: Sequence[int], *, seed: int
 ) -> list[Row]:
-    """Verdicts of every map on the same and on other trainings, a row per map, pairing and mask."""
+    """Return the verdicts of every map on the same and on other trainings, a row per map, pairing and mask."""
     rows = []
     for name in MAPS:
         for pairing, seeds in (("same training", baseline_seeds), ("other training", other_seeds)):
@@ -160,7 +160,7 @@ def promised_equivalence(
 
 
 def slide_summary(rows: pd.DataFrame, settings: CompareSettings) -> pd.DataFrame:
-    """One row per source, pairing and map.
+    """Summarise the verdicts, a row per source, pairing and map.
 
     Columns: source; pairing, whether the mapped runs are the baseline's own trainings or others; map; n, verdicts
     (studies x masks); point_move, the larger of the mean changes of natural recall and precision; promised, smallest

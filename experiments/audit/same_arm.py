@@ -1,4 +1,4 @@
-"""A/A on real trainings: the runs of one arm, split into two halves that are compared as if they were two arms."""
+"""A/A on real trainings: the runs of one arm, split into two halves that are compared like two arms."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -20,14 +20,14 @@ _ARM = "runs"
 _BLOCK = 10
 
 Split = tuple[tuple[int, ...], tuple[int, ...]]
-"""Seeds of the arm and seeds of the baseline; the k-th of both are a pair."""
+"""Seeds of the arm and of the baseline; the k-th seeds of both form a pair."""
 
 
 def complete_runs(study_dir: Path) -> dict[int, RunScores]:
     """Read the complete runs of a study's baseline arm, by seed.
 
     Raises:
-        ConfigError: a folder without runs, or fewer than 4 complete ones.
+        ConfigError: the folder has no runs, or fewer than 4 complete ones.
     """
     study = load_study(study_dir)
     runs = study.complete[study.baseline]
@@ -37,10 +37,10 @@ def complete_runs(study_dir: Path) -> dict[int, RunScores]:
 
 
 def halves(seeds: Sequence[int], most: int, rng: np.random.Generator) -> list[Split]:
-    """Split seeds into two halves: every way, or `most` random ones where there are more.
+    """Split seeds into two halves in every way, or in `most` random ways if there are more.
 
-    Of an odd number one is left out at random. Within a split the second half is in random order, so that pairs are
-    not always of neighbours.
+    If the number is odd, a random seed is left out. The second half is shuffled, so that pairs are not always
+    neighbours.
     """
     size = len(seeds) // 2
     if len(seeds) % 2 or comb(2 * size, size) // 2 > most:
@@ -50,19 +50,19 @@ def halves(seeds: Sequence[int], most: int, rng: np.random.Generator) -> list[Sp
 
 
 def random_split(seeds: Sequence[int], rng: np.random.Generator) -> Split:
-    """Two random halves of the seeds."""
+    """Return two random halves of the seeds."""
     size, order = len(seeds) // 2, rng.permutation(np.asarray(seeds)).tolist()
     return tuple(order[:size]), tuple(order[size : 2 * size])
 
 
 def slide_splits(runs: Mapping[int, RunScores], n_splits: int) -> list[Split]:
-    """Draw random splits of the runs, always the same ones."""
+    """Draw random splits of the runs, the same ones at each call."""
     rng = np.random.default_rng(1)
     return [random_split(sorted(runs), rng) for _ in range(n_splits)]
 
 
 def same_arm_tasks(runs: Mapping[int, RunScores], *, n_splits: int, settings: CompareSettings) -> list[Task]:
-    """One task per block of splits; the splits themselves are always the same ones.
+    """Return one task per block of splits; the splits are the same at each call.
 
     Rows: a row per split and mask. Columns: split; arm_seeds; baseline_seeds; mask; verdict; verdict_f1; ap_gain,
     ap_gain_low, ap_gain_high; p_difference (headline, one at a time).

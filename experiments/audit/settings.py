@@ -1,4 +1,4 @@
-"""Schema of the calibration's configuration, and the checks that a type cannot make."""
+"""The schema of the calibration's configuration, and checks beyond its types."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CoverageSchema:
 
 @dataclass
 class SameArmSchema:
-    """Where the real runs lie, and how many splits of them."""
+    """The folder of the real runs, and the number of splits."""
 
     study_dir: str = MISSING
     n_splits: int = MISSING
@@ -63,7 +63,7 @@ class AdviceSchema:
 
 @dataclass
 class CalibrateSchema:
-    """Everything `python -m experiments.calibrate` is configured by; see conf/calibrate.yaml."""
+    """The configuration of `python -m experiments.calibrate`; see conf/calibrate.yaml."""
 
     parts: list[str] = MISSING
     out_dir: str = MISSING
@@ -90,7 +90,7 @@ _SCHEMAS: dict[str, type] = {
 
 
 def register() -> None:
-    """Make the schema known to Hydra; safe to call again."""
+    """Register the schema with Hydra; it may be called again."""
     ConfigStore.instance().store(name="calibrate_schema", node=CalibrateSchema)
 
 
@@ -114,10 +114,10 @@ _NUMBERS = {
 
 
 def check_settings(cfg: DictConfig) -> CompareSettings:
-    """Check what the schema cannot; return the settings of the comparison.
+    """Check what the schema cannot, and return the settings of the comparison.
 
     Raises:
-        ConfigError: Naming every key that is out of range.
+        ConfigError: Some keys are out of range; the message names all of them.
     """
     problems = calibrate_problems(cfg)
     if problems:
@@ -126,7 +126,7 @@ def check_settings(cfg: DictConfig) -> CompareSettings:
 
 
 def calibrate_problems(cfg: DictConfig) -> list[str]:
-    """List what is wrong with the configuration of a calibration: keys, numbers, folders."""
+    """List the problems of a calibration's configuration: keys, numbers, folders."""
     values, problems = read_values(cfg, _SCHEMAS)
     parts = values.get("parts") or []
     problems += [f"parts: expected some of {', '.join(PARTS)}, got {part}" for part in parts if part not in PARTS]

@@ -1,4 +1,4 @@
-"""What a calibration found: a table per part, what the page says about the run, and a line per part."""
+"""The results of a calibration: a table per part, facts about the run for the page, and a line per part."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from experiments.inference.words import MOVES_IN, MOVES_OUT
 
 @dataclass(frozen=True)
 class CalibrationTables:
-    """Tables of the parts that ran, and what the page says about the run.
+    """The tables of the parts that ran, and the facts that the page states about the run.
 
     Args:
         tables: part -> table.
         level: of the tests.
         margin: of the equivalence test.
         point_margin: of the natural point.
-        study_dir: where real runs were looked for.
-        n_real_runs: complete ones found there.
+        study_dir: folder of the real runs.
+        n_real_runs: number of complete runs in it.
         seconds: wall time.
-        cpu_seconds: time on all cores together.
-        cores: of the machine.
+        cpu_seconds: CPU time.
+        cores: number of cores of the machine.
     """
 
     tables: Mapping[str, pd.DataFrame]
@@ -39,7 +39,7 @@ MOVES = (MOVES_OUT, MOVES_IN)
 
 
 def summary_lines(result: CalibrationTables) -> list[str]:
-    """Say what each part found, a line each."""
+    """Summarise each part in a line."""
     tables, lines = result.tables, []
     if "coverage" in tables:
         lowest = tables["coverage"].sort_values("coverage").iloc[0]

@@ -1,4 +1,4 @@
-"""A piece of the calibration: independent of all others, with a random stream of its own."""
+"""Tasks of the calibration: independent of each other, each with its own random stream."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +17,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Task:
-    """Some simulated studies that make some rows of a table.
+    """Simulated studies that make some rows of a table.
 
     Args:
-        n_studies: how many; for the progress bar.
-        run: makes the rows from a generator; notes the studies as they are done.
+        n_studies: their number, for the progress bar.
+        run: makes the rows from a generator, and reports the studies as they are done.
     """
 
     n_studies: int
@@ -32,9 +32,9 @@ def run_tasks(tasks: Sequence[Task], *, seed: Sequence[int], threads: int, descr
     """Run all tasks with one progress bar; the result does not depend on the number of threads.
 
     Args:
-        tasks: any order; rows come back in it.
+        tasks: in any order, which the rows keep.
         seed: task k draws from the stream (*seed, k).
-        threads: tasks at once; numpy lets go of the interpreter in its loops.
+        threads: tasks at once; numpy releases the interpreter's lock in its loops.
         description: of the bar.
     """
     total = sum(task.n_studies for task in tasks)
@@ -46,7 +46,7 @@ def run_tasks(tasks: Sequence[Task], *, seed: Sequence[int], threads: int, descr
         def rows(index: int) -> list[Row]:
             return tasks[index].run(np.random.default_rng([*seed, index]), bar.update)
 
-        # The longest first, so that no thread idles at the end.
+        # Longest first, so that no thread idles at the end.
         order = sorted(range(len(tasks)), key=lambda index: -tasks[index].n_studies)
         futures = {index: pool.submit(rows, index) for index in order}
         return pd.DataFrame([row for index in range(len(tasks)) for row in futures[index].result()])

@@ -1,9 +1,9 @@
-"""How often do untrained runs pass for trained, and weakly trained ones for untrained? On scores of known origin.
+"""Measure how often untrained runs pass as trained, and weakly trained runs do not, on scores of known origin.
 
     python -m experiments.audit.untrained            # 100 studies per setting
     python -m experiments.audit.untrained 20 7       # 20 studies, seed 7
 
-A study has 15 rows (3 masks, 5 arms beside the baseline) of 3 seeds. A row passes when all six of its runs do.
+A study has 15 rows (3 masks, 5 arms besides the baseline) with 3 seeds. A row passes if all six of its runs do.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ N_BINS = 128
 _N_MASKS, _N_ARMS, _N_SEEDS = 3, 6, 3
 _EDGES = np.linspace(4.0, -4.0, N_BINS)
 _PATCHES = (2, 40)
-"""Patches of one score each that hold an image's positives, and its negatives."""
+"""Numbers of patches, each with one score, that hold an image's positives and its negatives."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where scores come from.
+    """How scores are drawn.
 
     Args:
         groups: G, one image each.
-        pixels: of an image.
+        pixels: per image.
         prevalence: mean share of positives.
         scores: `pixel`, each pixel by itself; `image`, one score for all pixels of an image; `both`, their sum;
             `patch`, a few smooth patches per image, two of which hold its positives.
@@ -40,7 +40,7 @@ class Setting:
         spread: standard deviation over images of the log of their share of positives.
         empty: share of images without a positive.
         shared: share of the variance of an image's scores that all runs of a mask have in common.
-        signal: what is added to the scores of positives, in standard deviations; 0 knows nothing.
+        signal: added to the scores of positives, in standard deviations; 0 is no signal.
     """
 
     groups: int = 30
@@ -81,7 +81,7 @@ WEAK = tuple(
 
 
 def average_precisions(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Average precision of all groups together, and without each: (1+G,).
+    """Return the average precision of all groups together, then without each group: (1+G,).
 
     Args:
         positives: (G, K), counts per group and score, highest score first.
@@ -95,7 +95,7 @@ def average_precisions(positives: NDArray[np.int64], negatives: NDArray[np.int64
 
 
 def pass_rates(setting: Setting, n_studies: int, rng: np.random.Generator) -> dict[str, float]:
-    """Share of runs and of rows that pass for trained, and their mean AP over the prevalence."""
+    """Return the shares of runs and of rows that pass as trained, and their mean AP divided by the prevalence."""
     runs, rows, ratios = [], [], []
     for _ in range(n_studies * _N_MASKS):
         sizes = _sizes(setting, rng)
@@ -154,13 +154,13 @@ def _scores(
 
 
 def rate_table(n_studies: int, seed: int) -> pd.DataFrame:
-    """Rates of every setting: a row each, the settings' own columns first."""
+    """Return the rates of every setting, a row each, after the columns of the setting."""
     rng = np.random.default_rng(seed)
     return pd.DataFrame([vars(setting) | pass_rates(setting, n_studies, rng) for setting in (*NULLS, *WEAK)])
 
 
 def main() -> None:
-    """Print the rates; number of studies and seed as arguments."""
+    """Print the rates; the arguments are the number of studies and the seed."""
     n_studies, seed = (int(given) for given in (*sys.argv[1:3], *("100", "0")[len(sys.argv) - 1 :]))
     print(rate_table(n_studies, seed).to_string(index=False, float_format="%.3g"))
 

@@ -1,4 +1,4 @@
-"""Studies whose differences are sums of Gaussian effects: the two-way t's own model, and its truth is known."""
+"""Studies whose differences are sums of Gaussian effects: the model of the two-way t, with a known truth."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ class Spread:
 
     Args:
         name: in tables.
-        seed: over seeds, alike in all groups.
-        group: over groups, alike in all seeds.
-        interaction: of one seed in one group.
+        seed: over seeds, the same in all groups.
+        group: over groups, the same in all seeds.
+        interaction: of each seed in each group.
     """
 
     name: str
@@ -66,7 +66,7 @@ def gaussian_studies(
 
 
 def joined(parts: list[PairedDifference]) -> PairedDifference:
-    """Studies of the same size under each other."""
+    """Concatenate studies of the same size."""
     return PairedDifference(
         np.concatenate([part.estimate for part in parts]),
         np.concatenate([part.v_seed for part in parts]),

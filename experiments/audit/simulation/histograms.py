@@ -1,8 +1,8 @@
-"""Studies of average precision of pooled score histograms: skewed, bounded, and with a truth in closed form.
+"""Studies of the average precision of pooled score histograms: skewed, bounded, and with a truth in closed form.
 
-Scores are shaped like those of a small U-Net with plain BCE on the synthetic logs: positives with a spread of 2.5
-around logit 0, a few percent of the negatives as clutter (grid lines, numbers) around -3.5, the rest at -8. Test
-groups differ in their number of positives, in their clutter and in how hard they are; every pixel count is Poisson.
+Scores resemble those of a small U-Net with plain BCE on the synthetic logs: positives with a spread of 2.5 around logit
+0, a few percent of the negatives as clutter (grid lines, numbers) around -3.5, the rest at -8. Test groups differ in
+their number of positives, in their clutter and in their difficulty. Every pixel count is Poisson.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ScoreModel:
-    """How scores lie, in logits; an effect e moves positives up by e / 2 and clutter down by e / 2.
+    """The distribution of scores, in logits; an effect e moves positives up by e / 2 and clutter down by e / 2.
 
     Args:
         edges: lower edges of the score bins, ascending; the first bin is open below, the last above.
@@ -29,7 +29,7 @@ class ScoreModel:
         bulk: mean and standard deviation of all other negatives.
         clutter_share: share of clutter among negatives.
         amount_spread: standard deviation of a group's log number of positives, and of its log share of clutter.
-        difficulty: standard deviation of a group's effect, alike in all arms and seeds.
+        difficulty: standard deviation of a group's effect, the same in all arms and seeds.
     """
 
     edges: Array = field(default_factory=lambda: np.arange(-9.0, 8.01, 0.5))
@@ -43,11 +43,11 @@ class ScoreModel:
     difficulty: float = 1.2
 
     def rates(self, effect: Array, extra_variance: float = 0.0) -> tuple[Array, Array]:
-        """Share of positives, and of clutter, in each bin, from the highest scores down: (..., B) each.
+        """Return the shares of positives and of clutter in each bin, from the highest scores down: (..., B) each.
 
         Args:
             effect: (...).
-            extra_variance: of an effect that is averaged over.
+            extra_variance: variance of an effect to average over.
         """
         upper = self.edges[1:][::-1]
         shares = []
@@ -58,16 +58,16 @@ class ScoreModel:
         return shares[0], shares[1]
 
     def bulk_rates(self) -> Array:
-        """Share of the other negatives in each bin, (B,)."""
+        """Return the share of the other negatives in each bin, (B,)."""
         mean, sd = self.bulk
         above = special.ndtr((mean - self.edges[1:][::-1]) / sd)
         return np.diff(above, prepend=0.0, append=1.0)
 
     def true_average_precision(self, separation: float, spread: Spread) -> float:
-        """AP on endless test groups, averaged over endless seeds, of an arm with that effect on the separation.
+        """Return the AP of an arm with this effect, for infinitely many test groups and seeds.
 
-        Effects of groups and interactions are averaged inside the pooled counts (a Gaussian plus a Gaussian),
-        the seed's outside of AP (Gauss-Hermite).
+        Effects of groups and interactions are averaged inside the pooled counts (a Gaussian plus a Gaussian), those of
+        seeds outside the AP (Gauss-Hermite).
         """
         nodes, weights = np.polynomial.hermite_e.hermegauss(41)
         within = self.difficulty**2 + spread.group**2 + spread.interaction**2
@@ -78,7 +78,7 @@ class ScoreModel:
 
 
 def average_precision(positives: Array, negatives: Array) -> Array:
-    """Step sum over bins, from the highest scores down: sum_b positives_b TP_b / (TP_b + FP_b) / P.
+    """Sum over bins, from the highest scores down: sum_b positives_b TP_b / (TP_b + FP_b) / P.
 
     Args:
         positives: (..., B).
@@ -102,7 +102,7 @@ class HistogramStudy:
     negatives: Array
 
     def differences(self, n_seeds: int, n_groups: int) -> tuple[Array, Array]:
-        """AP differences of the first seeds on the first groups: (S,) with all groups, (S, G) without each."""
+        """Return AP differences of the first seeds on the first groups: (S,) with all, (S, G) without each group."""
         positives = self.positives[:, :n_seeds, :n_groups]
         negatives = self.negatives[:, :n_seeds, :n_groups]
         total, total_negative = positives.sum(axis=2), negatives.sum(axis=2)
@@ -114,12 +114,12 @@ class HistogramStudy:
 def histogram_study(
     model: ScoreModel, spread: Spread, *, separation: float, n_seeds: int, n_groups: int, rng: np.random.Generator
 ) -> HistogramStudy:
-    """Draw a study: an arm whose classes lie further apart by `separation` logits, and the baseline.
+    """Draw a study: the baseline, and an arm whose classes are `separation` logits further apart.
 
     Args:
         model: shape of the scores.
         spread: of each arm's own effects, in logits of separation.
-        separation: the arm's true effect; 0 makes the arms alike.
+        separation: the arm's true effect; 0 makes the arms equal.
         n_seeds: S.
         n_groups: G.
         rng: generator.

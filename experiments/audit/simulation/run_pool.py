@@ -1,4 +1,4 @@
-"""A pool of runs that are measured once and then paired as arm and baseline in many ways, by the product's own code."""
+"""A pool of runs, measured once and then paired as arm and baseline in many ways, by the code of the comparison."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,10 +29,10 @@ class RunPool:
     def verdicts(
         self, arm: tuple[str, Sequence[int]], baseline: tuple[str, Sequence[int]], *, seed: int
     ) -> pd.DataFrame:
-        """Verdict table as if these runs were all there is: the k-th runs of both are a pair.
+        """Return the verdict table as if these were all the runs; the k-th runs of both form a pair.
 
         Args:
-            arm: a set of runs and which of its seeds.
+            arm: a set of runs, and the seeds to take from it.
             baseline: the same; as many seeds.
             seed: of the band's simulation.
         """

@@ -1,7 +1,7 @@
 """Simulated runs whose truth is known: histograms of scores with seed, group and interaction effects.
 
-They are what the verdict is calibrated on: every arm's true frontier is set by its model, and the runs scatter
-around it as real ones do, over seeds, over test groups, over both together, and from pixel to pixel.
+The verdict is calibrated on them. An arm's model sets its true frontier, and its runs scatter around it as real ones
+do: over seeds, over test groups, over both together, and from pixel to pixel.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +23,7 @@ class ArmModel:
     Args:
         separation: distance of the classes in standard deviations of a negative's noise; sets the frontier.
         positive_spread: standard deviation of a positive's noise; arms that differ in it have curves that cross.
-        scale: slope; any increasing map leaves the frontier.
+        scale: slope; an increasing map does not change the frontier.
         shift: added to every logit; slides the natural point.
     """
 
@@ -38,9 +38,9 @@ class Effects:
     """Standard deviations of random effects on the separation.
 
     Args:
-        seed: of an arm's seed, alike in all images.
-        group: of a test group, alike in all arms and seeds.
-        arm_group: of a test group for one arm, alike in all its seeds.
+        seed: of an arm's seed, the same in all images.
+        group: of a test group, the same in all arms and seeds.
+        arm_group: of a test group for one arm, the same in all its seeds.
         interaction: of one seed of one arm in one group.
         shared_noise: share of the pixel noise that all runs have in common: hard pixels are hard for everyone.
     """
@@ -63,7 +63,7 @@ class TestSet:
         prevalence: mean share of positives; each image has its own, log-normal around it.
     """
 
-    __test__ = False  # the name begins like a test's
+    __test__ = False  # the name begins like that of a test
 
     n_groups: int = 30
     images_per_group: int = 1
@@ -90,7 +90,7 @@ def simulate_runs(
         effects: sizes of the random effects.
         rng: generator of everything.
         masks: each is an independent problem with the same models.
-        val: size of the validation split; as the test split when None.
+        val: size of the validation split; None takes that of the test split.
 
     Returns:
         arm -> seed -> scores. A run's seed effect is the same in both splits.
@@ -140,11 +140,11 @@ def _simulate_split(
 
 
 def mapped_run(run: RunScores, increasing: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> RunScores:
-    """Give the same run with every logit mapped by an increasing function: a pure slide.
+    """Return a run with every logit mapped by an increasing function: a pure slide.
 
     Args:
-        run: any.
-        increasing: logits to logits, vectorised, never decreasing.
+        run: any run.
+        increasing: maps logits to logits, vectorised, never decreasing.
     """
     table = logit_to_code(increasing(ordered_logits()))
     return RunScores(None if run.val is None else recode(run.val, table), recode(run.test, table))
