@@ -1,17 +1,17 @@
-"""Calibrate the verdict: find how often it is right on runs whose truth is known.
+"""Calibrate the verdict: measure how often it is right on runs whose truth is known.
 
     python -m experiments.calibrate                                   all of it: minutes on two cores
     python -m experiments.calibrate parts=[coverage,power]            some parts
     python -m experiments.calibrate same_arm.study_dir=DIR            A/A on the baseline runs of another study
     python -m experiments.calibrate coverage.n_histogram=5000         a smaller Monte Carlo error
 
-Parts: coverage of the interval; floor, where coverage is lowest; same_arm, one arm's real trainings split into two;
+Parts: coverage of the interval; floor, where coverage is lowest; same_arm, real trainings of one arm split in two;
 slides, increasing maps of the logits; power, true improvements of known size; advice, the size that "undecided" asks
-for. Writes a CSV table per part and calibration.md into out_dir. The real trainings come from
+for. Writes a CSV table per part and calibration.md to out_dir. The real trainings come from
 
     python -m experiments.train study=same_arm hydra/launcher=joblib hydra.launcher.n_jobs=2
 
-and without them the parts that need them are left out, which the page says. Torch is not needed.
+Without them, the parts that need them are left out, and the page says so. Torch is not needed.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@
     python -m experiments.check_loss loss=custom loss._target_=torch.nn.BCELoss loss.input=probabilities
     python -m experiments.check_loss --config-dir mine loss=my_loss masks=1
 
-Prints what was measured: value, gradient, sign, reaction to labels, empty and full masks. No data, no training. Exit
-code 0 when every clause passes (a note is no failure), 2 when one fails; training refuses a loss for the same clauses.
+Prints the measurements: value, gradient, sign, reaction to labels, empty and full masks. Needs no data and trains
+nothing. The exit code is 0 if every clause passes (a note is not a failure) and 2 if one fails. Training refuses a loss
+for the same clauses.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from experiments.checks.loss_check import check_loss_problems
 from experiments.checks.problems import raise_if_any
 from experiments.cli import exit_on_bad_input, run_command
 
-_WIDTH = 88  # characters of the column of measurements
+_WIDTH = 88  # characters in the column of measurements
 
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="check_loss")

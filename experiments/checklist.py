@@ -1,12 +1,13 @@
-"""Write the practitioner's checklist over one or several studies: what the results say to do next.
+"""Write a practitioner's checklist from one or several studies: what their results suggest to do next.
 
     python -m experiments.checklist study_dirs=[outputs/losses]
     python -m experiments.checklist study_dirs=[outputs/losses,outputs/seesaw,outputs/sampling]
     python -m experiments.checklist study_dirs=[outputs/losses,outputs/seesaw] report_dir=outputs/checklist
 
-Is the imbalance per example or by count; has F1 stopped rising with the weight; which lever lifted the frontier most
-per unit of training time; what to try next. Every sentence has its numbers, and what the runs cannot tell is not
-there. Prints the list and writes checklist.md into report/ of the first study. Nothing is trained; torch is not needed.
+Is the imbalance per example or by count? Has F1 stopped rising with the weight? Which lever lifted the frontier most
+per unit of training time? What should be tried next? Every sentence has its numbers, and leaves out what the runs
+cannot tell. Prints the list and writes checklist.md to report/ of the first study. Nothing is trained; torch is not
+needed.
 """
 
 from __future__ import annotations

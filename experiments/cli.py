@@ -1,4 +1,4 @@
-"""What every command shares: one clear message and exit code 2 for bad input, and the user's own folder on the path."""
+"""Shared by all commands: one clear message and exit code 2 for bad input, and the user's folder on the path."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LOSS_INPUT = re.compile(r"loss\.(terms\.\w+\.)*input=")
 
 @contextmanager
 def exit_on_bad_input() -> Iterator[None]:
-    """Turn errors of the user's input into one message on stderr and exit code 2, those of the disk into code 1.
+    """Turn input errors into one message on stderr and exit code 2, and disk errors into exit code 1.
 
     `HYDRA_FULL_ERROR=1` shows the traceback instead.
     """
@@ -42,10 +42,10 @@ def exit_on_bad_input() -> Iterator[None]:
             traceback.print_exc()
         print(f"error: {_message(error)}", file=sys.stderr)
         raise SystemExit(2) from None
-    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+    except BrokenPipeError:  # the reader of the pipe, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
-    except OSError as error:  # a full disk, a folder that cannot be written to or is gone
+    except OSError as error:  # a full disk, or a folder that is missing or not writable
         if os.environ.get(_TRACEBACK_WANTED):
             traceback.print_exc()
         print(f"error: {storage_text(error)}", file=sys.stderr)
@@ -53,13 +53,13 @@ def exit_on_bad_input() -> Iterator[None]:
 
 
 def storage_text(error: OSError) -> str:
-    """Say which file could not be read or written, and why."""
+    """Describe which file could not be read or written, and why."""
     return f"{error.filename}: {error.strerror}" if error.filename is not None else str(error)
 
 
 @contextmanager
 def stop_on_error() -> Iterator[None]:
-    """End the command at any error inside a Hydra callback, where Hydra itself would warn and go on."""
+    """End the command at any error in a Hydra callback; Hydra itself would warn and continue."""
     try:
         with exit_on_bad_input():
             yield
@@ -69,7 +69,7 @@ def stop_on_error() -> Iterator[None]:
 
 
 def option_list(groups: Sequence[str] | None = None) -> str:
-    """List the built-in options, a line per group; Hydra's own listing takes a second longer."""
+    """List the built-in options, one line per group; Hydra's own listing takes a second longer."""
     lines = []
     for group in sorted(files("experiments.conf").iterdir(), key=lambda entry: entry.name):
         if group.is_dir() and group.name != "hydra" and (groups is None or group.name in groups):
@@ -82,13 +82,13 @@ def option_list(groups: Sequence[str] | None = None) -> str:
 def run_command(
     command: Callable[[], None], text: str, groups: Sequence[str] | None = None, *, check: Check | None = None
 ) -> None:
-    """Run a Hydra command: the user's own folder is importable, and bad input ends in one clear message.
+    """Run a Hydra command: modules in the user's folder can be imported, and bad input ends in one clear message.
 
     Args:
         command: The function under `hydra.main`.
-        text: What `--help` prints above the options: the docstring of the command's module.
+        text: Printed by `--help` above the options: the docstring of the command's module.
         groups: The configuration groups that the command uses; None for all.
-        check: What the command checks its configuration by, for commands that cannot be composed as they were typed.
+        check: The command's check of its configuration, used if the command line cannot be composed as typed.
     """
     if {"--help", "-h"} & set(sys.argv[1:]):
         options = option_list(groups)
@@ -96,12 +96,12 @@ def run_command(
         hints = "All keys: --cfg job. Hydra's own flags: --hydra-help. Tracebacks: HYDRA_FULL_ERROR=1"
         print(f"{text.strip()}{listed}\n\n{hints}")
         return
-    # Here and not where the package is imported: who uses it as a library keeps the settings of his process.
+    # Not set when the package is imported, so that a program that uses it as a library keeps its own settings.
     let_waiting_threads_sleep()
-    logging.raiseExceptions = False  # a log that cannot be written is no reason for tracebacks
+    logging.raiseExceptions = False  # no tracebacks because a log cannot be written
     full_error = os.environ.get("HYDRA_FULL_ERROR", "")
     os.environ[_TRACEBACK_WANTED] = full_error if full_error == "1" else ""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print a traceback and exit with 1 otherwise
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra would print a traceback and exit with 1
     try:
         with command_signals(), exit_on_bad_input():
             sys.argv[1:] = with_loss_input(sys.argv[1:])
@@ -118,7 +118,7 @@ def run_command(
 
 def _say_stopped(signal: str) -> None:
     by = f" by {signal}" if signal else ""
-    with suppress(OSError):  # after SIGHUP the terminal may be gone
+    with suppress(OSError):  # after SIGHUP there may be no terminal
         print(
             f"\nstopped{by}; the same command (without overwrite=true) goes on from the last checkpoints",
             file=sys.stderr,
@@ -127,10 +127,10 @@ def _say_stopped(signal: str) -> None:
 
 
 def _run_checked(command: Callable[[], None], flags: Flags, check: Check | None) -> None:
-    """Run a command; where its arguments cannot be read or composed, look for all that is wrong with it.
+    """Run a command; if its arguments cannot be read or composed, find all its problems.
 
     Raises:
-        ConfigError: With every problem.
+        ConfigError: The message lists every problem.
     """
     if not flags.runs:
         command()
@@ -160,14 +160,14 @@ def _message(error: BaseException) -> str:
 
 
 def with_loss_input(arguments: Sequence[str]) -> list[str]:
-    """Let `loss.input` be set like any other key: every loss has it, though no option file lists it."""
+    """Allow `loss.input` to be set like any other key: every loss has it, although no option file lists it."""
     return [f"++{argument}" if _LOSS_INPUT.match(argument) else argument for argument in arguments]
 
 
 def _make_importable(config_dir: Path | None) -> None:
-    """Put the current folder and the user's config folder on the path: `_target_: my_loss.MyLoss` must import.
+    """Put the current folder and the user's config folder on the path, so that `_target_: my_loss.MyLoss` imports.
 
-    Also in the environment, so that the processes of a parallel launcher find them.
+    The environment gets them too, for the processes of a parallel launcher.
     """
     folders = [os.getcwd()]
     if config_dir is not None:

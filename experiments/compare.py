@@ -1,11 +1,11 @@
-"""Compare the runs of a study on disk: which arm moved the precision-recall frontier, which slid along it.
+"""Compare the runs of a study on disk: which arm moved the precision-recall frontier, and which slid along it.
 
     python -m experiments.compare study_dir=outputs/losses
     python -m experiments.compare study_dir=outputs/losses baseline=dice report.margin=0.02
     python -m experiments.compare study_dir=outputs/losses report.headline=f1
 
-Prints the verdicts and writes report/ in the study's folder: verdicts.csv, metrics.csv, the tables beside them,
-report.md and figures/. Nothing is trained; torch is not needed.
+Prints the verdicts and writes report/ in the study's folder: verdicts.csv, metrics.csv and other tables, report.md,
+report.html and figures/. Nothing is trained; torch is not needed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def compare(cfg: DictConfig) -> None:
     with exit_on_bad_input():
         raise_if_any(compare_problems(cfg))
         study_dir = Path(cfg.study_dir)
-        # Imported here: --help, and a folder that is not there, should not wait for pandas and scipy.
+        # Imported here: --help, and the refusal of a missing folder, should not wait for pandas and scipy.
         from experiments.report.study import report_study
 
         report_dir = Path(cfg.report_dir or study_dir / "report")

@@ -1,4 +1,4 @@
-"""The configuration: its schema, the check for missing keys, and the one place that instantiates parts of it."""
+"""The configuration: its schema, the check for missing keys, and the function that instantiates its parts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ConfigError(ValueError):
     """A configuration that cannot run; the message names the key, what was expected and what came."""
 
 
-# The parts that a `_target_` makes, in the order in which they are checked.
+# The parts that a `_target_` builds, in the order in which they are checked.
 PARTS = ("data", "sampling", "augmentation", "model", "loss", "optimizer", "scheduler")
 
 
@@ -51,9 +51,9 @@ class TrainerSchema:
 class StudySchema:
     """Arms x seeds under one name. `axes`, the swept keys that make an arm, are found from the sweep itself.
 
-    Each arm takes the value of the `nuisance` keys that is best for it on validation. The comparison is repeated under
-    each combination of values of the `conditions` keys, arms against the baseline of the same condition. With `source`,
-    the folder of a finished study, nothing is trained: the scores of its runs are treated.
+    Each arm uses the values of the `nuisance` keys that validate best for it. The comparison is repeated for each
+    combination of values of the `conditions` keys, with the baseline of the same condition. With `source`, the folder
+    of a finished study, nothing is trained: the scores of its runs are treated instead.
     """
 
     name: str = "single"
@@ -67,7 +67,7 @@ class StudySchema:
 
 @dataclass
 class PublishedSchema:
-    """An operating point that somebody else reported; see conf/report/default.yaml."""
+    """An operating point reported elsewhere; see conf/report/default.yaml."""
 
     label: str = MISSING
     recall: float = MISSING
@@ -91,7 +91,7 @@ class ReportSchema:
 
 @dataclass
 class RootSchema:
-    """Everything `python -m experiments.train` is configured by; swappable parts are open to any `_target_`."""
+    """The configuration of `python -m experiments.train`; swappable parts accept any `_target_`."""
 
     data: Any = MISSING
     sampling: Any = MISSING
@@ -110,7 +110,7 @@ class RootSchema:
 
 @dataclass
 class CompareSchema:
-    """Everything `python -m experiments.compare` is configured by."""
+    """The configuration of `python -m experiments.compare`."""
 
     study_dir: str = MISSING
     baseline: str | None = None
@@ -120,7 +120,7 @@ class CompareSchema:
 
 @dataclass
 class CheckLossSchema:
-    """Everything `python -m experiments.check_loss` is configured by; see conf/check_loss.yaml."""
+    """The configuration of `python -m experiments.check_loss`; see conf/check_loss.yaml."""
 
     loss: Any = MISSING
     masks: int = MISSING
@@ -133,7 +133,7 @@ class CheckLossSchema:
 
 @dataclass
 class ChecklistSchema:
-    """Everything `python -m experiments.checklist` is configured by."""
+    """The configuration of `python -m experiments.checklist`."""
 
     study_dirs: list[str] = MISSING
     report_dir: str | None = None
@@ -259,10 +259,10 @@ def instantiate(cfg: DictConfig, key: str, **arguments: Any) -> Any:
         arguments: Values known only at run time, such as `in_channels`.
 
     Returns:
-        Whatever the target makes.
+        What the target returns.
 
     Raises:
-        ConfigError: Naming the key, the target and the reason.
+        ConfigError: It cannot be built; the message names the key, the target and the reason.
     """
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate as hydra_instantiate
@@ -282,7 +282,7 @@ def instantiate(cfg: DictConfig, key: str, **arguments: Any) -> Any:
                 f"{key}.{name}: expected an argument that {node._target_} takes, got {name}={node[name]!r}; remove it"
             ) from cause
         raise ConfigError(f"{key} ({node._target_}): {reason}") from cause
-    except SystemExit as error:  # a target that ends the process is no part of a run
+    except SystemExit as error:  # a target that ends the process cannot be part of a run
         raise ConfigError(f"{key} ({node._target_}): calls sys.exit({error.code!r}) when it is built") from error
 
 

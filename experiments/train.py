@@ -1,4 +1,4 @@
-"""Train one run, or with `study=...` many, and say which loss moved the precision-recall frontier.
+"""Train one run, or with `study=...` many, and tell which loss moved the precision-recall frontier.
 
 Choose a part with GROUP=OPTION, change a key with KEY=VALUE, sweep over a key with KEY=A,B,C:
 
@@ -30,12 +30,12 @@ from experiments.launch.plan import training_problems
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="config")
 def train(cfg: DictConfig) -> str:
-    """Train and score one run; return its status, or that it was done before or is trained by another process."""
+    """Train and score one run; return its status, or that it was done before or that another process trains it."""
     from experiments.launch.study_callback import close_progress
     from experiments.process import stop_signals
 
     try:
-        # Hydra would print the overrides first, and go on with the next run of a study, whose files fail likewise.
+        # Hydra would print the overrides first and continue with the study's next run, which would fail likewise.
         with stop_signals.run_signals(), exit_on_bad_input() if stop_signals.is_command() else nullcontext():
             try:
                 return _train(cfg)
@@ -45,9 +45,9 @@ def train(cfg: DictConfig) -> str:
     except stop_signals.Terminated:
         if stop_signals.is_command():
             raise
-        return "stopped"  # an error would make the launcher kill its other processes before they end their runs
-    except OSError as error:  # such as a full disk, in a launcher's process: the other runs would not get further
-        raise SystemExit(f"error: {storage_text(error)}") from None  # no Exception, which Hydra keeps for the end
+        return "stopped"  # on an error the launcher would kill its other processes before they end their runs
+    except OSError as error:  # such as a full disk, in a launcher's process: the other runs would fail too
+        raise SystemExit(f"error: {storage_text(error)}") from None  # Hydra keeps an Exception until the end
 
 
 def _train(cfg: DictConfig) -> str:
@@ -108,7 +108,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Through the package, so that a launcher's processes can import the task by its name.
+    # Through the package, so that a launcher's processes can import the task by name.
     from experiments.train import main as packaged_main
 
     packaged_main()
