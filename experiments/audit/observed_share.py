@@ -39,7 +39,7 @@ class ObservedShare:
         return float(np.sqrt(p * (1.0 - p) / self.n))
 
     def is_below(self, bound: float, level: float = 1e-4) -> bool:
-        """Return whether the true share is shown to lie below the bound: at it, so small a count has probability < level."""
+        """Return whether the true share is shown to lie below the bound, at which so few have probability < level."""
         return bool(stats.binom.cdf(self.count, self.n, bound) < level)
 
     def is_above(self, bound: float, level: float = 1e-4) -> bool:
