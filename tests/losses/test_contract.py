@@ -1,4 +1,4 @@
-"""What DESIGN 4 asks of every loss alike: precision, `valid`, saturated logits, autocast, layout, bad input."""
+"""What every loss has to do: precision, `valid`, saturated logits, autocast, layout, bad input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The package needs torch alone, takes numba where it is there, and exports what DESIGN 4 names."""
+"""The package needs only torch, uses numba if it is installed, and exports its documented names."""
 
 from __future__ import annotations
 
