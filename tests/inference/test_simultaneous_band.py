@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.inference.simultaneous_band import RecallBand, recall_band
+from experiments.inference.simultaneous_band import RecallBand, _adjusted, _component, recall_band
 from experiments.inference.words import spans
 
 RECALLS = np.round(np.arange(1, 20) * 0.05, 2)
@@ -95,6 +95,28 @@ def test_the_same_generator_gives_the_same_band() -> None:
     first, second = (_band(np.zeros(19), 3, 30, np.random.default_rng(0)) for _ in range(2))
     np.testing.assert_array_equal(first.low, second.low)
     assert first.p_crosses == second.p_crosses
+
+
+@pytest.mark.parametrize("n", [3, 6, 40])
+def test_simulated_means_and_their_variances_are_those_of_n_draws(n: int) -> None:
+    """To 4 standard errors of 100,000 draws, for few draws simulated each and for many by their distribution."""
+    draws = 100_000
+    covariance = np.array([[4.0, 1.5], [1.5, 1.0]])
+    means, variances = _component(covariance, n, draws, np.random.default_rng(n))
+    correlation = 1.5 / 2 * (1 - 1 / (n - 1))  # shrunk, as the covariance is estimated from n
+    assert means.var(axis=0) == pytest.approx([4.0, 1.0], rel=4 * np.sqrt(2 / draws))
+    assert np.corrcoef(means.T)[0, 1] == pytest.approx(correlation, abs=4 / np.sqrt(draws))
+    spread = 4 * np.sqrt(2 / (n - 1) / draws)
+    assert variances.mean(axis=0) == pytest.approx([4.0, 1.0], rel=spread)
+    assert variances.var(axis=0) / [16.0, 1.0] == pytest.approx(2 / (n - 1), rel=0.05)
+
+
+def test_a_p_value_counts_the_simulated_ones_that_are_as_small() -> None:
+    lowest = np.array([0.005, 0.02, 0.03, 0.5])
+    assert _adjusted(0.02, lowest, 40) == (2 + 1) / (4 + 1)
+    assert _adjusted(0.02, lowest, 10) == pytest.approx(0.2)  # Bonferroni
+    assert _adjusted(0.9, lowest[3:] + 0.45, 2) == 0.9  # (0 + 1) / (1 + 1) would be below its own
+    assert _adjusted(0.9, lowest, 2) == 1.0
 
 
 def test_spans() -> None:

@@ -26,11 +26,13 @@ LIBRARIES = ("torch", "numba", "scipy.stats", "scipy.optimize", "pandas", "hydra
 
 # The tests of each file, the fastest first.
 TESTS = {
-    "losses/_inputs.py": "losses/test_inputs losses/test_pixelwise losses/test_overlap losses/test_contract",
+    "losses/_inputs.py": (
+        "losses/test_inputs losses/test_combined losses/test_pixelwise losses/test_overlap losses/test_contract"
+    ),
     "losses/_sums.py": "losses/test_sums losses/test_pixelwise losses/test_overlap losses/test_loss_properties",
     "losses/_planes.py": "losses/test_sums losses/test_overlap losses/test_loops_in_threads losses/test_contract",
     "losses/_kernels.py": "losses/test_loops_in_threads losses/test_loss_properties",
-    "losses/_analytic.py": "losses/test_pixelwise losses/test_loss_properties",
+    "losses/_analytic.py": "losses/test_sums losses/test_pixelwise losses/test_loss_properties",
     "losses/pixelwise.py": "losses/test_pixelwise losses/test_contract",
     "losses/overlap.py": "losses/test_overlap losses/test_contract",
     "losses/combined.py": "losses/test_combined losses/test_contract",

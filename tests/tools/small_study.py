@@ -42,7 +42,7 @@ def with_small(*overrides: str) -> tuple[str, ...]:
     """Complete overrides with those of `SMALL` whose key, or group (`data`, `trainer`, `model`), they leave alone."""
     keys = {override.lstrip("+~").partition("=")[0] for override in overrides}
     small = [text for text in SMALL if not keys & {text.partition("=")[0], text.partition(".")[0]}]
-    return (*small, *overrides)
+    return (*overrides, *small)
 
 
 def import_project(root: Path) -> None:
