@@ -20,6 +20,7 @@ from experiments.checks.flags import Check
 from experiments.checks.loss_check import check_loss_problems
 from experiments.checks.problems import raise_if_any
 from experiments.cli import exit_on_bad_input, run_command
+from experiments.report.text.tables import text_table
 
 _WIDTH = 88  # characters in the column of measurements
 
@@ -29,13 +30,12 @@ def check_loss(cfg: DictConfig) -> None:
     """Print the contract of one loss as a table."""
     with exit_on_bad_input():
         wrong = check_loss_problems(cfg)
-        # Imported here: --help should not wait for torch.
         import torch
 
         from experiments.criteria.before_training import measured_clauses
         from experiments.criteria.build import build_criterion
-        from experiments.criteria.contract import FAIL, Setting
-        from experiments.report.text.tables import text_table
+        from experiments.criteria.clauses import FAIL
+        from experiments.criteria.contract import Setting
 
         try:
             device = torch.zeros(1, device=cfg.device).device

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from experiments.config import ConfigError
-from experiments.criteria.contract import FAIL, NOTE, TOLD_BEFORE_TRAINING, Clause, Setting, measure_contract
+from experiments.criteria.clauses import FAIL, NOTE, TOLD_BEFORE_TRAINING, Clause
+from experiments.criteria.contract import Setting, measure_contract
 
 
 def set_prevalence(criterion: nn.Module, prevalence: Sequence[float]) -> None:

@@ -8,7 +8,8 @@ from torch import nn
 from experiments.config import ConfigError
 from experiments.criteria.before_training import check_criterion, measured_clauses
 from experiments.criteria.build import build_criterion
-from experiments.criteria.contract import FAIL, NOTE, Setting, measure_contract
+from experiments.criteria.clauses import FAIL, NOTE
+from experiments.criteria.contract import Setting, measure_contract
 from experiments.criteria.trial import random_state_kept
 
 
