@@ -9,6 +9,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from experiments.config import ConfigError
+from experiments.runs.arms import without_keys
+from experiments.runs.fingerprint import differing_keys, result_config
 
 _NOT_AXES = ("seed",)
 
@@ -66,7 +68,6 @@ def refuse_missing_baseline(arms: list[str], study_dir: Path, study: DictConfig)
     Raises:
         ConfigError: The message names the arms.
     """
-    from experiments.runs.arms import without_keys
     from experiments.runs.store import find_run_folders
     from experiments.runs.study import find_arm, short_names
 
@@ -94,8 +95,8 @@ def refuse_other_configuration(plain: dict[str, Any], study_dir: Path, axes: lis
             config = store.read_config(folder)
         except ValueError:  # damaged; comparing or repeating the run reports that
             continue
-        old, new = (store.result_config(config, without) for config in (config, plain))
-        changed = store.differing_keys(old, new)
+        old, new = (result_config(config, without) for config in (config, plain))
+        changed = differing_keys(old, new)
         if old and changed:
             keys = "; ".join(f"{key}: {before!r} there, {now!r} now" for key, (before, now) in changed.items())
             raise ConfigError(

@@ -9,7 +9,8 @@ import pandas as pd
 
 from experiments.frontier.curve import average_precision, pr_curve
 from experiments.runs.arms import without_keys
-from experiments.runs.store import Run, flatten
+from experiments.runs.fingerprint import flatten
+from experiments.runs.store import Run
 
 Runs = Mapping[str, Mapping[int, Run]]
 

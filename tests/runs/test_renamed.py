@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from experiments.config import ConfigError, to_plain
 from experiments.runs import store
+from experiments.runs.fingerprint import fingerprint, result_config
 from experiments.runs.renamed import RENAMED, with_addresses_of_today, with_first_addresses
 from experiments.training.run import execute, is_finished
 from experiments.training.setup import LoadedData
@@ -47,8 +48,8 @@ def test_a_fingerprint_is_what_it_was(composed, sampling):
     plain = to_plain(composed(f"sampling={sampling}"))
     before = as_before(plain)
     assert before != plain
-    flat = store.result_config(before)
-    assert store.fingerprint(store.result_config(plain)) == store.fingerprint(flat) == _reference_fingerprint(flat)
+    flat = result_config(before)
+    assert fingerprint(result_config(plain)) == fingerprint(flat) == _reference_fingerprint(flat)
     assert with_first_addresses(plain) == before
     assert with_addresses_of_today(before) == plain
 
@@ -72,7 +73,7 @@ def test_a_run_from_before_is_finished_and_another_one_is_refused(composed, blob
     info = store.read_info(tmp_path)
     info["artifacts"] = store.note_artifacts(tmp_path)
     data = {"data fingerprint": loaded.data.fingerprints(), "own code": {}}
-    assert info["fingerprint"] == _reference_fingerprint({**store.result_config(before), **data})
+    assert info["fingerprint"] == _reference_fingerprint({**result_config(before), **data})
     store.write_json(tmp_path / store.RUN_FILE, info)
     assert "experiments.data.two_phase.TwoPhase" in (tmp_path / store.CONFIG_FILE).read_text()
 

@@ -1,0 +1,67 @@
+"""Which configurations give the same result: the keys that a result depends on, and one word for all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from experiments.runs.renamed import with_first_addresses
+
+# Keys that say where files lie, what is shown or how fast a machine works, not what is computed.
+_NOT_RESULTS = (
+    "study",
+    "study_dir",
+    "overwrite",
+    "report",
+    "data.root",
+    "data.allow_majority",
+    "data.max_pixels",
+    "data.cache_dir",
+    "data.memory",
+    "data.threads",
+    "trainer.workers",
+    "trainer.data_on_device",
+    "trainer.threads",
+    "trainer.log_every",
+    "trainer.checkpoint_every",
+    "trainer.checkpoint_minutes",
+    "trainer.example_pixels",
+)
+# Keys that came later: a run of which they have this value is the run that was made without them.
+_LATER_KEYS = {"trainer.compile": False, "trainer.deterministic": False, "loss.input": "logits"}
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested mappings to dotted keys; lists stay values."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat
+
+
+def _is_under(key: str, roots: tuple[str, ...]) -> bool:
+    return any(key == root or key.startswith(f"{root}.") for root in roots)
+
+
+def result_config(config: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Keep the flattened keys that a result depends on, less those at or below the keys in `without`."""
+    flat = {k: v for k, v in flatten(config).items() if not (k in _LATER_KEYS and v == _LATER_KEYS[k])}
+    return {k: v for k, v in flat.items() if not _is_under(k, _NOT_RESULTS + without)}
+
+
+def fingerprint(content: Mapping[str, Any]) -> str:
+    """Return the sha256 of a mapping's canonical JSON, its parts under their first addresses."""
+    first = with_first_addresses(content)
+    return hashlib.sha256(json.dumps(first, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def differing_keys(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """List the keys in which two flat mappings differ, with both values (`None` for an absent key)."""
+    keys = sorted(set(first) | set(second))
+    return {k: (first.get(k), second.get(k)) for k in keys if first.get(k) != second.get(k)}
