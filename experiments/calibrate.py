@@ -28,7 +28,6 @@ from experiments.cli import exit_on_bad_input, run_command
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="calibrate")
 def calibrate(cfg: DictConfig) -> None:
     """Run the parts and write their tables."""
-    # Imported here: --help should not wait for pandas and scipy.
     from experiments.audit.audit import run_calibration
 
     with exit_on_bad_input():

@@ -26,7 +26,6 @@ from experiments.report.refusals import checklist_problems
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="checklist")
 def checklist(cfg: DictConfig) -> None:
     """Write the checklist over `study_dirs`."""
-    # Imported here: --help should not wait for pandas and scipy.
     from experiments.report.checklist.report import report_checklist
 
     with exit_on_bad_input():

@@ -12,11 +12,15 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
 from experiments.checks.composing import COMPOSING_ERRORS
 from experiments.checks.flags import Check, Flags, find_problems, flag_problems, read_flags
 from experiments.checks.overrides import check_arguments
 from experiments.checks.problems import raise_if_any
 from experiments.config import ConfigError
+from experiments.data.data_error import DataError
 from experiments.process.stop_signals import Terminated, command_signals
 from experiments.process.waiting_threads import let_waiting_threads_sleep
 
@@ -30,11 +34,6 @@ def exit_on_bad_input() -> Iterator[None]:
 
     `HYDRA_FULL_ERROR=1` shows the traceback instead.
     """
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    from experiments.data.data_error import DataError
-
     try:
         yield
     except (ConfigError, DataError, HydraException, OmegaConfBaseException) as error:

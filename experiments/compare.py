@@ -27,7 +27,6 @@ def compare(cfg: DictConfig) -> None:
     with exit_on_bad_input():
         raise_if_any(compare_problems(cfg))
         study_dir = Path(cfg.study_dir)
-        # Imported here: --help, and the refusal of a missing folder, should not wait for pandas and scipy.
         from experiments.report.study import report_study
 
         report_dir = Path(cfg.report_dir or study_dir / "report")

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 
 
@@ -264,9 +266,6 @@ def instantiate(cfg: DictConfig, key: str, **arguments: Any) -> Any:
     Raises:
         ConfigError: It cannot be built; the message names the key, the target and the reason.
     """
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate as hydra_instantiate
-
     node = cfg[key]
     if not OmegaConf.is_config(node) or "_target_" not in node:
         raise ConfigError(f"{key}: expected a group option with a _target_, got {node!r}")

@@ -25,15 +25,21 @@ from omegaconf import DictConfig
 import experiments.config  # noqa: F401  (schemas and resolver, also in the processes of a launcher)
 from experiments.checks.flags import Check
 from experiments.cli import exit_on_bad_input, run_command, storage_text
+from experiments.config import to_plain
 from experiments.launch.plan import training_problems
+from experiments.launch.rerun import rerun_command
+from experiments.launch.shared_study import BUSY
+from experiments.launch.study_callback import close_progress, parallel_jobs, print_data, train_with
+from experiments.process import stop_signals
+from experiments.runs.lock import HeldError
+from experiments.runs.progress_note import progress_writer
+from experiments.thresholding import main as thresholding_main
+from experiments.training.duration import duration_warning
 
 
 @hydra.main(version_base="1.3", config_path="pkg://experiments.conf", config_name="config")
 def train(cfg: DictConfig) -> str:
     """Train and score one run; return its status, or that it was done before or that another process trains it."""
-    from experiments.launch.study_callback import close_progress
-    from experiments.process import stop_signals
-
     try:
         # Hydra would print the overrides first and continue with the study's next run, which would fail likewise.
         with stop_signals.run_signals(), exit_on_bad_input() if stop_signals.is_command() else nullcontext():
@@ -51,17 +57,9 @@ def train(cfg: DictConfig) -> str:
 
 
 def _train(cfg: DictConfig) -> str:
-    # Imported here: --help and --cfg should not wait for torch.
-    from experiments.config import to_plain
     from experiments.launch.progress import make_bar
-    from experiments.launch.rerun import rerun_command
-    from experiments.launch.shared_study import BUSY
-    from experiments.launch.study_callback import parallel_jobs, print_data
-    from experiments.runs.lock import HeldError
-    from experiments.runs.progress_note import progress_writer
     from experiments.runs.store import FINISHED
     from experiments.training.device import set_threads
-    from experiments.training.duration import duration_warning
     from experiments.training.run import execute, is_finished
     from experiments.training.setup import check, projected_seconds
 
@@ -98,7 +96,9 @@ def _train(cfg: DictConfig) -> str:
 
 def main() -> None:
     """Run the command; see `python -m experiments.train --help`."""
-    from experiments.launch.study_callback import close_progress, train_with
+    if "study=thresholding" in sys.argv[1:]:  # the one study that trains nothing
+        thresholding_main()
+        return
 
     train_with(train.__wrapped__)
     try:

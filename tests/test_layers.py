@@ -32,8 +32,11 @@ LAYERS = (
     "cli",
     "launch",
 )
-COMMANDS = ("train", "compare", "checklist", "calibrate", "check_loss")
+COMMANDS = ("train", "compare", "thresholding", "checklist", "calibrate", "check_loss")
 MOST_FILES = 12  # in a folder, beside its __init__
+
+# What takes so long to import that a command does not wait for it unless it needs it.
+SLOW = ("numpy", "pandas", "scipy", "torch", "matplotlib", "joblib", "numba", "PIL", "accelerate", "torchvision")
 
 MODELS = ("torch", "losses", "segmentation_models_pytorch", "accelerate")
 FORBIDDEN = {
@@ -155,6 +158,58 @@ def test_every_folder_is_packaged():
     text = (ROOT / "pyproject.toml").read_text()
     listed = text.split("packages = [\n", 1)[1].split("]\n", 1)[0]
     assert {line.strip().strip('",') for line in listed.splitlines()} == packages
+
+
+def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Walk what runs when a file is imported: not within functions, and not what is for types alone."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.Try | ast.ClassDef | ast.With) or (
+            isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.unparse(node.test)
+        ):
+            yield from statements(node.body)
+
+
+def names_in(nodes: Iterator[ast.AST]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+HOMES = {**FILES, **{address(path): path for path in sorted((ROOT / "losses").rglob("*.py"))}}
+AT_ONCE = {module: set(names_in(statements(ast.parse(path.read_text()).body))) for module, path in HOMES.items()}
+
+
+def modules_on_the_way(name: str) -> list[str]:
+    """A package is imported before what is in it."""
+    parts = name.split(".")
+    return [found for end in range(1, len(parts) + 1) if (found := ".".join(parts[:end])) in HOMES]
+
+
+def slow_ones(name: str) -> set[str]:
+    """The slow libraries that importing a name brings."""
+    seen: set[str] = set()
+    to_do, slow = [name], set()
+    while to_do:
+        wanted = to_do.pop()
+        slow |= {library for library in SLOW if wanted.split(".")[0] == library}
+        fresh = [module for module in modules_on_the_way(wanted) if module not in seen]
+        seen.update(fresh)
+        to_do += [inner for module in fresh for inner in AT_ONCE[module]]
+    return slow
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_imports_within_functions_spare_time(module):
+    """An import stands at the top, unless a command would wait for a slow library that it may not need."""
+    tree = ast.parse(FILES[module].read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    within = {name for function in functions for name in names_in(ast.walk(function))}
+    before = slow_ones(module)
+    spared_nothing = {name for name in within if not slow_ones(name) - before and not name.startswith("matplotlib")}
+    assert not spared_nothing
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig
 
 from experiments.checks.folders import folder_problems
 from experiments.checks.values import read_values
-from experiments.comparison.settings import CompareSettings
 from experiments.config import ConfigError
+
+if TYPE_CHECKING:
+    from experiments.comparison.settings import CompareSettings
 
 PARTS = ("coverage", "floor", "same_arm", "slides", "power", "advice")
 
@@ -122,6 +125,8 @@ def check_settings(cfg: DictConfig) -> CompareSettings:
     problems = calibrate_problems(cfg)
     if problems:
         raise ConfigError("\n".join(problems))
+    from experiments.comparison.settings import CompareSettings
+
     return CompareSettings(level=cfg.level, margin=cfg.margin, n_draws=cfg.n_draws, workers=1)
 
 
@@ -142,6 +147,8 @@ def calibrate_problems(cfg: DictConfig) -> list[str]:
         sizes = values.get(key)
         if sizes is not None and (not sizes or min(sizes) < 2 or max(sizes) > most):
             problems.append(f"{key}: expected numbers of at least 2 and at most {most}, got {sizes}")
+    from experiments.comparison.settings import CompareSettings
+
     for name in ("level", "margin"):
         try:
             if name in values:

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from experiments.checks.composing import similar
@@ -121,8 +122,6 @@ def locate(name: object) -> Callable[..., Any]:
         ImportError: There is no such object.
         ValueError: It is not a class or a function, or `name` is not a dotted name.
     """
-    from hydra.utils import get_object
-
     if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
         raise ValueError(f"expected the dotted name of a class or function, got {name!r}")
     try:

@@ -1,17 +1,35 @@
 """How close each arm comes to the frontier of the true probabilities, where these are known."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from experiments.comparison.checked_runs import RunScores
-from experiments.comparison.compare_arms import compare_arms
+from experiments.comparison.compare_arms import Comparison, compare_arms
 from experiments.comparison.settings import CompareSettings
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.process.on_demand import Mapped
+from experiments.runs import store
+from experiments.runs.study import StudyRuns
 
 CEILING = "ceiling"
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """How close the arms come to the best frontier there is.
+
+    Args:
+        table: a row per arm and mask: AP, the ceiling's AP, the share and the gap with its interval.
+        curve: the ceiling's frontier, a row per mask and recall.
+    """
+
+    table: pd.DataFrame
+    curve: pd.DataFrame
 
 
 def ceiling_tables(
@@ -61,3 +79,34 @@ def ceiling_tables(
         )
     curves = comparison.curves
     return pd.DataFrame(rows), curves[curves["arm"] == CEILING][["mask", "recall", "precision"]].reset_index(drop=True)
+
+
+def without_holes(curve: pd.DataFrame) -> pd.DataFrame:
+    """Fill the recalls of a mask's ceiling that no threshold reaches, because many pixels share a probability.
+
+    With ties broken at random, hits and false alarms grow in proportion: false alarms per positive,
+    recall * (1 / precision - 1), are linear in recall, precision is not (Davis and Goadrich 2006).
+
+    Args:
+        curve: a row per recall: `recall, precision`, NaN where no threshold reaches the recall.
+
+    Returns:
+        `recall, precision` between the lowest and the highest recall that a threshold reaches, ascending.
+    """
+    known = curve.dropna(subset=["precision"]).sort_values("recall")
+    if not len(known):  # a mask without positives
+        return known[["recall", "precision"]]
+    inside = curve["recall"].between(known["recall"].min(), known["recall"].max())
+    recall = np.sort(curve.loc[inside, "recall"].to_numpy(dtype=float))
+    false_alarms = (known["recall"] * (1.0 / known["precision"] - 1.0)).to_numpy(dtype=float)
+    filled = np.interp(recall, known["recall"].to_numpy(dtype=float), false_alarms)
+    return pd.DataFrame({"recall": recall, "precision": recall / (recall + filled)})
+
+
+def find_ceiling(study: StudyRuns, comparison: Comparison) -> Ceiling | None:
+    """Compare every arm with the ceiling; None where the data do not know it."""
+    baseline = study.reference
+    if store.CEILING not in baseline.scores:
+        return None
+    runs = {arm: Mapped(seeds, lambda run: run.scores["test"]) for arm, seeds in study.complete.items()}
+    return Ceiling(*ceiling_tables(runs, baseline.scores[store.CEILING], comparison.settings))

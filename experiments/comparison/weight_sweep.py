@@ -25,6 +25,7 @@ from experiments.inference.multiplicity import holm, steady_seed_variances
 from experiments.inference.paired_difference import PairedDifference, rows_difference
 from experiments.process.on_demand import Mapped
 from experiments.runs import store
+from experiments.runs.fingerprint import result_config
 from experiments.runs.study import StudyRuns
 
 KEY = "loss.pos_weight"
@@ -117,7 +118,7 @@ def arm_weights(study: StudyRuns) -> dict[str, float] | None:
 
 def _compared_facts(run: store.Run) -> dict[str, object]:
     """Collect what a run is configured by, less its seed, its weight and what the study tunes."""
-    return store.result_config(run.config, ("seed", KEY, *run.info.get("nuisance", [])))
+    return result_config(run.config, ("seed", KEY, *run.info.get("nuisance", [])))
 
 
 def weight_table(points: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:

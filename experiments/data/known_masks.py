@@ -7,6 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from experiments.data.well_logs.style import PENS
+
 LOGS = "experiments.data.well_logs.dataset.make_well_logs"
 _IMAGES = "experiments.data.image_folder.load.load_image_folder"
 
@@ -19,8 +21,6 @@ def known_masks(data: Any) -> Sequence[str] | None:
     """
     target = OmegaConf.select(data, "_target_", throw_on_missing=False) if isinstance(data, DictConfig) else None
     if target == LOGS:
-        from experiments.data.well_logs.style import PENS
-
         return PENS
     masks = OmegaConf.select(data, "masks", throw_on_missing=False) if target == _IMAGES else None
     names = [masks] if isinstance(masks, str) else list(masks) if isinstance(masks, ListConfig) else []

@@ -12,9 +12,10 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from experiments.data.split import Sample, Split
+from experiments.data.split import Sample, SegmentationData, Split
 from experiments.evaluation.example_collector import ExampleCollector
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
+from experiments.frontier.from_images import to_logits
 from experiments.frontier.histogram import ScoreHistograms
 
 # Encoders halve the image up to five times.
@@ -150,4 +151,23 @@ def score_split(
     for batch in waiting.values():
         if batch:
             score(batch)
+    return builder.build()
+
+
+def score_ceiling(data: SegmentationData) -> ScoreHistograms | None:
+    """Histogram ln(eta / (1 - eta)) over the test pixels, as if it were a model's logit.
+
+    Pixels that are certainly negative or positive (eta 0 or 1) get the lowest or highest score.
+
+    Returns:
+        The histograms of the test split; None if the data do not know eta.
+    """
+    if data.eta is None:
+        return None
+    builder = ScoreHistogramBuilder(data.masks)
+    test = data.test
+    for index, (image, group) in enumerate(zip(test.image_ids, test.group_ids, strict=True)):
+        logits = to_logits(data.eta[index])
+        sample = test.samples[index]
+        builder.add(image, group, logits.astype(np.float32), sample.target, sample.valid)
     return builder.build()

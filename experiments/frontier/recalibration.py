@@ -9,6 +9,8 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq, isotonic_regression, minimize
+from scipy.special import expit, logit
 
 from experiments.frontier.codes import N_CODES, NATURAL_CODE, ordered_logits
 
@@ -79,8 +81,6 @@ class IsotonicMap:
 
     def to_true_logit(self, logits: ArrayLike) -> NDArray[np.float64]:
         """Logit of each logit's probability: infinite where it is 0 or 1."""
-        from scipy.special import logit
-
         return np.asarray(logit(self.to_probability(logits)), dtype=np.float64)
 
 
@@ -104,9 +104,6 @@ def fit_prior_shift(positives: NDArray[np.int64], negatives: NDArray[np.int64]) 
 
     Reference: Steyerberg 2009 (calibration in the large).
     """
-    from scipy.optimize import brentq
-    from scipy.special import expit, logit
-
     _, logits, pixels = _used(positives, negatives)
     n_positive = float(positives.sum())
     prevalence = float(logit(n_positive / float(pixels.sum())))
@@ -135,9 +132,6 @@ def fit_platt(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> Aff
 
     Reference: Platt 1999; Lin, Lin and Weng 2007 (numerics).
     """
-    from scipy.optimize import minimize
-    from scipy.special import expit
-
     used, logits, pixels = _used(positives, negatives)
     n_positive, n_negative = float(positives.sum()), float(negatives.sum())
     total = float(pixels.sum())
@@ -192,8 +186,6 @@ def fit_isotonic(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> 
 
     Reference: Zadrozny and Elkan 2002; Barlow et al. 1972 (pool adjacent violators).
     """
-    from scipy.optimize import isotonic_regression
-
     used, logits, pixels = _used(positives, negatives)
     fitted = isotonic_regression(positives[used] / pixels, weights=pixels)
     blocks = fitted.blocks

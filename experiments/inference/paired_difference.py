@@ -169,6 +169,22 @@ def rows_difference(rows: NDArray[np.float64]) -> PairedDifference:
     return difference_of(rows[:, 0], rows[:, 1:])
 
 
+def seed_interval(values: NDArray[np.float64], level: float) -> tuple[float, float]:
+    """Interval of the mean of what varies over seeds alone, such as a time: mean ± t sqrt(Var / S).
+
+    Args:
+        values: (S,), one per seed.
+        level: the interval covers 1 - level.
+
+    Returns:
+        Low and high; NaN with fewer than `MIN_SEEDS` seeds.
+    """
+    if len(values) < MIN_SEEDS:
+        return float("nan"), float("nan")
+    half = float(stats.t.ppf(1 - level / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
 def level_interval(rows: NDArray[np.float64], level: float) -> NDArray[np.float64]:
     """Interval of a level, not of a difference: the mean over seeds of a ratio in [0, 1], cut at 0 and 1.
 

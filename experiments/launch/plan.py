@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -73,9 +74,10 @@ def plan_run(config: DictConfig) -> Plan:
     """
     overrides = _overrides(config)
     plan = Plan(overrides)
-    if config.hydra.sweeper.get("params") or config.study.source is not None:
-        name = "study.source" if not config.hydra.sweeper.get("params") else f"study={config.study.name}"
+    if config.hydra.sweeper.get("params"):
+        name = f"study={config.study.name}"
         plan.add([f"hydra.mode: expected MULTIRUN for {name}, which is more than one run; leave hydra.mode as it is"])
+    plan.add(_source_of_training(config))
     idle = [override for override in overrides if is_below(key_of(override), _IDLE_ALONE)]
     if idle:
         plan.add(
@@ -101,7 +103,7 @@ def plan_study(config: DictConfig) -> Plan:
             plan's.
     """
     plan = Plan(_overrides(config))
-    plan.add([*launcher_problems(config.hydra), *_folder_settings(config.hydra)])
+    plan.add([*launcher_problems(config.hydra), *_folder_settings(config.hydra), *_source_of_training(config)])
     params = dict(config.hydra.sweeper.get("params") or {})
     loader = GlobalHydra.instance().config_loader()
     if not params and not any(is_below(key_of(o), ("study", "study_dir", "experiment")) for o in plan.overrides):
@@ -143,14 +145,22 @@ def training_problems(config: DictConfig) -> list[str]:
     Args:
         config: As Hydra composed it, its own part included.
     """
-    if config.hydra.mode != RunMode.MULTIRUN:
-        plan = plan_run(config)
-    elif config.study.source is not None:
+    if trains_nothing(config):
         return source_problems(config)
-    else:
-        plan = plan_study(config)
+    plan = plan_study(config) if config.hydra.mode == RunMode.MULTIRUN else plan_run(config)
     build_parts(plan)
     return plan.problems
+
+
+def trains_nothing(config: DictConfig) -> bool:
+    """Say whether the command is `python -m experiments.thresholding`."""
+    return bool(config.hydra.job.config_name == "thresholding")
+
+
+def _source_of_training(config: DictConfig) -> list[str]:
+    if config.study.source is None:
+        return []
+    return ["study.source: no effect on training; python -m experiments.thresholding treats the runs of a study"]
 
 
 def source_problems(config: DictConfig) -> list[str]:
@@ -162,6 +172,8 @@ def source_problems(config: DictConfig) -> list[str]:
     used = ("study", "study_dir", "report", "hydra")
     idle = [override for override in _overrides(config) if not is_below(key_of(override), used)]
     problems = []
+    if config.hydra.mode == RunMode.MULTIRUN:
+        problems.append("--multirun: nothing to run more than once; leave it, and hydra.mode, as they are")
     if idle:
         problems.append(
             f"study={config.study.name} trains nothing: expected study.source, study_dir and report.* only, got "
@@ -181,9 +193,12 @@ def source_problems(config: DictConfig) -> list[str]:
 
 def _grid(parsed: Sequence[Any]) -> list[list[str]]:
     """List the overrides of every run of a grid sweep, as Hydra's basic sweeper makes them."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-
-    return BasicSweeper.split_arguments(list(parsed), None)[0]
+    values: dict[str, list[str]] = {}
+    for override in parsed:
+        swept = override.is_sweep_override()
+        found = override.sweep_string_iterator() if swept else [override.get_value_element_as_str()]
+        values[override.get_key_element()] = [f"{override.get_key_element()}={value}" for value in found]
+    return [list(run) for run in itertools.product(*values.values())]
 
 
 @dataclass(frozen=True)

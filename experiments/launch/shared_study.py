@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from hydra._internal.callbacks import Callbacks
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.plugins import Plugins
 from hydra.types import HydraContext
@@ -63,7 +64,6 @@ def launch_again(
     """
 
     def launch(jobs: Sequence[Sequence[str]]) -> list[str]:
-        from hydra._internal.callbacks import Callbacks
 
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=HydraContext(config_loader=loader, callbacks=Callbacks()),

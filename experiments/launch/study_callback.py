@@ -17,9 +17,10 @@ from experiments.checks.folders import place_problems
 from experiments.checks.problems import raise_if_any
 from experiments.cli import stop_on_error
 from experiments.config import ConfigError, to_plain
-from experiments.launch.plan import Plan, build_parts, plan_run, plan_study, source_problems
+from experiments.launch.plan import Plan, build_parts, plan_run, plan_study, source_problems, trains_nothing
 from experiments.launch.shared_study import finish_runs, launch_again
 from experiments.process import stop_signals
+from experiments.training.duration import duration_warning
 
 if TYPE_CHECKING:
     from experiments.launch.progress import StudyProgress
@@ -68,6 +69,9 @@ class StudyCallback(Callback):
         from experiments.data.well_logs.cache import removed_on
 
         with stop_on_error(), removed_on(ConfigError):
+            if trains_nothing(config):
+                raise_if_any(source_problems(config))
+                return
             plan = plan_run(config)
             _check_parts(plan, config, 1)
             for job in plan.jobs:
@@ -83,9 +87,7 @@ class StudyCallback(Callback):
 
         with stop_on_error(), removed_on(ConfigError):
             _running.folders, _running.to_do, _running.progress = [], {}, None
-            if config.study.source is not None:
-                _treat_source(config)
-                raise SystemExit(0)
+            raise_if_any(source_problems(config) if trains_nothing(config) else [])
             plan = plan_study(config)
             _check_parts(plan, config, parallel_jobs(config.hydra.launcher) if not plan.problems else 1)
             self._check_jobs(config, plan)
@@ -93,7 +95,6 @@ class StudyCallback(Callback):
     def _check_jobs(self, config: DictConfig, plan: Plan) -> None:
         from experiments.launch.progress import StudyProgress
         from experiments.report.published import point_problems
-        from experiments.training.duration import duration_warning
         from experiments.training.run import is_finished
         from experiments.training.setup import check_data, projected_seconds
 
@@ -206,18 +207,6 @@ def _check_parts(plan: Plan, config: DictConfig, jobs: int) -> None:
     set_threads(None if plan.problems else config.trainer.threads, jobs)
     build_parts(plan)
     raise_if_any(plan.problems)
-
-
-def _treat_source(config: DictConfig) -> None:
-    """Report on the runs of another study; nothing is trained.
-
-    Raises:
-        ConfigError: The message names the overrides without effect, and every other problem.
-    """
-    from experiments.report.thresholding.report import report_thresholding
-
-    raise_if_any(source_problems(config))
-    report_thresholding(Path(config.study.source), Path(config.study_dir) / "report", config.report)
 
 
 def _ended_since_now(folders: Iterable[Path]) -> Callable[[Path], bool]:

@@ -8,6 +8,11 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.inference.paired_difference import MIN_SEEDS
 from experiments.runs.study import StudyRuns
 
+CEILING_WORDS = (
+    "the frontier of the true probabilities, the best there is; where many pixels share one, ties are broken at random."
+)
+"""What the drawn ceiling is; after "Dotted: "."""
+
 
 @dataclass(frozen=True)
 class StudySize:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
 from experiments.comparison.weight_sweep import WeightSweep
 from experiments.process.parallel import in_parallel
 from experiments.report.example_choice import ExampleChoice
-from experiments.report.known_ceiling import Ceiling
-from experiments.report.published_point import PublishedPoint
+from experiments.report.published import PublishedPoint
 from experiments.report.text.inert_markdown import write_markdown
 from experiments.runs import store
 from experiments.runs.study import StudyRuns
@@ -69,7 +69,6 @@ def draw_all(
     Returns:
         The PNG files, in the order of the report.
     """
-    # Imported here: the tables should not wait for pyplot, which needs no display.
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -50,7 +50,6 @@ def _report_dir(values: dict[str, Any]) -> list[str]:
 
 
 def _report(cfg: DictConfig) -> list[str]:
-    # Imported here: --help should not wait for scipy.
     from experiments.report.settings import report_problems
 
     return report_problems(cfg.report)

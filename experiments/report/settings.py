@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments.comparison.settings import CompareSettings
 from experiments.config import ConfigError
+from experiments.report.published import point_problems
 
 _NAMES = ("margin", "point_margin", "level", "headline", "beta", "recall_band")
 
@@ -33,8 +34,6 @@ def report_problems(report: DictConfig, masks: Sequence[str] | None = None) -> l
         report: The group.
         masks: Names of the study's masks, where they are known.
     """
-    from experiments.report.published import point_problems
-
     return [*_setting_problems(report), *point_problems(report, masks)]
 
 

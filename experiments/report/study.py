@@ -8,6 +8,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from experiments.comparison.ceiling import Ceiling, find_ceiling
 from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import Comparison, compare_arms
 from experiments.comparison.settings import theories
@@ -18,9 +19,9 @@ from experiments.process.leftovers import remove_leftovers
 from experiments.process.on_demand import Mapped
 from experiments.report.checklist.evidence import StudyEvidence
 from experiments.report.checklist.sentences import checklist
+from experiments.report.conditions.report import write_condition_report
 from experiments.report.example_choice import choose_examples
 from experiments.report.gallery import TITLES, draw_all
-from experiments.report.known_ceiling import Ceiling, find_ceiling
 from experiments.report.page.page import write_page
 from experiments.report.published import published_points
 from experiments.report.settings import settings_of
@@ -65,7 +66,6 @@ def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str
         print(f"figures: {figures[0]} and {len(figures) - 1} others")
         print(f"report: {report_dir / 'report.md'}, page: {report_dir / PAGE}")
         return
-    from experiments.report.conditions.report import write_condition_report
 
     comparisons = {
         study.condition: _write_one(

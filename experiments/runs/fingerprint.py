@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.runs.renamed import with_first_addresses
 
-# Keys that say where files lie, what is shown or how fast a machine works, not what is computed.
+# Keys that set where files are, what is shown or how fast a machine works, but not what is computed.
 _NOT_RESULTS = (
     "study",
     "study_dir",
@@ -29,7 +29,7 @@ _NOT_RESULTS = (
     "trainer.checkpoint_minutes",
     "trainer.example_pixels",
 )
-# Keys that came later: a run of which they have this value is the run that was made without them.
+# Keys that were added later, with the value that older runs had in effect: with this value the run is the same.
 _LATER_KEYS = {"trainer.compile": False, "trainer.deterministic": False, "loss.input": "logits"}
 
 
@@ -50,13 +50,13 @@ def _is_under(key: str, roots: tuple[str, ...]) -> bool:
 
 
 def result_config(config: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Keep the flattened keys that a result depends on, less those at or below the keys in `without`."""
+    """Keep the flattened keys that a result depends on, except those at or below a key of `without`."""
     flat = {k: v for k, v in flatten(config).items() if not (k in _LATER_KEYS and v == _LATER_KEYS[k])}
     return {k: v for k, v in flat.items() if not _is_under(k, _NOT_RESULTS + without)}
 
 
 def fingerprint(content: Mapping[str, Any]) -> str:
-    """Return the sha256 of a mapping's canonical JSON, its parts under their first addresses."""
+    """Return the sha256 of a mapping's canonical JSON, with the first address of each part."""
     first = with_first_addresses(content)
     return hashlib.sha256(json.dumps(first, sort_keys=True, default=str).encode()).hexdigest()
 

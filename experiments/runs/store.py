@@ -16,7 +16,6 @@ A run folder `<study>/<arm>/seed=<k>/` holds
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import tempfile
@@ -36,7 +35,7 @@ from experiments.runs.damage import DAMAGED, find_damage, info_problem, note_fil
 from experiments.runs.example_scores import ExampleScores
 from experiments.runs.lock import is_held
 from experiments.runs.progress_note import updates_done
-from experiments.runs.renamed import with_addresses_of_today, with_first_addresses
+from experiments.runs.renamed import with_addresses_of_today
 
 RUN_FILE = "run.json"
 CONFIG_FILE = "config.yaml"
@@ -51,29 +50,6 @@ SCORED_SPLITS = ("val", "test")
 CEILING = "ceiling"  # the test split scored by its true probabilities, if the data know them
 FINISHED = ("complete", "diverged")
 CONSTANT_OUTPUT = "the output is the same for every test pixel"  # reason of a run that diverged but has scores
-
-# Keys that set where files are, what is shown or how fast a machine works, but not what is computed.
-_NOT_RESULTS = (
-    "study",
-    "study_dir",
-    "overwrite",
-    "report",
-    "data.root",
-    "data.allow_majority",
-    "data.max_pixels",
-    "data.cache_dir",
-    "data.memory",
-    "data.threads",
-    "trainer.workers",
-    "trainer.data_on_device",
-    "trainer.threads",
-    "trainer.log_every",
-    "trainer.checkpoint_every",
-    "trainer.checkpoint_minutes",
-    "trainer.example_pixels",
-)
-# Keys that were added later, with the value that older runs had in effect: with this value the run is the same.
-_LATER_KEYS = {"trainer.compile": False, "trainer.deterministic": False, "loss.input": "logits"}
 
 
 @dataclass(frozen=True)
@@ -367,37 +343,3 @@ def find_run_folders(study_dir: Path) -> list[Path]:
 
 def _is_integer(text: str) -> bool:
     return text.lstrip("-").isdigit()
-
-
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested mappings to dotted keys; lists stay values."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{name}."))
-        else:
-            flat[name] = value
-    return flat
-
-
-def _is_under(key: str, roots: tuple[str, ...]) -> bool:
-    return any(key == root or key.startswith(f"{root}.") for root in roots)
-
-
-def result_config(config: Mapping[str, Any], without: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Keep the flattened keys that a result depends on, except those at or below a key of `without`."""
-    flat = {k: v for k, v in flatten(config).items() if not (k in _LATER_KEYS and v == _LATER_KEYS[k])}
-    return {k: v for k, v in flat.items() if not _is_under(k, _NOT_RESULTS + without)}
-
-
-def fingerprint(content: Mapping[str, Any]) -> str:
-    """Return the sha256 of a mapping's canonical JSON, with the first address of each part."""
-    first = with_first_addresses(content)
-    return hashlib.sha256(json.dumps(first, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def differing_keys(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """List the keys in which two flat mappings differ, with both values (`None` for an absent key)."""
-    keys = sorted(set(first) | set(second))
-    return {k: (first.get(k), second.get(k)) for k in keys if first.get(k) != second.get(k)}

@@ -13,6 +13,7 @@ import pandas as pd
 from experiments.config import ConfigError, require_study_folder
 from experiments.runs import store
 from experiments.runs.arms import name_parts, only_keys, without_keys
+from experiments.runs.fingerprint import differing_keys, result_config
 from experiments.runs.foreign_files import check_folder_name, check_name
 from experiments.runs.tuning import COLUMNS, choose
 
@@ -253,7 +254,7 @@ def _differences(complete: Mapping[str, Mapping[int, store.Run]], baseline: str,
             first, second = _facts(reference, axes), _facts(seeds[seed], axes)
             if pair.seed == seed:
                 first[_START], second[_START] = (run.info.get("initial_weights") for run in (pair, seeds[seed]))
-            for key, (old, new) in store.differing_keys(first, second).items():
+            for key, (old, new) in differing_keys(first, second).items():
                 rows.append({"arm": arm, "key": key, "baseline_value": str(old), "arm_value": str(new)})
     columns = ["arm", "key", "baseline_value", "arm_value"]
     return pd.DataFrame(rows, columns=columns).drop_duplicates(ignore_index=True)
@@ -261,7 +262,7 @@ def _differences(complete: Mapping[str, Mapping[int, store.Run]], baseline: str,
 
 def _facts(run: store.Run, axes: tuple[str, ...]) -> dict[str, Any]:
     """Collect what a fair comparison must keep the same: configuration, training data, budget."""
-    facts = store.result_config(run.config, ("seed", *axes))
+    facts = result_config(run.config, ("seed", *axes))
     data = run.info.get("data_fingerprint", {})
     facts["training images and labels"] = data.get("train")
     facts["validation images and labels"] = data.get("val")

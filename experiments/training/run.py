@@ -23,9 +23,8 @@ from experiments.criteria.before_training import set_prevalence
 from experiments.criteria.build import build_criterion
 from experiments.data.resident_tiles import training_updates
 from experiments.data.sampling.uniform import check_sampling, switch_update
-from experiments.evaluation.ceiling import score_ceiling
 from experiments.evaluation.example_collector import example_collector
-from experiments.evaluation.score_split import score_split
+from experiments.evaluation.score_split import score_ceiling, score_split
 from experiments.frontier.operating_point import metrics_table, tuned_thresholds
 from experiments.process.error_text import describe_error
 from experiments.process.leftovers import remove_leftovers
@@ -33,6 +32,7 @@ from experiments.process.random_numbers import seed_generators
 from experiments.process.stop_signals import held_back
 from experiments.runs import store
 from experiments.runs.damage import set_aside
+from experiments.runs.fingerprint import differing_keys, fingerprint, flatten, result_config
 from experiments.runs.lock import held
 from experiments.runs.presence import Presence
 from experiments.runs.progress_note import clear_progress
@@ -53,7 +53,7 @@ _PACKAGES = ("torch", "segmentation-models-pytorch", "hydra-core", "numpy", "los
 def run_fingerprint(plain: dict[str, Any], loaded: LoadedData) -> str:
     """Fingerprint everything that a run's result depends on: its configuration, with arm and seed, and its data."""
     facts = {"data fingerprint": loaded.data.fingerprints(), "own code": own_sources(plain)}
-    return store.fingerprint({**store.result_config(plain), **facts})
+    return fingerprint({**result_config(plain), **facts})
 
 
 def own_sources(plain: dict[str, Any]) -> dict[str, str]:
@@ -62,7 +62,7 @@ def own_sources(plain: dict[str, Any]) -> dict[str, str]:
     Installed packages, and this one, are identified by their versions instead.
     """
     found = {}
-    for key, target in store.flatten(plain).items():
+    for key, target in flatten(plain).items():
         if key.endswith("_target_") and isinstance(target, str):
             package = target.split(".", 1)[0]
             module = sys.modules.get(package)
@@ -89,10 +89,10 @@ def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool
     if known and info["fingerprint"] == run_fingerprint(plain, loaded):
         return info["status"] in store.FINISHED and not store.find_damaged_files(folder, info)
     try:
-        before = store.result_config(store.read_config(folder))
+        before = result_config(store.read_config(folder))
     except ValueError:  # damaged, so nothing is known about it
         before = {}
-    changed = store.differing_keys(before, store.result_config(plain)) if before else {}
+    changed = differing_keys(before, result_config(plain)) if before else {}
     if not known and not changed:  # no run, or one with a damaged run.json
         return False
     reason = "; ".join(f"{key}: {old!r} there, {new!r} now" for key, (old, new) in changed.items())
@@ -159,7 +159,7 @@ def _execute(
         "seed": cfg.seed,
         "fingerprint": run_fingerprint(plain, loaded),
         "data_fingerprint": loaded.data.fingerprints(),
-        "shared_fingerprint": store.fingerprint(store.result_config(plain, ("seed", *(cfg.study.axes or [])))),
+        "shared_fingerprint": fingerprint(result_config(plain, ("seed", *(cfg.study.axes or [])))),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,

@@ -68,6 +68,12 @@ def refused(monkeypatch, capsys, tmp_path):
             ["study=thresholding", "study.source=no", "report.beta=0", "seed=1"],
             ["study.source", "report.beta", "seed=1"],
         ),
+        (
+            ["-m", "study=thresholding", "study.source=file"],
+            ["--multirun: nothing to run more", "study.source"],
+        ),
+        (["study.source=file", "trainer.tile=50"], ["study.source", "experiments.thresholding", "trainer.tile"]),
+        (["study=losses", "seed=0", "study.source=file"], ["study.source", "experiments.thresholding"]),
         (["loss.pos_weight=-1", "+loss.x=1", "+model.y=1", "optimizer.lr=inf"], ["loss.x", "optimizer.lr"]),
         (
             [

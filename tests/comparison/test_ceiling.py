@@ -1,9 +1,10 @@
 """Ranking by the true probabilities is the best there is: no arm lies above it beyond its interval."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from experiments.comparison.ceiling import ceiling_tables
+from experiments.comparison.ceiling import ceiling_tables, without_holes
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 
 
@@ -44,3 +45,29 @@ def test_the_ceiling_has_a_curve_for_the_figure(tables):
     curve = tables[1]
     assert curve["recall"].is_monotonic_increasing
     assert curve["precision"].between(0, 1).all()
+
+
+def test_ties_are_broken_at_random_between_the_thresholds():
+    nan = float("nan")
+    curve = pd.DataFrame({"recall": [0.1, 0.2, 0.4, 0.6, 0.8, 0.9], "precision": [nan, 1.0, nan, nan, 0.5, nan]})
+    drawn = without_holes(curve)
+    # False alarms per positive: 0 at recall .2 and .8 at recall .8, so 4/15 at .4 and 8/15 at .6.
+    assert list(drawn["recall"]) == [0.2, 0.4, 0.6, 0.8]
+    np.testing.assert_allclose(drawn["precision"], [1.0, 0.4 / (0.4 + 4 / 15), 0.6 / (0.6 + 8 / 15), 0.5])
+
+
+def test_random_ties_do_on_average_what_is_drawn():
+    rng = np.random.default_rng(0)
+    probability = np.repeat([0.9, 0.3], [400, 2000])
+    target = rng.random(len(probability)) < probability
+    found = []
+    for _ in range(300):
+        order = np.lexsort((rng.random(len(probability)), -probability))
+        hits = np.cumsum(target[order])
+        at = np.searchsorted(hits, 0.7 * target.sum())
+        found.append(hits[at] / (at + 1))
+    first = target[:400].sum() / target.sum()
+    ends = pd.DataFrame({"recall": [first, 0.7, 1.0], "precision": [target[:400].mean(), np.nan, target.mean()]})
+    straight = np.interp(0.7, [first, 1.0], [target[:400].mean(), target.mean()])
+    assert without_holes(ends)["precision"][1] == pytest.approx(np.mean(found), abs=0.005)
+    assert abs(straight - np.mean(found)) > 0.01

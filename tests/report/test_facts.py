@@ -11,7 +11,7 @@ from experiments.report.figures.examples import ExampleDisplay
 from experiments.report.figures.gains import ForestDisplay, VerdictDisplay
 from experiments.report.figures.panels import draw_on_seesaw, seesaw_handles
 from experiments.report.figures.training import TrainingDisplay
-from experiments.report.published_point import PublishedPoint
+from experiments.report.published import PublishedPoint
 from experiments.report.text.paper import latex_table
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.report.published_point import PublishedPoint
+from experiments.report.published import PublishedPoint
 
 
 @pytest.mark.parametrize(("recall", "f1", "precision"), [(0.96, 0.37, 0.23), (0.97, 0.26, 0.15), (0.5, 2 / 3, 1.0)])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from experiments.comparison.checked_runs import RunScores
 from experiments.frontier.arithmetic import from_rows
@@ -65,8 +66,6 @@ class Treatment:
     @property
     def probabilities(self) -> NDArray[np.float64]:
         """Treated probability of each untreated code, (65536,)."""
-        from scipy.special import expit
-
         return np.asarray(expit(self.logits), dtype=np.float64)
 
 

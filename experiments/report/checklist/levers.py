@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from experiments.inference.paired_difference import MIN_SEEDS
+from experiments.inference.paired_difference import seed_interval
 from experiments.inference.words import MOVES_OUT
 from experiments.report.checklist.evidence import StudyEvidence
 from experiments.report.text.sayings import SAYINGS
@@ -42,18 +41,15 @@ def time_table(study: StudyRuns, *, level: float = 0.05) -> pd.DataFrame:
             continue
         minutes = np.array(known).reshape(-1, 2) / 60.0
         added = minutes[:, 0] - minutes[:, 1]
-        half = float("nan")
-        if len(added) >= MIN_SEEDS:
-            half = float(stats.t.ppf(1 - level / 2, len(added) - 1) * added.std(ddof=1) / np.sqrt(len(added)))
-        mean = float(added.mean())
+        low, high = seed_interval(added, level)
         rows.append(
             {
                 "arm": arm,
                 "minutes": float(minutes[:, 0].mean()),
                 "baseline_minutes": float(minutes[:, 1].mean()),
-                "added": mean,
-                "added_low": mean - half,
-                "added_high": mean + half,
+                "added": float(added.mean()),
+                "added_low": low,
+                "added_high": high,
                 "n_seeds": len(added),
             }
         )

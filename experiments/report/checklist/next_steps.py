@@ -14,7 +14,7 @@ from experiments.report.checklist.evidence import StudyEvidence
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.verdicts import row_of
 from experiments.report.text.wording import number, signed, with_interval
-from experiments.runs import store
+from experiments.runs.fingerprint import result_config
 
 LEVERS = {"sampling": r"sampling(\..*)?", "losses": "loss"}
 """Study that pulls a lever -> the axes (regular expression) of one that has; in the order in which they are proposed.
@@ -64,7 +64,7 @@ def _training(studies: Sequence[StudyEvidence], name_studies: bool) -> list[str]
 def _thresholds(studies: Sequence[StudyEvidence], name_studies: bool) -> list[str]:
     sentences, told = [], []
     for item in studies:
-        facts = store.result_config(item.study.reference.config, ("seed",))
+        facts = result_config(item.study.reference.config, ("seed",))
         if facts in told:  # the same baseline on the same data, in another study
             continue
         told.append(facts)

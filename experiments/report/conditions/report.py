@@ -8,6 +8,7 @@ from pathlib import Path
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.conditions.tables import level_table, verdicts_by_condition
 from experiments.report.facts import counted
+from experiments.report.gallery import save_figure
 from experiments.report.text.inert_markdown import write_markdown
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.tables import fitted_table, markdown_table, terminal_width
@@ -131,7 +132,6 @@ def _draw(folder: Path, studies: Sequence[StudyRuns], comparisons: Mapping[str, 
     import matplotlib.pyplot as plt
 
     from experiments.report.conditions.figure import GAIN, LEVEL, ConditionDisplay
-    from experiments.report.gallery import save_figure
 
     captions = {}
     for name, kind in (("gains", GAIN), ("levels", LEVEL)):

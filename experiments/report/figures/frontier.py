@@ -15,13 +15,12 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
+from experiments.comparison.ceiling import Ceiling, without_holes
 from experiments.comparison.compare_arms import Comparison
-from experiments.report.facts import StudySize
+from experiments.report.facts import CEILING_WORDS, StudySize
 from experiments.report.figures.panels import draw_into, draw_on_frontier, panel_grid, published_handles
 from experiments.report.figures.style import FAINT, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
-from experiments.report.known_ceiling import CEILING_WORDS, Ceiling, without_holes
-from experiments.report.published import published_caption
-from experiments.report.published_point import PublishedPoint
+from experiments.report.published import PublishedPoint, published_caption
 from experiments.runs.study import StudyRuns, short_names
 
 

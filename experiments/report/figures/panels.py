@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, withStroke
 
 from experiments.report.figures.style import COLUMN, PAGE, QUIET, SMALL
-from experiments.report.published_point import PublishedPoint
+from experiments.report.published import PublishedPoint
 
 
 class Display(Protocol):

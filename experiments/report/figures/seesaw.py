@@ -20,8 +20,7 @@ from experiments.comparison.weight_sweep import WeightSweep
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import draw_into, draw_on_seesaw, panel_grid, seesaw_handles
 from experiments.report.figures.style import COLUMN, PAGE, QUIET, RC, add_legend
-from experiments.report.published import published_caption
-from experiments.report.published_point import PublishedPoint
+from experiments.report.published import PublishedPoint, published_caption
 from experiments.runs.study import StudyRuns
 
 ACCENT = "#D55E00"

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
+from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
 from experiments.comparison.weight_sweep import arm_weights
 from experiments.report.example_choice import ExampleChoice
-from experiments.report.known_ceiling import CEILING_WORDS, Ceiling
+from experiments.report.facts import CEILING_WORDS
 from experiments.report.page.examples import page_examples, rule_of
 from experiments.report.page.markup import text
 from experiments.report.page.matched import matched_section
@@ -20,7 +21,6 @@ from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.packed import script_json
 from experiments.report.page.payload import payload
 from experiments.report.page.runs import runs_section
-from experiments.report.page.steps import steps
 from experiments.report.page.verdicts import answer, key_of_words, matrix, paragraphs
 from experiments.report.text.verdicts import footnotes
 from experiments.report.text.wording import why_none
@@ -71,7 +71,7 @@ def write_page(
         "question": text(question),
         "answer": answer(comparison, names),
         "matrix": matrix(study, comparison),
-        "steps": steps(weights is not None),
+        "steps": _steps(weights is not None),
         "key": key_of_words(comparison),
         "lever": "" if weights is None else "Drag the weight.",
         "rests": text(footnotes(study, comparison, ceiling)[0]) if len(comparison.verdicts) else "",
@@ -89,6 +89,32 @@ def write_page(
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
     store.write_text(path, _filled(_part("page.html"), parts))
+
+
+def _steps(weights: bool) -> str:
+    """List the steps as items of a list; HTML.
+
+    Args:
+        weights: Whether a positive weight is what makes the arms.
+    """
+    return "\n".join(f"<li>{step}</li>" for step in (_OF_WEIGHTS if weights else _OF_ARMS))
+
+
+# The script puts all arms at the same recall when this link is followed.
+_RECALL = 'href="#frontiers" id="same-recall"'
+_READ = '<a href="#matched"><b>Read the numbers</b></a> level by level, then <a href="#runs">what it all rests on</a>.'
+_OF_ARMS = (
+    f"<a {_RECALL}><b>Put all arms at the same recall</b></a> and see what is left of a gain.",
+    '<a href="#seesaw"><b>Tilt the plank</b></a>: what each arm pays in precision for its recall, and what F1 makes '
+    "of it.",
+    _READ,
+)
+_OF_WEIGHTS = (
+    '<a href="#seesaw"><b>Drag the weight</b></a> and watch the plank: recall rises, precision falls, F1 follows the '
+    "weaker.",
+    f"<a {_RECALL}><b>Put all weights at the same recall</b></a>: what is left is not the threshold's doing.",
+    _READ,
+)
 
 
 def _script() -> str:

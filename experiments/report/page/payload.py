@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_hex
 
+from experiments.comparison.ceiling import Ceiling, without_holes
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.figures.style import arm_styles
-from experiments.report.known_ceiling import Ceiling, without_holes
 from experiments.report.page.examples import OUTCOMES, PageExample, example_payload
 from experiments.report.page.numbers.study import PageNumbers
 from experiments.report.page.packed import narrow_counts, packed

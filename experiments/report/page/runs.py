@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.facts import correction
-from experiments.report.known_ceiling import Ceiling
 from experiments.report.page.markup import NONE, definitions, table, text, typeset
 from experiments.report.text.verdicts import footnotes
-from experiments.runs import store
+from experiments.runs.fingerprint import flatten
 from experiments.runs.study import StudyRuns, short_names
 
 
@@ -28,7 +28,7 @@ def runs_section(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | No
         parts.append(_frame("Settings each arm chose on validation", study.tuning))
     parts.append("<h3>Data and machine</h3>" + definitions(_facts(study, comparison)))
     config = study.reference.config
-    flat = [[text(key), text(value)] for key, value in store.flatten(config).items()]
+    flat = [[text(key), text(value)] for key, value in flatten(config).items()]
     whole = table(["key", f"value in {text(names[study.baseline])}"], flat)
     parts.append(f"<details><summary>The whole configuration of the baseline</summary>{whole}</details>")
     return "\n".join(parts)
@@ -55,7 +55,7 @@ def _arms(study: StudyRuns, names: Mapping[str, str]) -> str:
 
 def _settings_of_arms(study: StudyRuns, names: Mapping[str, str]) -> str:
     """Keys below the arm's own axes whose values are not the same in all arms."""
-    flats = {arm: store.flatten(next(iter(seeds.values())).config) for arm, seeds in study.complete.items() if seeds}
+    flats = {arm: flatten(next(iter(seeds.values())).config) for arm, seeds in study.complete.items() if seeds}
     own = [key for flat in flats.values() for key in flat if key.split(".")[0] in {a.split(".")[0] for a in study.axes}]
     keys = [key for key in dict.fromkeys(own) if len({str(flat.get(key)) for flat in flats.values()}) > 1]
     if not keys:

@@ -9,8 +9,7 @@ import pandas as pd
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.paired_difference import MIN_SEEDS
 from experiments.report.page.markup import marked, table, text, typeset
-from experiments.report.text.conclusion import conclusion
-from experiments.report.text.markdown import paragraph
+from experiments.report.text.markdown import conclusion, paragraph
 from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.verdicts import row_of
 from experiments.report.text.wording import TOO_FEW_SEEDS, with_interval

@@ -1,19 +1,20 @@
-"""The report in plain words: one paragraph per arm and mask, every sentence with its numbers."""
+"""The report in plain words: what was found in two or three sentences, then a paragraph per arm and mask."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
-from experiments.inference.words import CROSSES, NOT_TRAINED
-from experiments.report.known_ceiling import Ceiling
-from experiments.report.text.conclusion import conclusion
+from experiments.inference.words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, Word
+from experiments.report.text.not_trained import not_trained
+from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.tables import markdown_table
 from experiments.report.text.verdicts import footnotes, row_of, verdict_rows
-from experiments.report.text.wording import number, signed, with_interval
-from experiments.runs.store import flatten
+from experiments.report.text.wording import listed, number, signed, with_interval
+from experiments.runs.fingerprint import flatten
 from experiments.runs.study import StudyRuns, short_names
 
 
@@ -52,6 +53,47 @@ def report_markdown(
     parts.append("\n".join(line for line in _FILES.splitlines() if not any(name in line for name in without)))
     parts += [_WORDS, _training(study)]
     return "\n\n".join(parts) + "\n"
+
+
+def conclusion(comparison: Comparison, names: Mapping[str, str]) -> str:
+    """Tell what is not trained, then all verdicts, by the headline and by tuned F1 where that says more.
+
+    Names and what matters most stand between `**bold**` marks.
+    """
+    verdicts, base = comparison.verdicts, names[comparison.baseline]
+    warned = not_trained(comparison, names)
+    lead = f"{warned} " if warned else ""
+    if not len(verdicts):
+        return f"{lead}Only the baseline, {base}, has complete runs: nothing to compare."
+    told = {word: _who(verdicts, "verdict", word, comparison.masks, names) for word in SAYINGS if word != NOT_TRAINED}
+    if not any(told.values()):
+        return f"{lead}There is no verdict."
+    first = told.pop(MOVES_OUT)
+    opening = _said_of(MOVES_OUT, first) if first else f"**no arm {SAYINGS[MOVES_OUT].one}**"
+    text = f"{lead}Against {base}, {opening} by {comparison.settings.headline_name}."
+    rest = "; ".join(_said_of(word, arms) for word, arms in told.items() if arms)
+    text += f" {rest}." if rest else ""
+    text += "" if told[SLIDES] else " None is shown to slide along it."
+    if comparison.settings.headline != "f1":
+        differs = verdicts[verdicts["verdict"] != verdicts["verdict_f1"]]
+        for word, change in ((MOVES_OUT, "higher"), (MOVES_IN, "lower")):
+            arms = _who(differs, "verdict_f1", word, comparison.masks, names)
+            text += f" Tuned F1 alone is shown to be {change} with {listed(arms)}." if arms else ""
+    return text
+
+
+def _who(verdicts: pd.DataFrame, column: str, word: str, masks: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """Arms with a verdict, each with its masks unless it has it in all of them."""
+    found = []
+    for arm, rows in verdicts[verdicts[column] == word].groupby("arm", sort=False):
+        where = "" if len(rows) == len(masks) else f" ({', '.join(rows['mask'])})"
+        found.append(f"**{names[str(arm)]}**{where}")
+    return found
+
+
+def _said_of(word: Word, arms: Sequence[str]) -> str:
+    said = SAYINGS[word]
+    return f"{listed(arms)} {said.several if len(arms) > 1 else said.one}"
 
 
 def _training(study: StudyRuns) -> str:

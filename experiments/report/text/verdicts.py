@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import UNDECIDED
 from experiments.report.facts import StudySize
-from experiments.report.known_ceiling import Ceiling
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.tables import fitted_table, terminal_width
 from experiments.report.text.wording import number, with_interval

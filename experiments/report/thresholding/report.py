@@ -7,6 +7,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from experiments.config import ConfigError
+from experiments.report.facts import StudySize
+from experiments.report.gallery import save_figure
 from experiments.report.settings import settings_of
 from experiments.report.text.inert_markdown import write_markdown
 from experiments.report.thresholding.markdown import thresholding_markdown, thresholding_text
@@ -43,14 +45,11 @@ def report_thresholding(source: Path, report_dir: Path, report: DictConfig) -> N
 
 def _draw(folder: Path, found: Thresholding) -> str:
     """Draw the figure as PNG and SVG, its numbers beside it; return its caption."""
-    # Imported here: the tables should not wait for pyplot, which needs no display.
     import matplotlib as mpl
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    from experiments.report.facts import StudySize
-    from experiments.report.gallery import save_figure
     from experiments.report.thresholding.figure import ThresholdingDisplay
 
     size = StudySize(found.seeds, found.images, found.settings.level, found.settings.margin)

@@ -5,8 +5,12 @@ import pytest
 
 from experiments.data.sample import Sample
 from experiments.data.sampling import undersampling
-from experiments.data.sampling.tile_census import foreground_places, foreground_tile_shares, is_foreground_tile
-from experiments.data.sampling.undersampling import BackgroundUndersampling
+from experiments.data.sampling.undersampling import (
+    BackgroundUndersampling,
+    foreground_places,
+    foreground_tile_shares,
+    is_foreground_tile,
+)
 from experiments.data.sampling.uniform import Tile
 from experiments.data.split import make_split
 

@@ -6,8 +6,7 @@ from omegaconf import OmegaConf
 
 from experiments.config import ConfigError
 from experiments.report.figures.panels import draw_on_frontier, published_handles, seesaw_handles
-from experiments.report.published import published_caption, published_points
-from experiments.report.published_point import PublishedPoint
+from experiments.report.published import PublishedPoint, published_caption, published_points
 
 
 def read(*entries, masks=None):

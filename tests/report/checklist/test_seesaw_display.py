@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from experiments.comparison.weight_sweep import arm_weights
 from experiments.report.figures.seesaw import ACCENT, SeesawDisplay
 from experiments.report.figures.style import COLUMN
-from experiments.report.published_point import PublishedPoint
+from experiments.report.published import PublishedPoint
 
 NOTE = (
     PublishedPoint("note, curve 1", 0.96, 0.37, weight=42.0),

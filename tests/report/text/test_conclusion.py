@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
-from experiments.report.text.conclusion import conclusion
+from experiments.report.text.markdown import conclusion
 
 NAMES = {"loss=bce": "bce", "loss=a": "a", "loss=b": "b"}
 

@@ -1,5 +1,7 @@
 """The report of a study that trains nothing: files, sentences and figure against the tables they are made from."""
 
+import os
+import sys
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -20,6 +22,8 @@ from experiments.report.thresholding.markdown import thresholding_markdown, valu
 from experiments.report.thresholding.report import report_thresholding
 from experiments.report.thresholding.treated_study import treat_study
 from experiments.runs import store
+from experiments.thresholding import main as thresholding_main
+from experiments.train import main as train_main
 
 REPORT = OmegaConf.create(
     {"margin": 0.01, "point_margin": 0.05, "level": 0.05, "headline": "ap", "beta": 1.0, "recall_band": [0, 1]}
@@ -237,3 +241,19 @@ def test_a_source_that_is_no_study_is_refused_by_its_own_key(tmp_path):
     with pytest.raises(ConfigError, match=r"^study\.source: expected runs at"):
         report_thresholding(tmp_path, tmp_path / "report", REPORT)
     assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize("main", [train_main, thresholding_main])
+def test_both_commands_write_the_report_and_nothing_else(main, source, report_dir, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for name in ("HYDRA_FULL_ERROR", "PYTHONPATH"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    study = ["study=thresholding"] if main is train_main else []
+    monkeypatch.setattr(sys, "argv", ["command", *study, f"study.source={source}", "study_dir=treated"])
+    main()
+    written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == {
+        f"treated/report/{path.relative_to(report_dir).as_posix()}" for path in report_dir.rglob("*") if path.is_file()
+    }
+    assert (tmp_path / "treated/report/verdicts.csv").read_bytes() == (report_dir / "verdicts.csv").read_bytes()
