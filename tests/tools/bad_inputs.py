@@ -33,7 +33,7 @@ import tempfile
 import time
 import types
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -146,10 +146,16 @@ def import_table(folder: str, name: str) -> types.ModuleType:
     """Import a test of this checkout for its table of cases, which needs nothing of the project."""
     sys.path.append(str(TESTS / folder))
     needs = re.findall(r"^from (experiments[\w.]*) import", (TESTS / folder / f"{name}.py").read_text(), re.MULTILINE)
-    with mock.patch.dict(sys.modules, {module: mock.MagicMock() for module in needs}):
-        table = importlib.import_module(name)
-    sys.modules[name] = table
-    return table
+    before = {module: sys.modules.get(module) for module in needs}
+    sys.modules.update({module: mock.MagicMock() for module in needs})
+    try:
+        return importlib.import_module(name)
+    finally:  # these alone: a library that the table was the first to import must not be imported twice
+        for module, found in before.items():
+            if found is None:
+                del sys.modules[module]
+            else:
+                sys.modules[module] = found
 
 
 def begin(*_: object, **__: object) -> None:
@@ -173,6 +179,7 @@ def stop_at_work() -> None:
 
 def make_study(top: Path) -> None:
     """Train the study that other commands read, and write a good image folder."""
+    (top / "home").mkdir()
     table = importlib.import_module("test_bad_folders")
     table.write(top / "images")
     overrides = ("study=losses", "loss=bce,dice", "seed=0,1", f"study_dir={top / 'done'}")
@@ -266,6 +273,41 @@ def judge(case: Case, outcome: Outcome) -> str:
     return "slow" if outcome.seconds > CPU_SECONDS else "right"
 
 
+def all_cases() -> list[Case]:
+    """Read every case: what is typed, the folders and the losses."""
+    folders = import_table("data/image_folder", "test_bad_folders")
+    contract = import_table("criteria", "test_contract")
+    typed = typed_cases(Path(__file__).with_name("bad_inputs.txt"))
+    return [*typed, *folder_cases(folders), *loss_cases(contract)]
+
+
+def chosen_cases(cases: Iterable[Case], kinds: Collection[str], every: int) -> list[Case]:
+    """Each n-th case of some classes, or of all where none is named."""
+    seen: Counter[str] = Counter()
+    chosen = []
+    for case in cases:
+        if not kinds or case.kind in kinds:
+            if seen[case.kind] % every == 0:
+                chosen.append(case)
+            seen[case.kind] += 1
+    return chosen
+
+
+def count(cases: Iterable[Case], attempt: Callable[[Case], Outcome]) -> dict[str, Counter[str]]:
+    """Try every case; print those that are not right, and return how many of each class ended in which way."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for case in cases:
+        outcome = attempt(case)
+        verdict = judge(case, outcome)
+        counts[case.kind][verdict] += 1
+        if verdict != "right":
+            text = " ".join(map(shlex.quote, case.typed))[:160]
+            print(f"{verdict}: {text}  [{case.kind}; {'; '.join(case.words or ['ok'])}]")
+            print(f"    code {outcome.code}, {outcome.seconds:.1f} s, made {list(outcome.made[:3])}")
+            print("    " + (outcome.err or outcome.out)[-700:].strip().replace("\n", "\n    "), flush=True)
+    return counts
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--project", type=Path, default=TESTS.parent, help="the checkout whose code is tried")
@@ -274,36 +316,18 @@ def main() -> None:
     parser.add_argument("--without-command", default="", help="commands that the project does not have, with commas")
     chosen = parser.parse_args()
     import_project(chosen.project.resolve())
-    folders = import_table("data/image_folder", "test_bad_folders")
-    contract = import_table("criteria", "test_contract")
-    cases = [*typed_cases(Path(__file__).with_name("bad_inputs.txt")), *folder_cases(folders), *loss_cases(contract)]
-    by_kind: dict[str, list[Case]] = defaultdict(list)
-    for case in cases:
-        is_chosen = not chosen.only or case.kind in chosen.only.split(",")
-        if is_chosen and case.typed[0] not in chosen.without_command.split(","):
-            by_kind[case.kind].append(case)
-    counts: dict[str, Counter[str]] = {}
-    slowest = 0.0
+    cases = chosen_cases(all_cases(), list(filter(None, chosen.only.split(","))), chosen.every)
+    cases = [case for case in cases if case.typed[0] not in chosen.without_command.split(",")]
     with tempfile.TemporaryDirectory(prefix="bad-inputs-") as name:
         top = Path(name)
-        (top / "home").mkdir()
         make_study(top)
-        for kind, found in by_kind.items():
-            counts[kind] = Counter()
-            for case in found[:: chosen.every]:
-                outcome = run(top / "case", tuple(completed(case.typed, top)), case.prepare)
-                verdict = judge(case, outcome)
-                counts[kind][verdict] += 1
-                if case.words is not None:
-                    slowest = max(slowest, outcome.seconds)
-                if verdict != "right":
-                    text = " ".join(map(shlex.quote, case.typed))[:160]
-                    print(f"{verdict}: {text}  [{kind}; {'; '.join(case.words or ['ok'])}]")
-                    print(f"    code {outcome.code}, {outcome.seconds:.1f} s, made {list(outcome.made[:3])}")
-                    print("    " + (outcome.err or outcome.out)[-700:].strip().replace("\n", "\n    "), flush=True)
-                shutil.rmtree(top / "case")
-    print_table(counts)
-    print(f"\nslowest refusal: {slowest:.1f} s of CPU time")
+
+        def attempt(case: Case) -> Outcome:
+            outcome = run(top / "case", tuple(completed(case.typed, top)), case.prepare)
+            shutil.rmtree(top / "case")
+            return outcome
+
+        print_table(count(cases, attempt))
 
 
 def print_table(counts: dict[str, Counter[str]]) -> None:
