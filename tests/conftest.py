@@ -1,4 +1,4 @@
-"""Small data and configurations that several tests share, and how many examples a property is tried on."""
+"""Small data and configurations that several tests share, and the number of examples per property."""
 
 import os
 import sys

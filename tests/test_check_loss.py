@@ -1,4 +1,4 @@
-"""The commands of a user with a loss: the table of its contract, and training by the same rules."""
+"""The commands for a user's loss: the table of its contract, and training by the same rules."""
 
 import json
 

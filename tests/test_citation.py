@@ -1,4 +1,4 @@
-"""CITATION.cff says what pyproject.toml says."""
+"""CITATION.cff agrees with pyproject.toml."""
 
 import tomllib
 from pathlib import Path

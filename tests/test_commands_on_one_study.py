@@ -1,4 +1,4 @@
-"""Three commands on one study, one of them killed: every run is trained, none twice, and the others end well."""
+"""Three commands on one study, one of them killed: every run is trained once, and the others end well."""
 
 import os
 import signal

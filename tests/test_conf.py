@@ -1,4 +1,4 @@
-"""Every option of every group composes, and what a user is likely to get wrong is refused by name."""
+"""Every option of every group composes, and likely mistakes are refused by name."""
 
 from importlib.resources import files
 from pathlib import Path

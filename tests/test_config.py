@@ -1,4 +1,4 @@
-"""Arm names, missing keys, and errors that name what is wrong."""
+"""Arm names, missing keys, and errors that name the cause."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What the documentation says of files, links and commands holds in a fresh clone."""
+"""The files, links and commands in the documentation exist in a fresh clone."""
 
 import re
 import subprocess
@@ -70,7 +70,7 @@ def test_a_commit_runs_what_make_check_runs():
 
 
 def test_no_file_cites_what_a_clone_lacks():
-    """Notes of those who wrote the project, and folders beside it; the tests alone look for real images there."""
+    """No notes of the authors, and no folders outside the clone; only the tests of data look for real images there."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("not a clone: git lists no files")

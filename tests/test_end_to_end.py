@@ -1,4 +1,4 @@
-"""The commands as a user types them, small: a study, its comparison, a single run, and what is refused."""
+"""The commands as a user types them, small: a study, its comparison, a single run, and refusals."""
 
 import json
 
@@ -37,7 +37,7 @@ def test_a_study_then_its_comparison(command, tmp_path):
     for mask in ("solid", "dashed", "dotted"):
         assert mask in out
 
-    # The same study again trains nothing; a wider one trains what is new.
+    # The same study again trains nothing; a wider one trains the new runs.
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*/seed=*/run.json")}
     code, out, _ = command(train_main, *study)
     assert code == 0

@@ -1,4 +1,4 @@
-"""A run that fails at some update fails alone, says where and why, and the command it names runs it again."""
+"""A run that fails at an update fails alone and says where and why; the command that it names runs it again."""
 
 import json
 import shlex
@@ -80,7 +80,7 @@ def test_losses_that_fail_late_fail_their_run_alone(command, mine, tmp_path, mon
     holes = pd.read_csv(folder / "report" / "holes.csv")
     assert set(holes["command"]) == {info["command"] for info in infos.values()}
 
-    # The command goes on from the checkpoint after update 2.
+    # The command resumes from the checkpoint after update 2.
     monkeypatch.setattr("experiments.report.study.report_study", lambda *a, **k: None)
     import late_losses
 

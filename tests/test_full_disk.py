@@ -1,4 +1,4 @@
-"""A disk that is full at any file: one message that names it, exit code 1, and the same command goes on afterwards."""
+"""A disk full at any file: one message that names it, exit code 1, and the same command resumes later."""
 
 import json
 import tempfile

@@ -1,4 +1,4 @@
-"""The picture of the house is drawn from today's imports, and its drawing refuses a circle."""
+"""The picture of the packages matches today's imports, and drawing refuses a circle."""
 
 import importlib.util
 import sys

@@ -104,7 +104,7 @@ def test_a_study_that_was_killed_and_then_stopped_is_completed(tmp_path, monkeyp
     main = start(folder, *JOBLIB)
     wait_until(waits.exists)
     others = descendants(main)
-    # Two of joblib, one of which is idle, and a worker of a loader. They had the variables before they loaded torch.
+    # Two processes of joblib, one of them idle, and a loader's worker. They had the variables before they loaded torch.
     assert len(others) >= 3
     for process in others:
         assert sleeping().items() <= environment(process).items()

@@ -1,4 +1,4 @@
-"""A few kills of the kill test (`make kill-test` makes many), and that it sees what differs."""
+"""A few kills of the kill test (`make kill-test` makes many), and a check that it notices differences."""
 
 import json
 import signal

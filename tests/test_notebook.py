@@ -1,4 +1,4 @@
-"""The notebook of the documentation runs from its first cell to its last, and what is stored is what it gives."""
+"""The documentation's notebook runs from start to end, and its stored outputs are those that it gives."""
 
 import importlib.util
 import re
@@ -23,7 +23,7 @@ def runner():
 
 
 def write_study(folder):
-    """Write runs of two arms as training leaves them: a model, and the same model with less noise."""
+    """Write runs of two arms as training does: a model, and the same model with a stronger signal."""
     rng = np.random.default_rng(0)
     targets = [rng.random((40, 40)) < 0.05 for _ in range(8)]
     for arm, signal in (("bce", 2.0), ("mine", 3.0)):

@@ -1,4 +1,4 @@
-"""What the comparison of two recordings leaves out, and that it tells everything else by file and line."""
+"""What the comparison of two recordings leaves out; all other differences are named by file and line."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Coverage on small simulations; intervals that know one source of variance must fail the same check."""
+"""Coverage on small simulations; intervals with only one source of variance must fail the same check."""
 
 import numpy as np
 import pytest

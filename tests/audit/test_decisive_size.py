@@ -1,4 +1,4 @@
-"""Advice: the median is within a factor of 1.5 of the size that decides half of all studies."""
+"""Advice: the median is within a factor of 1.5 of the size at which half of all studies decide."""
 
 import numpy as np
 import pytest

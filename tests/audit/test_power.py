@@ -1,4 +1,4 @@
-"""Power: the promise against simulation, and its limits."""
+"""Power: the promised power against simulation, and its limits."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_a_true_gain_is_found_as_often_as_promised(spread: Spread) -> None:
     )
     row = power_row("Gaussian", spread.name, studies, 0.03, true, 0.05, 0.01)
     assert 0.3 < row["promised"] < 0.95
-    # Degrees of freedom are estimated: up to .02 beside the Monte Carlo error.
+    # Degrees of freedom are estimated, which adds up to .02 to the Monte Carlo error.
     assert abs(row["found"] - row["promised"]) < 0.02 + 4 * row["found_error"]
     assert abs(row["moves_out"] - row["promised_verdict"]) < 0.03 + 4 * row["found_error"]
     assert row["moves_in"] < 0.01

@@ -1,4 +1,4 @@
-"""Increasing maps never move; a real improvement on the same footing does, so the check can fail."""
+"""Increasing maps never give a move; a real improvement in the same setting does, so the check can fail."""
 
 from dataclasses import replace
 

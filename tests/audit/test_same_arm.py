@@ -1,4 +1,4 @@
-"""A/A: splits, and the verdicts of runs that are paired anew against `compare_arms` on the same runs."""
+"""A/A: splits, and the verdicts of newly paired runs against `compare_arms` on the same runs."""
 
 import numpy as np
 import pandas as pd

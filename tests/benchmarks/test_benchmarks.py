@@ -1,4 +1,4 @@
-"""The benchmarks' own arithmetic and page; what they measure is not measured here."""
+"""The arithmetic and the page of the benchmarks; nothing is timed here."""
 
 import json
 

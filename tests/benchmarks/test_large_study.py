@@ -1,4 +1,4 @@
-"""The study that the load figures rest on: other scores, the same pixels."""
+"""The study behind the load figures has other scores but the same pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The profile's parts name functions that exist, and their times are told apart."""
+"""The profile's parts name existing functions, and their times are kept apart."""
 
 import cProfile
 import importlib.util

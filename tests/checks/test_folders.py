@@ -1,4 +1,4 @@
-"""Folders that nothing may be written to."""
+"""Folders that no command may write to."""
 
 import os
 import warnings

@@ -1,4 +1,4 @@
-"""Runs of a sweep composed together: the same configurations as Hydra makes of them one by one."""
+"""Runs of a sweep composed together get the same configurations as Hydra gives them one by one."""
 
 import pytest
 from hydra import initialize_config_module
@@ -47,7 +47,7 @@ def test_the_same_error_as_one_by_one(study, override):
     with pytest.raises(HydraException) as one:
         loader.load_sweep_config(master, ["loss=dice", override])
     compose = job_composer(master, [["loss=dice", "seed=0"], ["loss=dice", override]], loader)
-    for _ in range(2):  # the second time from what is remembered
+    for _ in range(2):  # the second time from the cache
         with pytest.raises(HydraException) as found:
             compose(["loss=dice", override])
         assert str(found.value) == str(one.value)

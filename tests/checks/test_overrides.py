@@ -1,4 +1,4 @@
-"""Arguments KEY=VALUE that are refused by themselves, and those that are not."""
+"""KEY=VALUE arguments that are refused by themselves, and arguments that are not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Commands that are refused: all that is wrong in one message, exit code 2, and nothing on disk."""
+"""Refused commands: one message with all problems, exit code 2, and nothing on disk."""
 
 import os
 import sys

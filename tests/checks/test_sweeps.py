@@ -1,4 +1,4 @@
-"""Sweeps that are empty, endless, double, or no grid; keys of a study that it does not sweep."""
+"""Sweeps that are empty, endless, repeated or not a grid; keys of a study that it does not sweep."""
 
 import pytest
 from omegaconf import OmegaConf

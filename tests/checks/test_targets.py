@@ -1,4 +1,4 @@
-"""Arguments against signatures, before anything is built."""
+"""Arguments are checked against signatures before anything is built."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Values of a configuration that the schema lets through."""
+"""Bad values of a configuration that the schema accepts."""
 
 import copy
 

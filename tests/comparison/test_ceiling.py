@@ -1,4 +1,4 @@
-"""Ranking by the true probabilities is the best there is: no arm lies above it beyond its interval."""
+"""No ranking beats the true probabilities: no arm lies above the ceiling beyond its interval."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The whole comparison: against plain pooling and jackknifing, its holes, its refusals, its invariances."""
+"""The whole comparison: against plain pooling and jackknifing, with holes, refusals and invariances."""
 
 from dataclasses import replace
 from functools import partial

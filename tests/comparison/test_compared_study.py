@@ -1,4 +1,4 @@
-"""The Python face: score maps in memory give the verdicts that runs on disk give, and figures take either."""
+"""The Python interface: score maps in memory give the same verdicts as runs on disk, and figures accept both."""
 
 import dataclasses
 

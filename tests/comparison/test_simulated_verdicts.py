@@ -1,4 +1,4 @@
-"""Every verdict on simulated studies whose truth is known; a study's masks are its replications."""
+"""Every verdict on simulated studies with a known truth; the masks of a study are its replications."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Steps of natural F1 over the weight: computed by hand, and their error rate where nothing changes."""
+"""Steps of natural F1 over the weight: by hand, and their error rate if nothing changes."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""A verdict about frontiers needs frontiers: random, constant and collapsed runs have none."""
+"""A verdict about frontiers needs frontiers, which random, constant and collapsed runs lack."""
 
 from dataclasses import replace
 
@@ -100,7 +100,7 @@ def test_random_scores_against_the_same_shifted_do_not_slide():
     ids=["shifted", "wider", "heavy tails", "constant", "one score per image", "one pixel apart", "anti-correlated"],
 )
 def test_whatever_knows_nothing_is_not_trained(model):
-    """As arm beside a trained baseline, in one of two masks, and as baseline of trained arms."""
+    """Check an untrained arm with a trained baseline, in one of two masks, and an untrained baseline."""
     trained = signal(2.5)
     masks = verdicts([(trained, trained)] * 3, {"other": [(signal(4.5), model)] * 3}).set_index("mask")
     assert masks["verdict"].to_dict() == {"a": "moves out", "b": NOT_TRAINED}

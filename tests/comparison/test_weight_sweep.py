@@ -1,4 +1,4 @@
-"""The seesaw's numbers: theory from the baseline's scores, and the two weights that are said to be right."""
+"""The weight sweep: theory from the baseline's scores, and the two weights that count as right."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Losses as people write them by mistake; a `_target_` each."""
+"""Losses with typical mistakes, one `_target_` each."""
 
 import random
 import sys

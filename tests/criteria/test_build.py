@@ -1,4 +1,4 @@
-"""Losses by name: classes, functions, partials, losses of probabilities, and what is refused by key."""
+"""Losses by name: classes, functions, partials, losses of probabilities, and refusals that name the key."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Losses that cannot train are refused with their reason, strange ones are noted, legitimate ones pass."""
+"""Losses that cannot train are refused with a reason, strange ones are noted, and legitimate ones pass."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Batches are a function of (seed, update); tiles and masks stay together; what is ignored stays ignored."""
+"""Batches are a function of (seed, update); tiles and masks stay together; ignored pixels stay ignored."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Tiles cut where the images stay are the loader's, bit for bit; images that do not fit go through the loader."""
+"""Tiles cut on the device equal the loader's, bit for bit; images that do not fit go through the loader."""
 
 import numpy as np
 import pytest

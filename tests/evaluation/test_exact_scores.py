@@ -1,4 +1,4 @@
-"""What a run stores agrees with the exact, sorted computation on the model's own logits."""
+"""The stored results of a run agree with the exact, sorted computation on the model's own logits."""
 
 import numpy as np
 import pandas as pd

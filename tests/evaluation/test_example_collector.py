@@ -1,4 +1,4 @@
-"""Examples: the same images for every arm, and exactly the scores that the histograms count, tiled or not."""
+"""Examples: the same images for every arm, with exactly the scores that the histograms count, tiled or not."""
 
 import numpy as np
 import pytest

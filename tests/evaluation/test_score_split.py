@@ -1,4 +1,4 @@
-"""Every pixel is counted once, whatever the windows; scores do not depend on how windows are batched."""
+"""Every pixel is counted once, whatever the windows, and scores do not depend on how windows are batched."""
 
 import numpy as np
 import pytest

@@ -26,7 +26,7 @@ def test_probabilities_of_codes() -> None:
 
 
 def test_calibration_by_hand() -> None:
-    # 4 pixels at probability 1/2, of which 1 is positive; 6 at 0, of which 1 is.
+    # 4 pixels at probability 1/2, 1 of them positive; 6 at 0, 1 of them positive.
     result = calibration(*_dense({0.0: (1, 3), -1000.0: (1, 5)}), code_probabilities())
     assert result.expected_error == pytest.approx((abs(1 - 2) + abs(1 - 0)) / 10)
     assert result.mass_ratio == pytest.approx(2 / 2)

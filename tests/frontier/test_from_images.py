@@ -1,4 +1,4 @@
-"""Score maps in memory give the histograms that the streaming builder gives."""
+"""Score maps in memory give the same histograms as the builder that streams."""
 
 import numpy as np
 import pytest

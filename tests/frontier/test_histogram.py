@@ -1,4 +1,4 @@
-"""Histograms add up, survive storage, and refuse what does not fit."""
+"""Histograms add up, survive storage, and refuse data that do not match."""
 
 from dataclasses import replace
 

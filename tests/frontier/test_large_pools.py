@@ -1,4 +1,4 @@
-"""A pool of 10^11 pixels loses no count: against Python's integers and fractions, which have no largest number."""
+"""A pool of 10^11 pixels loses no count, compared with Python's unbounded integers and fractions."""
 
 from __future__ import annotations
 

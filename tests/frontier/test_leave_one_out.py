@@ -1,4 +1,4 @@
-"""Delete-one-group statistics against pooling what is left, group after group."""
+"""Delete-one-group statistics against pooling the remaining groups, for each group."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Recalibration on score codes: known maps are recovered, fits agree with independent ones, bad counts are refused."""
+"""Recalibration on score codes: known maps are recovered, fits match independent ones, bad counts are refused."""
 
 import numpy as np
 import pytest

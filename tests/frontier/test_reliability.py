@@ -20,7 +20,7 @@ def counts(pairs):
 
 
 def test_bins_are_joined_from_below_until_they_hold_enough_positives():
-    # Half a decade of the odds is 1.15 logits: four bins of their own, of which the first two and the rest are joined.
+    # Half a decade of the odds is 1.15 logits: four separate bins, then the first two and the last two are joined.
     pairs = [(-8.0, 4, 996), (-4.0, 6, 94), (0.0, 12, 12), (3.0, 3, 1)]
     curve = reliability_curve(*counts(pairs), code_probabilities())
     assert curve["n_positive"].tolist() == [10, 15]

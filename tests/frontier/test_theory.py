@@ -1,4 +1,4 @@
-"""Theory as executable checks: tables of cells with known eta, where the optimum can be reached."""
+"""Theory as executable checks: tables of cells with known eta, for which the optimum can be reached."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Whether a run is trained: random scores of every kind are not, weakly trained models are."""
+"""Random scores of every kind do not count as trained; weakly trained models do."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -110,7 +110,7 @@ def test_the_words_name_arms_and_seeds():
     assert why_untrained([("bce", (1, 2), (bad, flat))]) == (
         "bce is not trained: AP 0.0115 (0.011 to 0.012 over 2 seeds) at a prevalence of 0.011"
     )
-    # Of one score alike in all runs, of a single run, and of runs of which only some hold one score.
+    # One score in all runs, in a single run, and in some of the runs.
     assert why_untrained([("bce", (1, 2), (flat, flat))]) == (
         "bce is not trained: one score for all pixels, AP 0.011 at a prevalence of 0.011"
     )

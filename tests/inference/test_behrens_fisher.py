@@ -1,4 +1,4 @@
-"""The tail of two t variables together: against quadrature, simulation and its limits."""
+"""The tail of the sum of two t variables: against quadrature, simulation and its limits."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Holm, and seed variances steadied over a study: by hand, and by the error rate they leave."""
+"""Holm, and seed variances shrunk over a study: by hand, and by the resulting error rate."""
 
 import numpy as np
 import pytest

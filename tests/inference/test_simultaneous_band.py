@@ -1,4 +1,4 @@
-"""The band covers all recalls at once, and crossing is claimed only of curves that cross."""
+"""The band covers all recalls at once, and crossing is claimed only for curves that cross."""
 
 import numpy as np
 import pytest

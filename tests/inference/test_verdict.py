@@ -67,7 +67,7 @@ def test_the_p_of_a_moved_point_is_twice_that_of_the_coordinate_that_moved_for_s
     point = _difference(0.06, -0.09, error=0.04)
     (p,) = p_values([replace(_evidence(0.001), point=point)], Rule())
     assert p.moved_holm == pytest.approx(2 * float(point.p_difference()[1]), rel=1e-12)
-    # Precision lies inside its margin: recall alone is looked at, and still counts twice.
+    # Precision lies inside its margin, so only recall is tested, and still counts twice.
     point = _difference(0.06, -0.049, error=0.02)
     (p,) = p_values([replace(_evidence(0.001), point=point)], Rule())
     assert p.moved_holm == pytest.approx(2 * float(point.p_difference()[0]), rel=1e-12)
@@ -160,7 +160,7 @@ def test_each_family_has_its_own_factors() -> None:
 
 
 def test_advice_is_asked_for_at_the_level_of_its_test() -> None:
-    """Two alike rows, so that Holm divides by two; of the operating point two coordinates are looked at besides."""
+    """Two equal rows, so that Holm divides by two; the operating point adds two tested coordinates."""
     item = _evidence(0.006, error=0.006)
     verdict = decide([item, item], Rule())[0]
     gain = item.gain

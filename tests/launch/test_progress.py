@@ -1,4 +1,4 @@
-"""One bar for all runs of a study, whoever runs them."""
+"""One bar for all runs of a study, whatever process runs them."""
 
 import io
 import re

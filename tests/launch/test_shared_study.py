@@ -1,4 +1,4 @@
-"""Several processes on one study: no run is trained twice, none is left, and whoever waits compares."""
+"""Several processes on one study: no run is trained twice, none is left out, and waiting processes compare."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The losses have two ways through the pixels: numba's loops on a CPU, and torch's operations everywhere else."""
+"""The losses compute in two ways: by numba's loops on a CPU, and by torch's operations everywhere else."""
 
 from __future__ import annotations
 

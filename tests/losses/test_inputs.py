@@ -1,4 +1,4 @@
-"""How the losses read their inputs: bad input is named by every loss, on either way through the pixels."""
+"""Inputs of the losses: every loss names a bad input, whichever way it computes."""
 
 from __future__ import annotations
 

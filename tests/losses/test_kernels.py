@@ -1,4 +1,4 @@
-"""The loops over pixels that numba compiles: their own exponential and logarithm, and their work in pieces."""
+"""The loops that numba compiles: their exponential and logarithm, and their work in pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loops' twins in threads, called as they are: each part of the pieces is worked on once, by the same loop."""
+"""The loops in threads, called directly: each piece is processed once, by the same loop."""
 
 from __future__ import annotations
 

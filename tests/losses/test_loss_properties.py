@@ -119,7 +119,7 @@ def _value_and_gradient(loss: Callable[..., Tensor], logits: Tensor, *rest: Tens
 
 
 def _assert_alike(got: tuple[float, Tensor], expected: tuple[float, Tensor], *, rel: float = 5e-6) -> None:
-    """The value, and every pixel's slope beside the largest one of the batch."""
+    """Compare the value, and every pixel's slope relative to the batch's largest."""
     assert got[0] == pytest.approx(expected[0], rel=rel, abs=1e-30)
     largest = expected[1].abs().max().item()
     torch.testing.assert_close(got[1].double(), expected[1].double(), rtol=2 * rel, atol=rel * largest + 1e-30)

@@ -1,4 +1,4 @@
-"""The losses beside those of torch, torchvision, segmentation_models_pytorch and MONAI, where definitions agree."""
+"""The losses against those of torch, torchvision, segmentation_models_pytorch and MONAI, where definitions agree."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_value_and_gradient_agree(ours: nn.Module, theirs: Callable[[Tensor, Ten
     torch.testing.assert_close(value, expected.double(), rtol=1e-6 if single else 1e-12, atol=0)
     value.backward()
     expected.backward()
-    # Theirs cancel digits that ours keep, hence an absolute tolerance beside the relative one.
+    # The peers lose digits by cancellation, so there is an absolute tolerance besides the relative one.
     rtol, atol = (1e-5, 1e-8) if single else (1e-9, 1e-14)
     torch.testing.assert_close(x.grad, y.grad, rtol=rtol, atol=atol)
 

@@ -1,4 +1,4 @@
-"""The shortcuts under the losses: a gradient taken on the way forward and handed over, labels read in passing."""
+"""Shortcuts of the losses: gradients computed in the forward pass and given up in the backward pass, labels checked."""
 
 from __future__ import annotations
 

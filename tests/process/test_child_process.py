@@ -1,4 +1,4 @@
-"""Processes end when their parent is killed: by the kernel where it can do that, else by a look at the parent's id."""
+"""Processes end when their parent is killed: by the kernel if it can, otherwise by watching the parent's id."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Studies larger than the memory: values are made when they are asked for, and scores that were read are let go."""
+"""Studies larger than memory: values are computed on access, and scores that were read are released."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work on several cores comes back in order, and its errors come back too."""
+"""Parallel results come back in order, and so do errors."""
 
 import multiprocessing
 import os

@@ -1,4 +1,4 @@
-"""Waiting threads sleep by default, in every process that trains; what the user has set stays."""
+"""Waiting threads sleep by default in every process that trains, and the user's settings are kept."""
 
 import os
 

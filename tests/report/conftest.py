@@ -1,4 +1,4 @@
-"""A small study on disk, with histories and examples, that the figures are tested on."""
+"""A small study on disk, with histories and examples, for the tests of the figures."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What captions say their numbers rest on."""
+"""Captions state what their numbers rest on."""
 
 from dataclasses import replace
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""All figures at once: files, captions, what a study lacks, names that are the user's."""
+"""All figures at once: files, captions, figures that a study lacks, and the user's names."""
 
 import re
 import xml.etree.ElementTree as ElementTree

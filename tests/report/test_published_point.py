@@ -1,4 +1,4 @@
-"""A published (recall, F1) pair pins its precision, or is refused because none fits."""
+"""A published (recall, F1) pair determines its precision, or is refused because none fits."""
 
 import pytest
 

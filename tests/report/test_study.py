@@ -1,4 +1,4 @@
-"""The report says what the numbers say: tables, prose and figure against the comparison they are made from."""
+"""The report agrees with its numbers: tables, prose and figure against the comparison."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""An arm's name comes apart at its keys, lists kept whole."""
+"""An arm's name splits at its keys, with lists kept whole."""
 
 import pytest
 

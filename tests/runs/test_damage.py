@@ -1,4 +1,4 @@
-"""A damaged file of a run is noticed, kept under another name and made again; the comparison does without it."""
+"""A damaged file of a run is found, kept under another name and made again; the comparison works without it."""
 
 import json
 import shutil

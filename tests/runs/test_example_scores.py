@@ -1,4 +1,4 @@
-"""Example scores survive the way to disk, and refuse what does not fit."""
+"""Example scores survive storage, and refuse data that do not match."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""A run's folder that somebody else made: nothing in it is executed, resolved, followed, or taken without bounds."""
+"""Folders of runs made by others: nothing in them is executed, resolved, followed, or read without bounds."""
 
 import io
 import json

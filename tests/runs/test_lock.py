@@ -1,4 +1,4 @@
-"""A held folder is let go of when its process dies, also where a forked child lives on."""
+"""A lock is released when its process dies, even if a forked child lives on."""
 
 import os
 import signal

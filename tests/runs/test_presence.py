@@ -1,4 +1,4 @@
-"""Imbalance per example against imbalance by count, on images that are counted by hand."""
+"""Imbalance per example and by count, on images counted by hand."""
 
 import json
 

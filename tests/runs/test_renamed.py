@@ -1,4 +1,4 @@
-"""Runs from before a change of addresses are the runs of today."""
+"""Runs from before a change of addresses equal today's runs."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ SMALL = ("trainer.max_steps=1", "trainer.tile=32", "trainer.accelerator=cpu", "t
 
 
 def _reference_fingerprint(flat):
-    """The formula by which fingerprints were told before any address changed."""
+    """The formula of fingerprints before any address changed."""
     return hashlib.sha256(json.dumps(flat, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What can be compared is loaded, what cannot is refused by name, and holes stay holes."""
+"""Comparable runs are loaded, others are refused by name, and holes stay holes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Each arm takes its own best setting on validation; test scores and lucky seeds have no say."""
+"""Each arm takes its own best setting on validation; test scores and surviving seeds do not matter."""
 
 from pathlib import Path
 

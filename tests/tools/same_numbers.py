@@ -152,7 +152,7 @@ def mask_table(text: str) -> str:
 
 
 def weights(path: Path) -> dict[str, bytes]:
-    """Read the bytes of the tensors of a checkpoint; what stands beside them holds times."""
+    """Read the bytes of the tensors of a checkpoint; the rest of it holds times."""
     with zipfile.ZipFile(path) as archive:
         return {name.split("/", 1)[1]: archive.read(name) for name in archive.namelist() if "/data/" in name}
 

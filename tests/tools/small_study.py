@@ -68,7 +68,7 @@ def import_each(names: Iterable[str]) -> None:
 
 
 def draw_little(figures: Collection[str], *, page: bool = False) -> None:
-    """Let a study draw these figures alone, coarsely, write no page unless asked, and check no loss: most of its time.
+    """Make a study draw only these figures, coarsely, write no page unless asked, and check no loss, to save time.
 
     Call it in a fork: it changes the modules.
     """

@@ -1,4 +1,4 @@
-"""A compiled run trains the same weights and leaves the same files; where nothing can compile, it says so at once."""
+"""A compiled run trains the same weights and leaves the same files; if nothing can be compiled, it says so at once."""
 
 import functools
 import json

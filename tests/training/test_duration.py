@@ -1,4 +1,4 @@
-"""The projection of long training, and when it is worth a warning."""
+"""The projected duration of training, and when it gives a warning."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The logged share of foreground is that of the tiles that the loss saw; evaluation sees the true distribution."""
+"""The logged foreground share is that of the tiles the loss saw; evaluation sees the true distribution."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Same seed, same weights; the prior bias is the logit of the prevalence; what cannot be built is named."""
+"""Same seed, same weights; the prior bias is the logit of the prevalence; networks that cannot be built are named."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Between two rows of the history nothing is read from the device: a GPU would have to finish its work for it."""
+"""Between two rows of the history nothing is read from the device, which would make the host wait for a GPU."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Parts that cannot be built or stepped, found without the data."""
+"""Parts that cannot be built or stepped are found without the data."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Pretrained weights: from the cache without a network, refused at once where there is neither."""
+"""Pretrained weights come from the cache without a network, and are refused at once if there is neither."""
 
 import http.server
 import json

@@ -1,4 +1,4 @@
-"""A run that was stopped ends like one that was not, to the bit: whatever draws numbers, or counts, or has workers."""
+"""A stopped run ends like one that was not, to the bit: with random numbers, counters and workers."""
 
 # ruff: noqa: NPY002  (the legacy generator is what is tested)
 

@@ -1,4 +1,4 @@
-"""One run on disk: its files, exact resume, divergence, failure, and what is not run again."""
+"""One run on disk: its files, exact resume, divergence, failure, and runs that are not repeated."""
 
 import json
 import subprocess
@@ -92,7 +92,7 @@ def test_a_run_leaves_its_files(composed, loaded, tmp_path):
     [
         ("uniform", 5, [5, 6]),  # from the checkpoint after update 4
         ("two_phase", 5, [5, 6]),  # stopped in the second phase, which began after update 3
-        ("two_phase", 3, [3, 4, 5, 6]),  # stopped at the switch, goes on in the first phase
+        ("two_phase", 3, [3, 4, 5, 6]),  # stopped at the switch, resumes in the first phase
     ],
 )
 def test_resume_is_exact(composed, loaded, tmp_path, sampling, last, again):

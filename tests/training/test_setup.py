@@ -1,4 +1,4 @@
-"""What a sampling cannot do with the data is refused before the first update."""
+"""A sampling that does not fit the data is refused before the first update."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""One arm under every treatment: values, changes and verdicts against what they must be."""
+"""One arm under every treatment: values, changes and verdicts against their known results."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Treatments move the natural point and never a point of the frontier."""
+"""Treatments move the natural point but no point of the frontier."""
 
 import numpy as np
 import pytest

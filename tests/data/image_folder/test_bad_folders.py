@@ -1,4 +1,4 @@
-"""Folders that are wrong in one way each: refused by a message that names the file or key, and what to do."""
+"""Folders with one fault each are refused by a message that names the file or key and the remedy."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Files as people have them: palettes, alpha, 16 bits, EXIF orientation, damage, and masks that are none."""
+"""Real-world files: palettes, alpha, 16 bits, EXIF orientation, damage, and files that are not masks."""
 
 import io
 import warnings

@@ -1,4 +1,4 @@
-"""Values of data=image_folder that are of the wrong type or outside their range: named by their keys, all together."""
+"""Values of data=image_folder of the wrong type or range are named together, by key."""
 
 import os
 

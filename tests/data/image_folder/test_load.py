@@ -1,4 +1,4 @@
-"""Folders that are good in all their forms, and folders that are broken in one way each: every file is named."""
+"""Good folders in all their forms, and folders with one fault each, where every file is named."""
 
 import errno
 import logging
@@ -427,7 +427,7 @@ def test_a_fraction_outside_its_range_is_refused(folder, fraction):
     message = message_of(folder, val_fraction=fraction)
     (entry,) = section(message, "expected other values")
     assert entry == f"data.val_fraction: expected a number between 0 and 1, got {fraction}"
-    assert section(message, "expected a mask of two values")  # the files are looked at all the same
+    assert section(message, "expected a mask of two values")  # the files are checked all the same
 
 
 def test_a_file_that_changes_after_the_check_is_named(folder):

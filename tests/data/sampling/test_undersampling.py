@@ -1,4 +1,4 @@
-"""Undersampled background: the target is met exactly, and within each class nothing changes."""
+"""Undersampled background: the target share is met exactly, and each class keeps its distribution."""
 
 import numpy as np
 import pytest

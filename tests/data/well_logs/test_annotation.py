@@ -1,4 +1,4 @@
-"""The probability of annotation against hand-made cases, full enumeration, and annotations drawn again and again."""
+"""The probability of annotation against hand-made cases, full enumeration, and repeated annotations."""
 
 from itertools import product
 
@@ -115,7 +115,7 @@ def test_frequency_of_simulated_annotations_is_the_probability(jitter):
     z = (frequency[common] - eta[common]) / deviation
     assert common.sum() > 500
     assert np.abs(z).max() < 5.0  # about 1,000 pixels, P(|z| > 5) = 6e-7 each
-    # Displacements, not pixels, are what is independent: 2 of each of about 6 curves.
+    # Displacements are independent, pixels are not: 2 for each of about 6 curves.
     assert 0.4 < np.mean(z**2) < 1.8
 
 

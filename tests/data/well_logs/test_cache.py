@@ -1,4 +1,4 @@
-"""Drawn logs on disk, and what a refused command leaves of them: nothing."""
+"""Drawn logs on disk, of which a refused command leaves none."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Small studies on disk whose truth is known: an exact weight sweep, and losses of which one is better."""
+"""Small studies on disk with a known truth: an exact weight sweep, and losses of which one is better."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What lifted the frontier per added minute of training: by hand, from run.json and the verdicts."""
+"""Gain per added minute of training: by hand, from run.json and the verdicts."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The seesaw figure draws what the runs say, and exists for weight sweeps alone."""
+"""The weight-sweep figure draws the runs' numbers, and exists only for weight sweeps."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""A study under conditions: each compared by itself, verdicts put together, numbers from each condition's own runs."""
+"""A study under conditions: each compared by itself, verdicts combined, numbers from each condition's own runs."""
 
 import shutil
 from dataclasses import replace

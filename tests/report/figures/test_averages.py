@@ -1,4 +1,4 @@
-"""Blended scores against scikit-learn's averages over pixels, and what is said of them."""
+"""Blended scores against scikit-learn's averages over pixels, and the sentence about them."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What each figure draws is what the comparison says."""
+"""Each figure draws the comparison's numbers."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""Every figure can be had from the package, and none is loaded before it is asked for."""
+"""The package exports every figure, and loads none before it is used."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the ROC figure says beside its panels."""
+"""The sentences of the ROC figure."""
 
 import numpy as np
 import pandas as pd

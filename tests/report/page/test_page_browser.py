@@ -1,4 +1,4 @@
-"""The page in a real browser: what it shows is what the histograms and metrics.csv say."""
+"""The page in a real browser shows what the histograms and metrics.csv say."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The page as it is read: no overlaps at any width, by keyboard, in the dark, on paper, at once."""
+"""Reading the page: no overlaps at any width, by keyboard, in the dark, on paper, at once."""
 
 import re
 

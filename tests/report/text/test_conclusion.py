@@ -1,4 +1,4 @@
-"""The first sentences tell every verdict once, and tuned F1 where it says more."""
+"""The first sentences state every verdict once, and tuned F1 if it adds something."""
 
 from types import SimpleNamespace
 

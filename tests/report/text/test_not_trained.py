@@ -1,4 +1,4 @@
-"""What is not trained is said first, wherever the answer stands, and no interval is shown that does not hold."""
+"""Untrained arms come first wherever the answer is given, and no invalid interval is shown."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Tables fit the terminal they are read in."""
+"""Tables fit the terminal."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The report of a study that trains nothing: files, sentences and figure against the tables they are made from."""
+"""The report of a study that trains nothing: files, sentences and figure against its tables."""
 
 import os
 import sys
