@@ -23,6 +23,19 @@ def test_a_folder_is_held_once_and_let_go_of(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_question_is_no_lock_to_another_question(tmp_path):
+    with held(tmp_path):
+        pass
+    askers = []
+    for _ in range(2):
+        asker = os.fork()
+        if not asker:
+            os._exit(sum(is_held(tmp_path) for _ in range(2000)) > 0)
+        askers.append(asker)
+    assert [os.waitstatus_to_exitcode(os.waitpid(asker, 0)[1]) for asker in askers] == [0, 0]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_an_orphaned_child_does_not_keep_the_folder(tmp_path):
     read, write = os.pipe()
     main = os.fork()

@@ -27,7 +27,7 @@ from experiments.report.figures.style import (
     RC,
     add_legend,
     arm_styles,
-    signed,
+    typeset_change,
 )
 from experiments.report.text.sayings import SAYINGS, UNSHOWN
 from experiments.runs.study import StudyRuns, short_names
@@ -216,7 +216,7 @@ class VerdictDisplay(_GainDisplay):
         fill = SAYINGS[cell["verdict"]].shade
         edge: dict[str, Any] = {"edgecolor": QUIET if word in UNSHOWN else "white", "linewidth": 0.6}
         ax.add_patch(Rectangle((column + 0.02, row + 0.04), 0.96, 0.92, facecolor=fill, **edge))
-        lines = [] if word == NOT_TRAINED else [f"{signed(cell['gain'])}{_half(cell)}"]
+        lines = [] if word == NOT_TRAINED else [f"{typeset_change(cell['gain'])}{_half(cell)}"]
         if cell["verdict_f1"] != word:
             lines.append(f"F1: {cell['verdict_f1']}")
         weight = "normal" if word in UNSHOWN else "bold"

@@ -19,7 +19,7 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.report.facts import StudySize
 from experiments.report.figures.frontier import f1_contours
 from experiments.report.figures.panels import arm_rows, draw_into, panel_grid
-from experiments.report.figures.style import PAGE, QUIET, RC, add_legend, arm_styles, signed
+from experiments.report.figures.style import PAGE, QUIET, RC, add_legend, arm_styles, typeset_change
 from experiments.runs.study import StudyRuns, short_names
 
 _ACROSS = 6  # panels in a row
@@ -129,7 +129,7 @@ class SlideDisplay:
             ax.plot(*route.T, color=QUIET, linewidth=3.2, alpha=0.5, solid_capstyle="butt", zorder=4)
             _arrow(ax, foot, end, styles[arm].colour)
             ax.plot(*foot, "o", color=QUIET, markersize=3.5, markerfacecolor="white", zorder=5)
-            note = f"slide {signed(row['shift'], 1)} logit\nstep {signed(row['precision_gain'])}"
+            note = f"slide {typeset_change(row['shift'], 1)} logit\nstep {typeset_change(row['precision_gain'])}"
         else:
             note = "no slide:\nunreachable" if "unreachable" in str(row["status"]) else "no slide"
         ax.plot(*start, "o", color="black", markersize=4, zorder=6, clip_on=False)

@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from experiments.report.text.wording import signed, typeset
+
 PAGE = 6.9
 """Width of a figure over two columns, inches; figures are drawn at the size they are printed at."""
 
@@ -139,12 +141,9 @@ def arm_markers(arms: Sequence[str]) -> dict[str, str]:
     return {arm: _MARKERS[i % len(_MARKERS)] for i, arm in enumerate(arms)}
 
 
-def signed(value: float, digits: int = 3) -> str:
-    """Format a difference with its sign, as it is typeset; a dash where it is undefined."""
-    if value != value:
-        return "\N{EN DASH}"
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", MINUS)
+def typeset_change(value: float, digits: int = 3) -> str:
+    """Write a difference as figures do: a real minus sign, no sign before nothing, an en dash where undefined."""
+    return typeset(signed(value, digits, bare_zero=True, undefined="\N{EN DASH}"))
 
 
 def add_legend(figure: Figure, handles: Sequence[Line2D | Patch]) -> None:

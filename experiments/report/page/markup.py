@@ -6,13 +6,10 @@ import re
 from collections.abc import Sequence
 from html import escape
 
+from experiments.report.text.wording import typeset
+
 NONE = "\N{EN DASH}"
 """What stands where there is nothing to say."""
-
-
-def typeset(value: str) -> str:
-    """Give numbers the minus sign, and changes the arrow, that belong to them; hyphens stay."""
-    return re.sub(r"(?<![\w.])-(?=\.?\d)", "\N{MINUS SIGN}", value.replace("->", "\N{RIGHTWARDS ARROW}"))
 
 
 def text(value: object) -> str:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.paired_difference import MIN_SEEDS
-from experiments.report.page.markup import NONE, table, text, typeset
-from experiments.report.text.wording import TOO_FEW_SEEDS, signed
+from experiments.report.page.markup import NONE, table, text
+from experiments.report.text.wording import TOO_FEW_SEEDS, signed, typeset
 
 _KINDS = {
     "precision at recall": ("recall", "precision"),
@@ -59,16 +59,12 @@ def _gain(row: pd.Series, base: str) -> str:
         both = f"unreachable for {row['arm']}" in status and f"unreachable for {base}" in status
         short = "no pair" if "unreachable" not in status else "unreachable" if both or base not in status else NONE
         return f'<span class="quiet" title="{text(status)}">{short}</span>'
-    difference = _signed(row["difference"])
+    difference = signed(row["difference"])
     if pd.isna(row["low"]):
-        return difference
-    inner = f"{difference} <small>[{_signed(row['low'])}, {_signed(row['high'])}]</small>"
+        return typeset(difference)
+    inner = f"{difference} <small>[{signed(row['low'])}, {signed(row['high'])}]</small>"
     if row["low"] > 0 or row["high"] < 0:
-        inner = f"<b>{difference}</b> <small>[{_signed(row['low'])}, {_signed(row['high'])}]</small>"
+        inner = f"<b>{difference}</b> <small>[{signed(row['low'])}, {signed(row['high'])}]</small>"
     if row["band_low"] > 0 or row["band_high"] < 0:
         inner = f"<mark>{inner}</mark>"
-    return inner
-
-
-def _signed(value: float) -> str:
-    return typeset(signed(value))
+    return typeset(inner)

@@ -10,8 +10,9 @@ import pandas as pd
 from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.facts import correction
-from experiments.report.page.markup import NONE, definitions, table, text, typeset
+from experiments.report.page.markup import NONE, definitions, table, text
 from experiments.report.text.verdicts import footnotes
+from experiments.report.text.wording import typeset
 from experiments.runs.fingerprint import flatten
 from experiments.runs.study import StudyRuns, short_names
 

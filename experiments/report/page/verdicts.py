@@ -8,11 +8,11 @@ import pandas as pd
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.paired_difference import MIN_SEEDS
-from experiments.report.page.markup import marked, table, text, typeset
+from experiments.report.page.markup import marked, table, text
 from experiments.report.text.markdown import conclusion, paragraph
 from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.verdicts import row_of
-from experiments.report.text.wording import TOO_FEW_SEEDS, with_interval
+from experiments.report.text.wording import TOO_FEW_SEEDS, typeset, with_interval
 from experiments.runs.study import StudyRuns, short_names
 
 

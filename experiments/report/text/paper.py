@@ -10,7 +10,7 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import NOT_TRAINED
 from experiments.report.facts import correction, counted
 from experiments.report.text.tables import markdown_table
-from experiments.report.text.wording import no_interval
+from experiments.report.text.wording import no_interval, number, signed
 from experiments.runs.study import short_names
 
 _ESCAPES = {
@@ -88,14 +88,16 @@ def _cells(comparison: Comparison, names: Mapping[str, str] | None) -> tuple[lis
         rows = []
         for arm in arms:
             verdict, slide = (_row(table, arm, mask) for table in (comparison.verdicts, comparison.slides))
-            numbers = [_ratio(means.loc[arm, column]) for column in means.columns]
+            numbers = [number(means.loc[arm, column]) for column in means.columns]
             if arm == comparison.baseline or verdict is None or slide is None:
                 word = "baseline" if arm == comparison.baseline else "-"
                 rows.append([mask, called[arm], word, "", "", *numbers, ""])
                 continue
             gains = [_interval(verdict, "headline_gain"), _interval(verdict, "f1_gain")]
             shift = slide["shift"] if slide["status"] == "reached" else float("nan")
-            rows.append([mask, called[arm], str(verdict["verdict"]), *gains, *numbers, _signed(shift, 1)])
+            rows.append(
+                [mask, called[arm], str(verdict["verdict"]), *gains, *numbers, signed(shift, 1, bare_zero=True)]
+            )
         blocks.append(rows)
     return headers, blocks
 
@@ -123,28 +125,21 @@ def _interval(row: pd.Series, name: str) -> str:
     if pd.isna(row[name]) or row["verdict"] == NOT_TRAINED:
         return "-"
     low, high = (row[f"{name}_{end}"] for end in ("low", "high"))
-    brackets = no_interval(row["n_seeds"]) if pd.isna(low) else f"{_signed(low, 3)}, {_signed(high, 3)}"
-    return f"{_signed(row[name], 3)} [{brackets}]"
-
-
-def _signed(value: float, digits: int) -> str:
-    if pd.isna(value):
-        return "-"
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text
-
-
-def _ratio(value: float) -> str:
-    return "-" if pd.isna(value) else f"{value:.2f}"
+    brackets = (
+        no_interval(row["n_seeds"])
+        if pd.isna(low)
+        else f"{signed(low, bare_zero=True)}, {signed(high, bare_zero=True)}"
+    )
+    return f"{signed(row[name], bare_zero=True)} [{brackets}]"
 
 
 def _latex_numbers(cell: str) -> str:
     """Set a cell of numbers in math mode, so that its signs are minus signs; an undefined one is a dash."""
     if not cell or cell == "-":
         return "--" if cell else ""
-    number, _, brackets = cell.partition(" [")
+    value, _, brackets = cell.partition(" [")
     if brackets and brackets[0].isalpha():
-        return f"${number}$ [{brackets}"
+        return f"${value}$ [{brackets}"
     return f"${cell}$"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import pandas as pd
@@ -22,9 +23,30 @@ def number(value: object) -> str:
     return "-" if pd.isna(value) else f"{value:.2f}"  # type: ignore[call-overload]
 
 
-def signed(value: float) -> str:
-    """Format a difference with its sign and three decimals; what rounds to nothing is +0.000."""
-    return f"{round(value, 3) + 0.0:+.3f}"
+def signed(value: float, digits: int = 3, *, bare_zero: bool = False, undefined: str = "-") -> str:
+    """Format a difference with its sign.
+
+    Args:
+        value: The difference.
+        digits: Decimals.
+        bare_zero: Whether what rounds to nothing is 0.000 instead of +0.000.
+        undefined: What stands for NaN.
+
+    >>> signed(-0.0004), signed(-0.0004, bare_zero=True), signed(0.25, 1)
+    ('+0.000', '0.000', '+0.2')
+    """
+    if pd.isna(value):
+        return undefined
+    text = f"{value:+.{digits}f}"
+    if float(text) == 0:
+        text = f"{0:+.{digits}f}"
+        return text[1:] if bare_zero else text
+    return text
+
+
+def typeset(value: str) -> str:
+    """Give numbers the minus sign, and changes the arrow, that belong to them; hyphens stay."""
+    return re.sub(r"(?<![\w.])-(?=\.?\d)", "\N{MINUS SIGN}", value.replace("->", "\N{RIGHTWARDS ARROW}"))
 
 
 def with_interval(row: pd.Series, name: str) -> str:

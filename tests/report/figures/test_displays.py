@@ -14,7 +14,7 @@ from experiments.report.figures.frontier import FrontierDisplay
 from experiments.report.figures.gains import ForestDisplay, VerdictDisplay
 from experiments.report.figures.roc import RocDisplay
 from experiments.report.figures.slide import DecompositionDisplay, SlideDisplay
-from experiments.report.figures.style import arm_handles, arm_styles, signed
+from experiments.report.figures.style import arm_handles, arm_styles, typeset_change
 from experiments.report.figures.training import TrainingDisplay
 
 PANELS = {
@@ -105,7 +105,7 @@ def test_verdicts_say_word_gain_and_a_differing_verdict_by_f1(drawn_study, axes_
     display.plot(ax)
     for _, row in comparison.verdicts.iterrows():
         half = 0.5 * (row["headline_gain_high"] - row["headline_gain_low"])
-        assert f"{signed(row['headline_gain'])} ±{half:.3f}" in texts(ax[0])
+        assert f"{typeset_change(row['headline_gain'])} ±{half:.3f}" in texts(ax[0])
     words = [text for text in texts(ax[0]) if text in set(comparison.verdicts["verdict"])]
     assert sorted(words) == sorted(comparison.verdicts["verdict"])
     assert "moves in" in words
@@ -226,14 +226,14 @@ def test_examples_colour_each_pixel_by_what_became_of_it(drawn_study, axes_of):
 
 
 def test_a_difference_is_typeset_with_its_sign_and_zero_without():
-    assert [signed(value) for value in (0.01, -0.01, 0.0004, -0.0004)] == [
+    assert [typeset_change(value) for value in (0.01, -0.01, 0.0004, -0.0004)] == [
         "+0.010",
         "\N{MINUS SIGN}0.010",
         "0.000",
         "0.000",
     ]
-    assert signed(-3.04, 1) == "\N{MINUS SIGN}3.0"
-    assert signed(float("nan")) == "\N{EN DASH}"
+    assert typeset_change(-3.04, 1) == "\N{MINUS SIGN}3.0"
+    assert typeset_change(float("nan")) == "\N{EN DASH}"
 
 
 def test_the_legend_shows_arms_as_they_are_drawn():

@@ -12,9 +12,10 @@ from experiments.frontier.codes import NATURAL_CODE
 from experiments.report.example_choice import choose_examples
 from experiments.report.page import examples as page_example
 from experiments.report.page.examples import OUTCOMES, example_payload, page_examples, picture_levels, richest_window
-from experiments.report.page.markup import marked, typeset
+from experiments.report.page.markup import marked
 from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.packed import narrow_counts, packed, script_json
+from experiments.report.text.wording import typeset
 
 
 def test_arrays_come_back():
