@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
-from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
+
+from markupsafe import Markup
 
 from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
@@ -15,7 +14,7 @@ from experiments.comparison.weight_sweep import arm_weights
 from experiments.report.example_choice import ExampleChoice
 from experiments.report.facts import CEILING_WORDS
 from experiments.report.page.examples import page_examples, rule_of
-from experiments.report.page.markup import text
+from experiments.report.page.markup import html, part
 from experiments.report.page.matched import matched_section
 from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.packed import script_json
@@ -66,38 +65,40 @@ def write_page(
         if (reason := why_none(len(seeds), numbers.n_groups))
     )
     parts = {
-        "title": text(f"{title}: {question}"),
-        "kicker": text(f"{title} · {len(numbers.seeds)} arm{'' if len(numbers.seeds) == 1 else 's'}"),
-        "question": text(question),
+        "title": f"{title}: {question}",
+        "kicker": f"{title} · {len(numbers.seeds)} arm{'' if len(numbers.seeds) == 1 else 's'}",
+        "question": question,
         "answer": answer(comparison, names),
         "matrix": matrix(study, comparison),
         "steps": _steps(weights is not None),
         "key": key_of_words(comparison),
         "lever": "" if weights is None else "Drag the weight.",
-        "rests": text(footnotes(study, comparison, ceiling)[0]) if len(comparison.verdicts) else "",
-        "paragraphs": paragraphs(study, comparison) or "<p>There is none.</p>",
-        "interval": text(f"{100 * (1 - comparison.settings.level):g} %"),
+        "rests": footnotes(study, comparison, ceiling)[0] if len(comparison.verdicts) else "",
+        "paragraphs": paragraphs(study, comparison) or Markup("<p>There is none.</p>"),
+        "interval": f"{100 * (1 - comparison.settings.level):g} %",
         "ceiling_note": "" if ceiling is None else f" Dotted: {CEILING_WORDS}",
-        "baseline": text(names[study.baseline]),
-        "why_none": text(" ".join(reasons)),
+        "baseline": names[study.baseline],
+        "why_none": " ".join(reasons),
         "matched": matched_section(comparison, names),
-        "examples_rule": "" if examples is None else text(rule_of(examples, names[study.baseline])),
+        "examples_rule": "" if examples is None else rule_of(examples, names[study.baseline]),
         "runs": runs_section(study, comparison, ceiling),
-        "numbers": script_json(payload(study, comparison, numbers, weights=weights, ceiling=ceiling, examples=shown)),
-        "style": _part("page.css"),
-        "script": script,
+        "numbers": Markup(
+            script_json(payload(study, comparison, numbers, weights=weights, ceiling=ceiling, examples=shown))
+        ),
+        "style": Markup(part("page.css")),
+        "script": Markup(script),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
-    store.write_text(path, _filled(_part("page.html"), parts))
+    store.write_text(path, html(part("page.html"), **parts))
 
 
-def _steps(weights: bool) -> str:
+def _steps(weights: bool) -> Markup:
     """List the steps as items of a list; HTML.
 
     Args:
         weights: Whether a positive weight is what makes the arms.
     """
-    return "\n".join(f"<li>{step}</li>" for step in (_OF_WEIGHTS if weights else _OF_ARMS))
+    return Markup("\n".join(f"<li>{step}</li>" for step in (_OF_WEIGHTS if weights else _OF_ARMS)))
 
 
 # The script puts all arms at the same recall when this link is followed.
@@ -119,13 +120,4 @@ _OF_WEIGHTS = (
 
 def _script() -> str:
     """Join the script's parts into one function, so that nothing is global."""
-    return '"use strict";(() => {\n' + "\n".join(_part(f"{name}.js") for name in SCRIPTS) + "})();\n"
-
-
-def _part(name: str) -> str:
-    return files("experiments.report.page").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _filled(template: str, parts: Mapping[str, str]) -> str:
-    """Fill the `{{name}}` of a template in one pass: what a part holds is never filled again."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
+    return '"use strict";(() => {\n' + "\n".join(part(f"{name}.js") for name in SCRIPTS) + "})();\n"

@@ -6,76 +6,77 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.facts import correction
-from experiments.report.page.markup import NONE, definitions, table, text
+from experiments.report.page.markup import NONE, definitions, html, joined, table
 from experiments.report.text.verdicts import footnotes
 from experiments.report.text.wording import typeset
 from experiments.runs.fingerprint import flatten
 from experiments.runs.study import StudyRuns, short_names
 
 
-def runs_section(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> str:
+def runs_section(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> Markup:
     """Write the last section; HTML."""
     names = short_names(list(study.complete))
     told = footnotes(study, comparison, ceiling, columns=False)
-    notes = "".join(f"<li>{text(typeset(note))}</li>" for note in told)
-    parts = [f"<ul>{notes}</ul>", _arms(study, names), _settings_of_arms(study, names)]
+    notes = "<ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>"
+    parts = [html(notes, notes=[typeset(note) for note in told]), _arms(study, names), _settings_of_arms(study, names)]
     parts.append(_holes(study))
     parts.append(_differences(study, names))
     if len(study.tuning):
         parts.append(_frame("Settings each arm chose on validation", study.tuning))
-    parts.append("<h3>Data and machine</h3>" + definitions(_facts(study, comparison)))
+    parts.append(Markup("<h3>Data and machine</h3>") + definitions(_facts(study, comparison)))
     config = study.reference.config
-    flat = [[text(key), text(value)] for key, value in flatten(config).items()]
-    whole = table(["key", f"value in {text(names[study.baseline])}"], flat)
-    parts.append(f"<details><summary>The whole configuration of the baseline</summary>{whole}</details>")
-    return "\n".join(parts)
+    whole = table(["key", f"value in {names[study.baseline]}"], list(flatten(config).items()))
+    folded = "<details><summary>The whole configuration of the baseline</summary>{{ whole }}</details>"
+    parts.append(html(folded, whole=whole))
+    return joined(parts)
 
 
-def _arms(study: StudyRuns, names: Mapping[str, str]) -> str:
+def _arms(study: StudyRuns, names: Mapping[str, str]) -> Markup:
     rows = []
     for arm, seeds in study.complete.items():
         infos = [run.info for run in seeds.values()]
         rows.append(
             [
-                text(names[arm]) + (" (baseline)" if arm == study.baseline else ""),
-                text(", ".join(map(str, sorted(seeds))) or "none"),
-                text(_range([info.get("updates") for info in infos], "")),
-                text(_range([info.get("wall_seconds") for info in infos], " s")),
-                text(_range([info.get("images_per_second") for info in infos], "")),
-                text(_range([info.get("peak_memory_mb") for info in infos], " MB")),
-                text(", ".join(dict.fromkeys(str(info.get("device", NONE)) for info in infos)) or NONE),
+                names[arm] + (" (baseline)" if arm == study.baseline else ""),
+                ", ".join(map(str, sorted(seeds))) or "none",
+                _range([info.get("updates") for info in infos], ""),
+                _range([info.get("wall_seconds") for info in infos], " s"),
+                _range([info.get("images_per_second") for info in infos], ""),
+                _range([info.get("peak_memory_mb") for info in infos], " MB"),
+                ", ".join(dict.fromkeys(str(info.get("device", NONE)) for info in infos)) or NONE,
             ]
         )
     headers = ["arm", "complete seeds", "updates", "time a run", "images / s", "peak memory", "device"]
-    return "<h3>Runs</h3>" + table(headers, rows, attributes='id="run-table"')
+    return Markup("<h3>Runs</h3>") + table(headers, rows, attributes=Markup('id="run-table"'))
 
 
-def _settings_of_arms(study: StudyRuns, names: Mapping[str, str]) -> str:
+def _settings_of_arms(study: StudyRuns, names: Mapping[str, str]) -> Markup:
     """Keys below the arm's own axes whose values are not the same in all arms."""
     flats = {arm: flatten(next(iter(seeds.values())).config) for arm, seeds in study.complete.items() if seeds}
     own = [key for flat in flats.values() for key in flat if key.split(".")[0] in {a.split(".")[0] for a in study.axes}]
     keys = [key for key in dict.fromkeys(own) if len({str(flat.get(key)) for flat in flats.values()}) > 1]
     if not keys:
-        return ""
+        return Markup()
     pairs = [(names[arm], " · ".join(f"{k} {flat[k]}" for k in keys if k in flat)) for arm, flat in flats.items()]
-    return "<h3>What makes the arms</h3>" + definitions(pairs)
+    return Markup("<h3>What makes the arms</h3>") + definitions(pairs)
 
 
-def _holes(study: StudyRuns) -> str:
-    title = "<h3>Holes</h3>"
+def _holes(study: StudyRuns) -> Markup:
+    title = Markup("<h3>Holes</h3>")
     if not len(study.holes):
-        return title + "<p>None: every arm has every seed, and every run is complete.</p>"
+        return title + Markup("<p>None: every arm has every seed, and every run is complete.</p>")
     return title + _frame("Runs that are not there, or not complete", study.holes)
 
 
-def _differences(study: StudyRuns, names: Mapping[str, str]) -> str:
-    title = "<h3>Fairness</h3>"
+def _differences(study: StudyRuns, names: Mapping[str, str]) -> Markup:
+    title = Markup("<h3>Fairness</h3>")
     if not len(study.differences):
-        return title + (
+        return title + Markup(
             "<p>The arms differ in what makes them and in nothing else: same data, same updates, and for each seed "
             "the same initial weights and the same order of the data.</p>"
         )
@@ -83,9 +84,9 @@ def _differences(study: StudyRuns, names: Mapping[str, str]) -> str:
     return title + _frame("Keys in which an arm differs from the baseline beside what makes it", frame)
 
 
-def _frame(caption: str, frame: pd.DataFrame) -> str:
-    rows = [[text(value) for value in row] for row in frame.itertuples(index=False)]
-    return table([text(str(name).replace("_", " ")) for name in frame.columns], rows, caption=caption)
+def _frame(caption: str, frame: pd.DataFrame) -> Markup:
+    rows = [list(row) for row in frame.itertuples(index=False)]
+    return table([str(name).replace("_", " ") for name in frame.columns], rows, caption=caption)
 
 
 def _facts(study: StudyRuns, comparison: Comparison) -> list[tuple[str, str]]:

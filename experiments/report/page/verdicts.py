@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
+from markupsafe import Markup
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.paired_difference import MIN_SEEDS
-from experiments.report.page.markup import marked, table, text
+from experiments.report.page.markup import html, joined, marked, table
 from experiments.report.text.markdown import conclusion, paragraph
 from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.verdicts import row_of
@@ -16,34 +17,37 @@ from experiments.report.text.wording import TOO_FEW_SEEDS, typeset, with_interva
 from experiments.runs.study import StudyRuns, short_names
 
 
-def answer(comparison: Comparison, names: Mapping[str, str]) -> str:
+def answer(comparison: Comparison, names: Mapping[str, str]) -> Markup:
     """Tell all verdicts in two or three sentences, HTML."""
-    return f'<p class="answer">{marked(conclusion(comparison, names))}</p>'
+    return html('<p class="answer">{{ told }}</p>', told=marked(conclusion(comparison, names)))
 
 
-def matrix(study: StudyRuns, comparison: Comparison) -> str:
+def matrix(study: StudyRuns, comparison: Comparison) -> Markup:
     """Write the verdicts as a table of arms and masks, each with the headline's gain; HTML."""
     names = short_names(list(study.complete))
     arms = [arm for arm in study.complete if arm != study.baseline]
     if not len(comparison.verdicts):
-        return ""
+        return Markup()
     rows = []
     for arm in arms:
-        cells = [text(names[arm])]
+        cells: list[object] = [names[arm]]
         for mask in comparison.masks:
             row = row_of(comparison.verdicts, arm, mask)
             word = str(row["verdict"])
             shown = with_interval(row, "headline_gain")
             # The caption says why there is no interval; on a narrow screen each cell has no room for it.
-            gain = text(typeset(shown.partition(" [")[0] if pd.isna(row["headline_gain_low"]) else shown))
-            gain = gain.replace(" [", " <small>[").replace("]", "]</small>")
-            sign = f'<i aria-hidden="true">{SAYINGS[row["verdict"]].sign}</i>'
+            gain, _, interval = typeset(shown).partition(" [")
             cells.append(
-                f'<span class="of">{text(mask)}</span>'
-                f'<span class="verdict {text(word.replace(" ", "-"))}">{sign} {text(word)}</span>'
-                f'<span class="gain">{gain}</span>'
-                f"{_by_f1(row)}"
-                f"{_levels(row)}"
+                html(
+                    _CELL,
+                    mask=mask,
+                    word=word,
+                    sign=SAYINGS[row["verdict"]].sign,
+                    gain=gain,
+                    interval="" if pd.isna(row["headline_gain_low"]) else interval.removesuffix("]"),
+                    by_f1="" if row["verdict_f1"] == word else row["verdict_f1"],
+                    level=_level(row),
+                )
             )
         rows.append(cells)
     headline = comparison.settings.headline_name
@@ -51,22 +55,30 @@ def matrix(study: StudyRuns, comparison: Comparison) -> str:
     few = comparison.verdicts["n_seeds"].max() < MIN_SEEDS
     interval = TOO_FEW_SEEDS if few else "with its interval"
     caption = f"{headline} gain over {base}, {interval}; AP of the arm, of {base}, and the prevalence"
-    return table(["", *map(text, comparison.masks)], rows, caption=caption, attributes='id="verdicts"')
+    return table(["", *comparison.masks], rows, caption=caption, attributes=Markup('id="verdicts"'))
 
 
-def key_of_words(comparison: Comparison) -> str:
+_CELL = (
+    '<span class="of">{{ mask }}</span>'
+    '<span class="verdict {{ word.replace(" ", "-") }}"><i aria-hidden="true">{{ sign }}</i> {{ word }}</span>'
+    '<span class="gain">{{ gain }}{% if interval %} <small>[{{ interval }}]</small>{% endif %}</span>'
+    '{% if by_f1 %}<span class="gain">tuned F1: {{ by_f1 }}</span>{% endif %}'
+    '{% if level %}<span class="gain level">{{ level }}</span>{% endif %}'
+)
+
+
+def key_of_words(comparison: Comparison) -> Markup:
     """Say what the verdicts that occur mean; HTML."""
     if not len(comparison.verdicts):
-        return ""
+        return Markup()
     found = {*comparison.verdicts["verdict"], *comparison.verdicts["verdict_f1"]}
-    words = "".join(
-        f'<div><dt><i aria-hidden="true">{said.sign}</i> {word}</dt><dd>{said.means}</dd></div>'
-        for word, said in SAYINGS.items()
-        if word in found
-    )
-    return (
-        f'<div class="key"><dl>{words}</dl><p>A frontier is all that a model can do: its precision at every recall. '
-        f"{text(_OF[comparison.settings.headline])}</p></div>"
+    return html(
+        '<div class="key"><dl>{% for word, said in sayings %}'
+        '<div><dt><i aria-hidden="true">{{ said.sign }}</i> {{ word }}</dt><dd>{{ said.means }}</dd></div>'
+        "{% endfor %}</dl>"
+        "<p>A frontier is all that a model can do: its precision at every recall. {{ headline }}</p></div>",
+        sayings=[(word, said) for word, said in SAYINGS.items() if word in found],
+        headline=_OF[comparison.settings.headline],
     )
 
 
@@ -78,27 +90,20 @@ _OF = {
 }
 
 
-def _levels(row: pd.Series) -> str:
-    """AP of arm and baseline and the prevalence, the AP of one score for all pixels; HTML."""
+def _level(row: pd.Series) -> str:
+    """AP of arm and baseline and the prevalence, the AP of one score for all pixels; empty where there is none."""
     if pd.isna(row["arm_ap"]) or pd.isna(row["baseline_ap"]):
         return ""
-    shown = f"AP {row['arm_ap']:.3f} / {row['baseline_ap']:.3f} / {row['prevalence']:.3g}"
-    return f'<span class="gain level">{text(shown)}</span>'
+    return f"AP {row['arm_ap']:.3f} / {row['baseline_ap']:.3f} / {row['prevalence']:.3g}"
 
 
-def _by_f1(row: pd.Series) -> str:
-    """Say the verdict by tuned F1 where it is another; HTML."""
-    if row["verdict_f1"] == row["verdict"]:
-        return ""
-    return f'<span class="gain">tuned F1: {text(str(row["verdict_f1"]))}</span>'
-
-
-def paragraphs(study: StudyRuns, comparison: Comparison) -> str:
+def paragraphs(study: StudyRuns, comparison: Comparison) -> Markup:
     """Write one paragraph per arm and mask, the report's own; HTML."""
     names = short_names(list(study.complete))
     parts = []
     for arm in study.complete:
         if arm != study.baseline and len(comparison.verdicts):
-            parts.append(f"<h3>{text(names[arm])}</h3>")
-            parts += [f"<p>{marked(paragraph(comparison, arm, mask, names))}</p>" for mask in comparison.masks]
-    return "\n".join(parts)
+            parts.append(html("<h3>{{ name }}</h3>", name=names[arm]))
+            told = [marked(paragraph(comparison, arm, mask, names)) for mask in comparison.masks]
+            parts += [html("<p>{{ text }}</p>", text=text) for text in told]
+    return joined(parts)
