@@ -1,4 +1,4 @@
-"""Precision-recall frontiers from score histograms: pixels in, curves and operating points of one run out.
+"""One run: precision-recall frontiers from score histograms; pixels in, curves and operating points out.
 
 >>> from experiments.frontier import average_precision, from_images, pr_curve
 >>> histograms = from_images([[[2.0, -1.0], [0.5, -3.0]]], [[[1, 0], [0, 1]]])

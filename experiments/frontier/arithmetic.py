@@ -1,4 +1,4 @@
-"""Sums of score histograms: rows into histograms, tiles into images, ranks into test sets."""
+"""Sums of score histograms: builds histograms from rows, and merges those of tiles, batches or machines."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,14 +19,14 @@ def from_rows(
     *,
     points: Sequence[str] = ("natural",),
 ) -> ScoreHistograms:
-    """Score histograms from one sparse row per image and mask, row i * C + c for image i and mask c.
+    """Build score histograms from one sparse row per image and mask, row i * C + c for image i and mask c.
 
     Args:
         masks: C names.
         image_ids: N names.
         group_ids: N names.
         rows: N*C rows (bins, positives, negatives), bins ascending and unique.
-        joint: int64 (N, Q, 5); zeros when None, which means that they were not counted.
+        joint: int64 (N, Q, 5); None gives zeros, which means not counted.
         points: Q names.
     """
     if joint is None:
@@ -51,7 +51,7 @@ def from_pixels(
     logits: NDArray[np.floating],
     labels: NDArray[np.bool_],
 ) -> ScoreHistograms:
-    """Score histograms of arrays in memory, without joint counts; for streams see `histogram_builder`.
+    """Build score histograms from arrays in memory, without joint counts; for streams see `histogram_builder`.
 
     Args:
         masks: C names.
@@ -87,7 +87,7 @@ def from_pixels(
 
 
 def add_rows(first: Row, second: Row) -> Row:
-    """Sum of two sparse rows: the union of their bins with the counts added."""
+    """Add two sparse rows: the union of their bins, with the counts added."""
     bins = np.concatenate([first[0], second[0]])
     positives = np.concatenate([first[1], second[1]])
     negatives = np.concatenate([first[2], second[2]])
@@ -97,7 +97,7 @@ def add_rows(first: Row, second: Row) -> Row:
 
 
 def sparse_row(positives: NDArray[np.integer], negatives: NDArray[np.integer]) -> Row:
-    """Sparse row of dense counts (65536,) each: the bins that hold at least one pixel.
+    """Make a sparse row from dense counts (65536,) each: the bins with at least one pixel.
 
     Raises:
         ValueError: a count does not fit into 32 bits.
@@ -107,17 +107,17 @@ def sparse_row(positives: NDArray[np.integer], negatives: NDArray[np.integer]) -
 
 
 def merge(parts: Sequence[ScoreHistograms]) -> ScoreHistograms:
-    """Sum of histograms: images of all parts, counts of an image that is in several parts added.
+    """Merge histograms: take the images of all parts, and add the counts of images that are in several parts.
 
     Args:
-        parts: at least one; the same masks and points. Ranks, batches or tiles of one test set.
+        parts: at least one, with the same masks and points: tiles, batches or machines of one test set.
 
     Returns:
         Images in order of first appearance.
 
     Raises:
-        ValueError: no part, other masks or points, an image that is in two groups, or a count of a single image,
-            mask and bin that does not fit into 32 bits.
+        ValueError: there is no part, masks or points differ, an image is in two groups, or a count of one image, mask
+            and bin does not fit into 32 bits.
 
     Example:
         >>> logits, labels = np.array([[[2.0, -1.0]]]), np.array([[[True, False]]])
@@ -166,9 +166,9 @@ def merge(parts: Sequence[ScoreHistograms]) -> ScoreHistograms:
 
 
 def recode(histograms: ScoreHistograms, table: NDArray[np.integer]) -> ScoreHistograms:
-    """Give the same pixels other scores: bin b becomes `table[b]`; counts of bins that meet are added.
+    """Give the same pixels other scores: bin b becomes `table[b]`, and counts of bins that coincide are added.
 
-    The joint counts are kept as they are, so use it for what concerns single masks only.
+    The joint counts do not change, so use this only for statistics of single masks.
 
     Args:
         histograms: any.
@@ -184,11 +184,11 @@ def recode(histograms: ScoreHistograms, table: NDArray[np.integer]) -> ScoreHist
 
 
 def reorder_images(histograms: ScoreHistograms, order: NDArray[np.intp]) -> ScoreHistograms:
-    """Give the images in another order, or a choice of them: image k of the result is image `order[k]`."""
+    """Reorder or select images: image k of the result is image `order[k]`."""
     rows = (order[:, None] * histograms.n_masks + np.arange(histograms.n_masks)).ravel()
     lengths = np.diff(histograms.row_start)[rows]
     ends = np.cumsum(lengths)
-    # An entry's place: where its row begins in the original, plus its place within the row.
+    # An entry's place is the start of its row in the original plus its place within the row.
     place = np.arange(lengths.sum()) + np.repeat(histograms.row_start[rows] - (ends - lengths), lengths)
     return replace(
         histograms,
@@ -208,7 +208,7 @@ def _add_duplicates(
     positives: NDArray[np.uint32],
     negatives: NDArray[np.uint32],
 ) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint32], NDArray[np.uint32]]:
-    """Entries sorted by (row, bin), with the counts of equal (row, bin) added."""
+    """Sort entries by (row, bin) and add the counts of equal (row, bin)."""
     keys = rows * N_CODES + bins
     if (keys[1:] > keys[:-1]).all():
         return rows, bins, positives, negatives
@@ -224,7 +224,7 @@ def _add_duplicates(
 
 
 def _stored(counts: NDArray[np.integer]) -> NDArray[np.uint32]:
-    """Return counts as histograms keep them, and refuse what would wrap around."""
+    """Return counts in the type that histograms store, and refuse counts that would wrap around."""
     if counts.size and counts.max() > np.iinfo(np.uint32).max:
         raise ValueError(
             f"counts: expected at most {np.iinfo(np.uint32).max} pixels of one image, mask and score, "

@@ -22,7 +22,7 @@ class Calibration:
 
     Args:
         expected_error: sum over 15 equal bins of probability of |positives - stated mass| / pixels. Under
-            extreme imbalance the lowest bin holds nearly all pixels: read the mass ratio beside it.
+            extreme imbalance the lowest bin holds nearly all pixels, so read the mass ratio too.
         mass_ratio: sum of the stated probabilities over the number of positives; 1 when calibrated on average,
             NaN without positives.
     """
@@ -32,10 +32,10 @@ class Calibration:
 
 
 def code_probabilities(correction: ScoreMap | None = None) -> NDArray[np.float64]:
-    """Probability that each score code states, (65536,), after undoing what theory says the loss did.
+    """Return the probability that each score code states, (65536,), after undoing the loss's effect in theory.
 
     Args:
-        correction: the objective's map; None takes the scores as they are. For a weight w it is the prior
+        correction: the loss's map; None takes the scores as they are. For a weight w it is the prior
             correction, logit - ln w (King and Zeng 2001).
     """
     logits = ordered_logits()
@@ -74,7 +74,7 @@ def expected_error(gaps: NDArray[np.float64], n_pixels: ArrayLike) -> NDArray[np
 def calibration(
     positives: NDArray[np.int64], negatives: NDArray[np.int64], probabilities: NDArray[np.float64]
 ) -> Calibration:
-    """Calibration of pooled counts (65536,) whose codes state `probabilities`."""
+    """Measure the calibration of pooled counts (65536,) whose codes state `probabilities`."""
     pixels = positives + negatives
     used = np.flatnonzero(pixels != 0)
     n_pixels, n_positive = int(pixels[used].sum()), int(positives[used].sum())
@@ -91,11 +91,11 @@ class Saturation:
     """How much of the ranking is lost to ties.
 
     Args:
-        tied_pairs: share of (positive, negative) pairs with equal score codes: pairs that no threshold parts.
+        tied_pairs: share of (positive, negative) pairs with equal score codes, which no threshold separates.
         largest_tie: share of the pixels in the fullest code.
         n_codes: codes in use; 1 is a constant output.
-        lowest_recall: recall at the highest threshold, the smallest that can be reached.
-        highest_recall: recall at the lowest threshold that still leaves a pixel out.
+        lowest_recall: recall at the highest threshold, the smallest reachable one.
+        highest_recall: recall at the lowest threshold that still excludes a pixel.
     """
 
     tied_pairs: float
@@ -106,7 +106,7 @@ class Saturation:
 
 
 def saturation(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> Saturation:
-    """Saturation of pooled counts (65536,); shares of nothing are NaN."""
+    """Measure the saturation of pooled counts (65536,); shares of an empty set are NaN."""
     pixels = positives + negatives
     used = np.flatnonzero(pixels != 0)
     n_positive, n_negative, n_pixels = (int(part.sum()) for part in (positives, negatives, pixels))
@@ -128,7 +128,7 @@ def saturation(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> Sa
 
 
 FEWEST_POSITIVES = 10
-"""Neighbouring bins are joined until each holds so many positives: else rare positives make the curve jump."""
+"""Neighbouring bins are joined until each holds this many positives; otherwise rare positives make the curve jump."""
 
 _EDGES = np.log(10.0) / 2.0 * np.arange(-40, 41)
 """Edges of the bins before joining, in logits: half a decade of the odds."""
@@ -137,7 +137,7 @@ _EDGES = np.log(10.0) / 2.0 * np.arange(-40, 41)
 def reliability_curve(
     positives: NDArray[np.int64], negatives: NDArray[np.int64], probabilities: NDArray[np.float64]
 ) -> pd.DataFrame:
-    """Frequency of positives over the stated probability, bin by bin.
+    """Return the frequency of positives for each stated probability, bin by bin.
 
     Args:
         positives: (65536,), pooled counts per score code.
@@ -172,7 +172,7 @@ def reliability_curve(
 
 
 def _joined(hits: NDArray[np.int64]) -> NDArray[np.intp]:
-    """First place of each joined bin: from below, as soon as a bin holds enough positives the next one begins."""
+    """Return the first place of each joined bin: going up, the next bin begins once one holds enough positives."""
     starts, held = [0], 0
     for place, count in enumerate(hits.tolist()):
         held += count
@@ -181,17 +181,17 @@ def _joined(hits: NDArray[np.int64]) -> NDArray[np.intp]:
             held = 0
     if len(starts) == 1:
         return np.array(starts if held else [], dtype=np.intp)
-    return np.array(starts[:-1], dtype=np.intp)  # what is left above belongs to the last full bin
+    return np.array(starts[:-1], dtype=np.intp)  # the rest above belongs to the last full bin
 
 
 def reliability_table(
     runs: Mapping[str, Mapping[int, ScoreHistograms]], theory: Mapping[str, Sequence[ScoreMap] | None]
 ) -> pd.DataFrame:
-    """Reliability of every arm and mask, as stated and after undoing what theory says the objective did.
+    """Tabulate the reliability of every arm and mask, as stated and after undoing the loss's effect in theory.
 
     Args:
         runs: arm -> seed -> test histograms; the pixels of all seeds are pooled.
-        theory: arm -> one map per mask; None, or no entry, where theory says nothing.
+        theory: arm -> one map per mask; None, or no entry, if theory makes no prediction.
 
     Returns:
         A row per arm, mask, `scores` ("as stated", "corrected") and bin; columns as `reliability_curve` and `n_seeds`.

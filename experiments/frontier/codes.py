@@ -20,11 +20,11 @@ _LARGEST = 65_504.0
 
 
 def logit_to_code(logits: ArrayLike) -> NDArray[np.uint16]:
-    """Code of each logit: the rank of its nearest float16 among all float16 values.
+    """Return the code of each logit: the rank of its nearest float16 among all float16 values.
 
-    With the float16 bits u, code = NOT u where the sign bit is set, else u XOR 0x8000. The map never
-    decreases, at every scale, so a rank statistic of the codes is that of the logits up to ties that are
-    closer than float16 resolution (a relative 0.1 %).
+    With the float16 bits u, code = NOT u if the sign bit is set, else u XOR 0x8000. The map never decreases, at any
+    scale. So rank statistics of the codes equal those of the logits, except that logits closer than float16's
+    resolution (a relative 0.1 %) tie.
 
     Args:
         logits: any shape, real numbers, infinities allowed (they clamp to the largest finite float16).
@@ -44,13 +44,13 @@ def logit_to_code(logits: ArrayLike) -> NDArray[np.uint16]:
     values = np.asarray(logits, dtype=np.float64 if np.asarray(logits).dtype.itemsize > 4 else np.float32)
     if np.isnan(values).any():
         raise ValueError(f"logits: expected numbers, got {int(np.isnan(values).sum())} NaN")
-    # Adding 0.0 turns -0.0 into +0.0, so that only a rounded negative logit keeps the sign.
+    # Adding 0.0 turns -0.0 into +0.0, so that only negative logits that round to 0 keep the sign.
     bits = (np.clip(values, -_LARGEST, _LARGEST) + 0.0).astype(np.float16).view(np.uint16)
     return np.where(bits & _SIGN, ~bits, bits ^ _SIGN)
 
 
 def code_to_logit(codes: ArrayLike) -> NDArray[np.float64]:
-    """Logit of each code: the float16 value it stands for (the inverse of `logit_to_code`).
+    """Return the logit of each code: the float16 value that it stands for (the inverse of `logit_to_code`).
 
     Args:
         codes: any shape, integers in [0, 65535].
@@ -76,6 +76,6 @@ def code_to_logit(codes: ArrayLike) -> NDArray[np.float64]:
 
 
 def ordered_logits() -> NDArray[np.float64]:
-    """Logit of every code, (65536,), never decreasing: codes that hold no pixel take the nearest finite one."""
+    """Return the logit of every code, (65536,), never decreasing; codes of NaN and infinity get the nearest finite."""
     codes = np.clip(np.arange(N_CODES), LOWEST_CODE, HIGHEST_CODE)
     return code_to_logit(codes)

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from experiments.frontier.codes import N_CODES
 
 RECALL_TOLERANCE = 0.02
-"""A recall counts as reached when some threshold's recall exceeds it by at most this much."""
+"""A recall counts as reached if some threshold's recall exceeds it by at most this much."""
 
 
 @dataclass(frozen=True)
@@ -37,30 +37,30 @@ class PrCurve:
 
     @property
     def precision(self) -> NDArray[np.float64]:
-        """TP / (TP + FP) at each threshold; defined everywhere, because a threshold holds a pixel."""
+        """TP / (TP + FP) at each threshold; always defined, because every threshold holds a pixel."""
         return self.tp / (self.tp + self.fp)
 
     @property
     def recall(self) -> NDArray[np.float64]:
-        """TP / P at each threshold; NaN throughout when there is no positive."""
+        """TP / P at each threshold; NaN throughout without positives."""
         return self.tp / self.n_positive if self.n_positive else np.full(len(self.tp), np.nan)
 
     @property
     def prevalence(self) -> float:
-        """P / (P + N): the average precision of a score that says nothing."""
+        """P / (P + N): the average precision of uninformative scores."""
         total = self.n_positive + self.n_negative
         return self.n_positive / total if total else float("nan")
 
 
 def pr_curve(positives: ArrayLike, negatives: ArrayLike) -> PrCurve:
-    """Curve of dense counts per score code.
+    """Compute the curve of dense counts per score code.
 
     Args:
         positives: integers (65536,), positive pixels per code.
         negatives: integers (65536,), negative pixels per code.
 
     Raises:
-        ValueError: a shape other than (65536,), or a negative count.
+        ValueError: the shape is not (65536,), or a count is negative.
 
     Example:
         >>> counts = np.zeros((2, 65536), int)
@@ -78,9 +78,9 @@ def pr_curve(positives: ArrayLike, negatives: ArrayLike) -> PrCurve:
 
 
 def average_precision(curve: PrCurve) -> float:
-    """AP = sum over thresholds of (R_k - R_(k-1)) P_k: a step sum, as scikit-learn's; NaN without positives.
+    """AP = sum over thresholds of (R_k - R_(k-1)) P_k: a step sum as in scikit-learn; NaN without positives.
 
-    Reference: Davis and Goadrich 2006: points in precision-recall space are not joined by straight lines.
+    Reference: Davis and Goadrich 2006: points in precision-recall space must not be joined by straight lines.
 
     Example:
         >>> from experiments.frontier import from_images
@@ -92,7 +92,7 @@ def average_precision(curve: PrCurve) -> float:
 
 
 def mean_precision(curve: PrCurve, *, low: float, high: float) -> float:
-    """Mean over recalls r in [low, high] of the precision at the highest threshold with recall >= r.
+    """Return the mean over recalls r in [low, high] of the precision at the highest threshold with recall >= r.
 
     With low = 0 and high = 1 it is the average precision.
 
@@ -110,7 +110,7 @@ def mean_precision(curve: PrCurve, *, low: float, high: float) -> float:
 
 
 def index_at_recall(curve: PrCurve, recalls: ArrayLike) -> NDArray[np.intp]:
-    """Index of the highest threshold with recall >= r, for each recall r in (0, 1]; needs a positive."""
+    """Find the index of the highest threshold with recall >= r, for each recall r in (0, 1]; needs a positive."""
     levels = np.asarray(recalls, dtype=np.float64)
     # Counts are integers: 1e-9 below the level absorbs the rounding of r * P.
     return np.searchsorted(curve.tp, levels * curve.n_positive - 1e-9 * curve.n_positive, side="left")
@@ -119,10 +119,10 @@ def index_at_recall(curve: PrCurve, recalls: ArrayLike) -> NDArray[np.intp]:
 def precision_at_recall(
     curve: PrCurve, recalls: ArrayLike, *, tolerance: float = RECALL_TOLERANCE
 ) -> NDArray[np.float64]:
-    """Precision at the highest threshold with recall >= r; NaN where no threshold comes close to r.
+    """Return the precision at the highest threshold with recall >= r; NaN if no threshold comes close to r.
 
-    Nothing is interpolated. A level is unreachable where the recall jumps over it by more than `tolerance`
-    (and by more than one positive): there the scores tie, as in the saturated tail of a Dice-like loss.
+    Nothing is interpolated. A level is unreachable if the recall jumps over it by more than `tolerance` (and by more
+    than one positive). There the scores tie, as in the saturated tail of a Dice-like loss.
 
     Args:
         curve: any.
@@ -130,7 +130,7 @@ def precision_at_recall(
         tolerance: largest excess of recall that still counts as reached.
 
     Returns:
-        (R,), NaN where unreachable or without positives.
+        (R,), NaN if unreachable or without positives.
     """
     levels = np.asarray(recalls, dtype=np.float64)
     if not curve.n_positive:
@@ -142,18 +142,18 @@ def precision_at_recall(
 
 
 def recall_at_precision(curve: PrCurve, precisions: ArrayLike) -> NDArray[np.float64]:
-    """Largest recall of the thresholds with precision >= q, for each q; NaN where no threshold has it."""
+    """Return the largest recall of the thresholds with precision >= q, for each q; NaN if no threshold has it."""
     levels = np.asarray(precisions, dtype=np.float64)
     if not curve.n_positive:
         return np.full(levels.shape, np.nan)
-    # The best precision from here on never rises, so the last threshold that reaches q is found by bisection.
+    # The best precision from here on never rises, so bisection finds the last threshold that reaches q.
     best_after = np.maximum.accumulate(curve.precision[::-1])
     index = len(best_after) - 1 - np.searchsorted(best_after, levels - 1e-12, side="left")
     return np.where(index >= 0, curve.recall[np.maximum(index, 0)], np.nan)
 
 
 def ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
-    """Part / whole, broadcast; NaN where the whole is 0: a recall without positives, a precision without predictions.
+    """Part / whole, broadcast; NaN if the whole is 0: a recall without positives, a precision without predictions.
 
     >>> ratio([1, 0], [4, 0]).tolist()
     [0.25, nan]
@@ -163,7 +163,7 @@ def ratio(part: ArrayLike, whole: ArrayLike) -> NDArray[np.float64]:
 
 
 def f_beta(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, *, beta: float = 1.0) -> NDArray[np.float64]:
-    """F = (1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP); NaN where there is neither positive nor prediction."""
+    """F = (1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP); NaN without positives and predictions."""
     hits, false, missed = (np.asarray(count, dtype=np.float64) for count in (tp, fp, fn))
     square = beta * beta
     top = (1.0 + square) * hits
@@ -174,8 +174,8 @@ def f_beta(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, *, beta: float = 1.0) ->
 def achievable(curve: PrCurve) -> NDArray[np.intp]:
     """Find the thresholds on the ROC hull, as indices, from the highest threshold down.
 
-    Mixing two neighbouring ones at random reaches everything between them; in precision-recall space that
-    path bends. (Davis and Goadrich 2006, section 3.)
+    Mixing two neighbouring thresholds at random reaches everything between them; in precision-recall space that path is
+    curved (Davis and Goadrich 2006, section 3).
     """
     hull: list[int] = []
     x = np.concatenate([[0], curve.fp]).tolist()

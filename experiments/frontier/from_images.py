@@ -1,4 +1,4 @@
-"""Score maps of whole images in memory, made into score histograms; numpy only."""
+"""Counts score maps of whole images in memory into score histograms, with numpy only."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -13,7 +13,7 @@ from experiments.frontier.histogram import Row, ScoreHistograms, joint_counts
 Kind = Literal["logits", "probabilities"]
 
 _MOST_NAMED = 20
-"""Problems that a message lists."""
+"""Most problems that a message lists."""
 
 
 def from_images(
@@ -33,7 +33,7 @@ def from_images(
             size, or probabilities in [0, 1], which become logits: ln(p / (1 - p)).
         targets: N arrays of 0 and 1 (bool, integer or float), each of its image's shape.
         kind: "logits" or "probabilities".
-        masks: C names; None for "mask", or "mask0", "mask1", ... where there are several.
+        masks: C names; None for "mask", or "mask0", "mask1", ... if there are several.
         image_ids: N unique names; None for "0", "1", ...
         groups: N names: images of one group (tiles of one well) are not independent. None: each image is a group.
         valid: N bool arrays that broadcast to their image's shape; False leaves a pixel out. None counts every pixel.
@@ -42,7 +42,7 @@ def from_images(
         Histograms, with the joint counts at the natural threshold.
 
     Raises:
-        ValueError: With every image that is wrong, what was expected there and what came.
+        ValueError: Some images are wrong; the message names each, with what was expected and what came.
 
     Example:
         >>> histograms = from_images([[[2.0, -1.0], [0.5, -3.0]]], [[[1, 0], [1, 0]]])
@@ -88,7 +88,7 @@ def count_row(codes: NDArray[np.uint16], labels: NDArray[np.bool_], keep: NDArra
     Args:
         codes: (P,), score codes.
         labels: (P,).
-        keep: (P,), pixels that take part; None for all.
+        keep: (P,), pixels to count; None for all.
 
     Returns:
         The sparse row: ascending codes, positive pixels, negative pixels.
@@ -97,7 +97,7 @@ def count_row(codes: NDArray[np.uint16], labels: NDArray[np.bool_], keep: NDArra
         codes, labels = codes[keep], labels[keep]
     if not len(codes):
         return np.zeros(0, np.uint16), np.zeros(0, np.uint32), np.zeros(0, np.uint32)
-    # Counting from the lowest code on saves the empty bins below it.
+    # Counting from the lowest code on skips the empty bins below it.
     lowest = codes.min()
     shifted = np.subtract(codes, lowest, dtype=np.intp)
     both = np.bincount(shifted)
@@ -146,7 +146,7 @@ def _mask_names(count: int) -> tuple[str, ...]:
 def _pixels(
     scores: ArrayLike, target: ArrayLike, valid: ArrayLike | None, kind: Kind, n_masks: int
 ) -> tuple[NDArray[np.uint16], NDArray[np.bool_], NDArray[np.bool_] | None]:
-    """Codes, labels and validity of one image, (C, P) each."""
+    """Return codes, labels and validity of one image, (C, P) each."""
     values, labels = np.asarray(scores), np.asarray(target)
     if not (np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)):
         raise TypeError(f"scores: expected numbers, got {values.dtype}")
@@ -172,13 +172,13 @@ def _pixels(
             raise ValueError(f"target: expected 0 or 1, got {labels[wrong][0]}")
         labels = labels == 1
     values = values.reshape(n_masks, -1)
-    if keep is not None:  # what stands at pixels that take no part may be anything
+    if keep is not None:  # ignored pixels may hold anything
         values = np.where(keep, values, 0.5 if kind == "probabilities" else 0)
     return logit_to_code(to_logits(values) if kind == "probabilities" else values), labels, keep
 
 
 def _joint(codes: NDArray[np.uint16], labels: NDArray[np.bool_], keep: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-    """Joint counts of one image at the natural threshold, (1, 1, 5)."""
+    """Return the joint counts of one image at the natural threshold, (1, 1, 5)."""
     fired = np.packbits(codes >= NATURAL_CODE, axis=-1)
     kept = None if keep is None else np.packbits(keep.all(0), axis=-1)[None]
     return joint_counts(np.packbits(labels, axis=-1)[None], fired[None, None], kept, codes.shape[1])

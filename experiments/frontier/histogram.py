@@ -1,4 +1,4 @@
-"""Score histograms: how many positive and negative pixels of each image and mask have each score code."""
+"""Score histograms: the numbers of positive and negative pixels at each score code, per image and mask."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ class ScoreHistograms:
         masks: C mask names.
         image_ids: N image names, unique.
         group_ids: N names; images of one group (tiles of one well) are not independent of each other.
-        row_start: int64 (N*C+1,), from 0 to the number of entries.
+        row_start: int64 (N*C+1,), ascending from 0 to the number of entries.
         bins: uint16 (E,), score codes.
         positives: uint32 (E,), pixels with the mask's label.
         negatives: uint32 (E,), pixels without it.
-        points: names of the Q operating points that `joint` was counted at; the first is "natural".
-        joint: int64 (N, Q, 5), columns `JOINT_COUNTS`. Background means: no mask is positive at a pixel.
+        points: names of the Q operating points of `joint`; the first is "natural".
+        joint: int64 (N, Q, 5), columns `JOINT_COUNTS`. Background pixels are those where no mask is positive.
 
     Example:
         >>> from experiments.frontier import from_images
@@ -81,7 +81,7 @@ class ScoreHistograms:
 
     @property
     def n_bytes(self) -> int:
-        """Memory that the counts take, in bytes."""
+        """Size of the counts in memory, in bytes."""
         return sum(array.nbytes for array in (self.row_start, self.bins, self.positives, self.negatives, self.joint))
 
     @property
@@ -95,7 +95,7 @@ class ScoreHistograms:
         return len(self.masks)
 
     def row(self, image: int, mask: int) -> Row:
-        """Sparse histogram of one image and mask, as views: (bins, positives, negatives)."""
+        """Return the sparse histogram of one image and mask, as views: (bins, positives, negatives)."""
         index = image * self.n_masks + mask
         entries = slice(self.row_start[index], self.row_start[index + 1])
         return self.bins[entries], self.positives[entries], self.negatives[entries]
@@ -118,7 +118,7 @@ class ScoreHistograms:
 
         Args:
             mask: index of the mask.
-            images: which images, in which order; all of them when None.
+            images: which images, in which order; None takes all of them.
         """
         rows = (np.arange(self.n_images) if images is None else images) * self.n_masks + mask
         lengths = self.row_start[rows + 1] - self.row_start[rows]
@@ -138,7 +138,7 @@ class ScoreHistograms:
     @cached_property
     def _pixel_counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         totals = []
-        held = np.flatnonzero(np.diff(self.row_start))  # a row without entries has no place to begin a sum at
+        held = np.flatnonzero(np.diff(self.row_start))  # `reduceat` cannot sum an empty row
         for counts in (self.positives, self.negatives):
             total = np.zeros(self.n_images * self.n_masks, np.int64)
             if len(held):
@@ -157,24 +157,24 @@ class ScoreHistograms:
         """Joint counts per image at one operating point: int64 (N, 5), columns `JOINT_COUNTS`.
 
         Raises:
-            ValueError: the counts were not taken at that point.
+            ValueError: there are no counts at that point.
         """
         if name not in self.points:
             raise ValueError(f"name: expected one of {self.points}, got {name!r}")
         return self.joint[:, self.points.index(name)]
 
     def to_arrays(self, prefix: str = "") -> dict[str, NDArray[Any]]:
-        """Give the arrays that hold everything, for an npz file; their names begin with `prefix`."""
+        """Return all contents as arrays for an npz file; their names begin with `prefix`."""
         names = {name: np.array(getattr(self, name), dtype=np.str_) for name in _NAME_FIELDS}
         counts = {name: getattr(self, name) for name in _ARRAY_FIELDS}
         return {prefix + name: array for name, array in (names | counts).items()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> Self:
-        """Rebuild what `to_arrays` gave, with every row checked.
+        """Rebuild histograms from the arrays of `to_arrays`, checking every row.
 
         Raises:
-            ValueError: an array is missing or of the wrong type or shape, or a row's bins do not ascend.
+            ValueError: an array is missing or has the wrong type or shape, or a row's bins do not ascend.
         """
         missing = [prefix + name for name in (*_NAME_FIELDS, *_ARRAY_FIELDS) if prefix + name not in arrays]
         if missing:
@@ -196,14 +196,14 @@ class ScoreHistograms:
 def joint_counts(
     truth: NDArray[np.uint8], fired: NDArray[np.uint8], keep: NDArray[np.uint8] | None, n_pixels: int
 ) -> NDArray[np.int64]:
-    """Confusion counts of the background, and the pixels at which all masks are right.
+    """Count the confusion of the background, and the pixels at which all masks are right.
 
-    Background means that no mask is positive. Eight pixels share a byte, as `numpy.packbits` packs them.
+    Background pixels are those where no mask is positive. Eight pixels share a byte, packed as by `numpy.packbits`.
 
     Args:
         truth: (N, C, B), the labels of N images and C masks.
         fired: (N, Q, C, B), the predictions at Q operating points.
-        keep: (N, B), pixels that take part; None for all.
+        keep: (N, B), pixels to count; None for all.
         n_pixels: pixels of an image, at most 8 B; the bits after them are 0 in `truth` and `fired`.
 
     Returns:
@@ -222,5 +222,5 @@ def joint_counts(
 
 
 def _ones(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Count the bits that are set along the last axis."""
+    """Count the set bits along the last axis."""
     return np.bitwise_count(bits).sum(-1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Statistics of a run's pooled counts, and of the same counts with each test group left out."""
+"""Statistics of a run's pooled counts, with all test groups and with each group left out."""
 
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -11,14 +11,14 @@ from experiments.frontier.curve import RECALL_TOLERANCE, f_beta, ratio
 from experiments.frontier.histogram import ScoreHistograms
 
 _BLOCK_ELEMENTS = 1 << 16
-"""Elements of one (groups x thresholds) block: a handful of float64 blocks stay in the cache."""
+"""Elements of a (groups x thresholds) block, chosen so that a few float64 blocks fit into the cache."""
 
 
 Number = TypeVar("Number", bound=np.generic)
 
 
 def with_each_left_out(sums: NDArray[Number]) -> NDArray[Number]:
-    """Sum over all G groups, then the sums without each: (G, ...) to (1+G, ...), row 1 + g without group g.
+    """Sum over all G groups, then without each group: (G, ...) to (1+G, ...), row 1 + g without group g.
 
     >>> with_each_left_out(np.array([1, 2, 4])).tolist()
     [7, 6, 5, 3]
@@ -106,7 +106,7 @@ class GroupSweep:
         mean_precision: (1+G,), mean precision over the recall band.
         precision_at_recall: (1+G, R), at the highest threshold with recall >= each level.
         reached: bool (R,), whether all groups together have a threshold whose recall is close to the level.
-        recall_at_precision: (1+G, Q), NaN where no threshold has the precision.
+        recall_at_precision: (1+G, Q), NaN if no threshold has the precision.
         precision_at_level: (1+G, A), precision at recall levels that differ from row to row.
         threshold_at_level: (1+G, A), the logits of those thresholds.
         level_reached: bool (A,), as `reached`.
@@ -125,7 +125,7 @@ class GroupSweep:
 
 @dataclass(frozen=True)
 class SweepGrid:
-    """What a sweep evaluates.
+    """The levels that a sweep evaluates.
 
     Args:
         recalls: (R,), in (0, 1].
@@ -150,22 +150,22 @@ def group_sweep(
     levels: NDArray[np.float64] | None = None,
     pooled: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
 ) -> GroupSweep:
-    """Statistics of all groups together and of each delete-one set of groups.
+    """Compute the statistics of all groups together and of each delete-one set of groups.
 
-    True positives change only at thresholds that hold a positive pixel, so every statistic here is a function
-    of the counts at those K thresholds; negatives are added up between them, which loses nothing. Cost is
-    O(entries + G K), memory O(K) beside a fixed block.
+    True positives change only at thresholds that hold a positive pixel. So every statistic here is a function of the
+    counts at those K thresholds, and negatives between them are summed without loss. The cost is O(entries + G K), the
+    memory O(K) plus a fixed block.
 
     Args:
         histograms: N images.
         mask: index of the mask.
         group_of: (N,), each image's group, 0 to G-1.
         grid: recalls, precisions and band.
-        levels: recall levels per row, (1+G, A), NaN allowed; none when None.
-        pooled: `histograms.pooled(mask)`, where the caller has it.
+        levels: recall levels per row, (1+G, A), NaN allowed; None for none.
+        pooled: `histograms.pooled(mask)`, if the caller has it.
 
     Returns:
-        NaN in a row whose groups hold no positive pixel.
+        The statistics, NaN in a row whose groups hold no positive pixel.
     """
     n_rows = int(group_of.max(initial=-1)) + 2
     wanted = np.zeros((n_rows, 0)) if levels is None else levels
@@ -175,7 +175,7 @@ def group_sweep(
     if not len(thresholds):
         return out
     n_thresholds = len(thresholds)
-    # Entries below the lowest threshold go to one more column, which is never read.
+    # Entries below the lowest threshold go to an extra column, which is never read.
     is_threshold = np.zeros(N_CODES, bool)
     is_threshold[thresholds] = True
     column = n_thresholds - np.cumsum(is_threshold)
@@ -195,7 +195,7 @@ def group_sweep(
         # Added in float64, because two counts of 32 bits may not fit into 32 bits together.
         both = np.add(positives, negatives, dtype=np.float64)
         left_pixels = np.bincount(place, weights=both, minlength=size)
-        # The last column, of the pixels below the lowest threshold, may hold more than fits into `all_hits.dtype`.
+        # The last column, with the pixels below the lowest threshold, may exceed the range of `all_hits.dtype`.
         hits = all_hits - left_hits.reshape(len(rows), -1)[:, :-1].astype(all_hits.dtype)
         pixels = all_pixels - left_pixels.reshape(len(rows), -1)[:, :-1].astype(all_hits.dtype)
         _sweep_block(out, rows, hits, pixels, logits, grid, wanted[rows])
@@ -205,7 +205,7 @@ def group_sweep(
 def _positive_thresholds(
     positives: NDArray[np.int64], negatives: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.integer], NDArray[np.integer]]:
-    """Thresholds that hold a positive, descending; positives at each; pixels from each up to the one above."""
+    """Find the thresholds that hold a positive, descending; positives at each; pixels from each up to the next."""
     thresholds = np.flatnonzero(positives)[::-1]
     above = np.cumsum((positives + negatives)[::-1])[::-1][thresholds]
     # Running sums of integers take a seventh of the time of float64 ones, and int32 converts fastest.
@@ -244,7 +244,7 @@ def _sweep_block(
     tp = np.cumsum(hits, axis=1, dtype=hits.dtype)
     total = tp[:, -1].astype(np.float64)
     above = np.cumsum(pixels, axis=1, dtype=pixels.dtype)
-    # Without a pixel left above a threshold there is no positive left either: 0 / 1.
+    # Without pixels above a threshold there are no positives either: 0 / 1.
     precision = tp / np.maximum(above, 1)
     defined = total > 0
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -258,7 +258,7 @@ def _sweep_block(
         with np.errstate(invalid="ignore", divide="ignore"):
             out.mean_precision[rows] = np.einsum("bk,bk->b", steps, precision) / ((high - low) * total)
     if len(grid.precisions):
-        # The bits of floats that are not negative order as the floats do, and integers accumulate faster.
+        # The bits of non-negative floats have the same order as the floats, and integers accumulate faster.
         bits = precision.view(np.int64)[:, ::-1]
         best_after = np.maximum.accumulate(bits, axis=1).view(np.float64)
     for place, row in enumerate(rows.tolist()):

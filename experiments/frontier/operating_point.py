@@ -1,6 +1,6 @@
-"""Operating points: the natural one (logit 0) and the one that validation tuned, frozen, then measured.
+"""Operating points: the natural one (logit 0), and the one tuned on validation, then measured on test.
 
-The table of one run: precision, recall and F1 per split, mask and operating point.
+Also the table of a run: precision, recall and F1 per split, mask and operating point.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from experiments.frontier.per_image import ImageCounts
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Pooled confusion counts of one mask at one threshold, and what follows from them.
+    """Pooled confusion counts of one mask at one threshold, with the ratios that follow from them.
 
     Args:
         name: "natural", "tuned", ...
-        threshold: a pixel is predicted positive where its logit is at least this; NaN when undefined.
+        threshold: a pixel is predicted positive if its logit is at least this; NaN if undefined.
         tp: true positives.
         fp: false positives.
         fn: false negatives.
@@ -46,17 +46,17 @@ class OperatingPoint:
 
     @property
     def precision(self) -> float:
-        """TP / (TP + FP); NaN where nothing is predicted positive."""
+        """TP / (TP + FP); NaN if nothing is predicted positive."""
         return _ratio(self.tp, self.tp + self.fp)
 
     @property
     def recall(self) -> float:
-        """TP / (TP + FN); NaN where nothing is positive."""
+        """TP / (TP + FN); NaN if nothing is positive."""
         return _ratio(self.tp, self.tp + self.fn)
 
     @property
     def accuracy(self) -> float:
-        """(TP + TN) / all; NaN where there is no pixel."""
+        """(TP + TN) / all; NaN without pixels."""
         return _ratio(self.tp + self.tn, self.tp + self.fp + self.fn + self.tn)
 
     @property
@@ -65,14 +65,14 @@ class OperatingPoint:
         return float(0.5 * (1.0 + np.tanh(0.5 * self.threshold)))
 
     def f_beta(self, beta: float = 1.0) -> float:
-        """F-beta; 0 where positives exist and none is predicted, NaN where there is nothing of either."""
+        """F-beta; 0 if there are positives but none is predicted, NaN without positives and predictions."""
         return float(f_beta(self.tp, self.fp, self.fn, beta=beta))
 
 
 def tuned_code(validation: PrCurve, *, beta: float = 1.0) -> int | None:
-    """Code of the threshold that maximises F-beta on validation; of equal ones the highest.
+    """Return the code of the threshold that maximises F-beta on validation, the highest if several do.
 
-    The highest predicts the fewest positives: a tie is settled for precision. None without a positive, where
+    The highest predicts the fewest positives, so ties are settled in favour of precision. None without positives, when
     no threshold is better than another.
 
     Args:
@@ -99,9 +99,9 @@ def tuned_codes(validation: ScoreHistograms, *, beta: float = 1.0) -> tuple[int 
 
 
 def tuned_thresholds(validation: ScoreHistograms, *, beta: float = 1.0) -> NDArray[np.float64]:
-    """`tuned_codes` as logits, (C,), for the builder of the test split; +inf where there is none.
+    """Return `tuned_codes` as logits, (C,), for the builder of the test split; +inf if there is none.
 
-    A threshold of +inf is clamped to the largest float16, which practically nothing reaches.
+    A threshold of +inf is clamped to the largest float16, which practically no score reaches.
 
     Example:
         >>> from experiments.frontier import from_images
@@ -113,7 +113,7 @@ def tuned_thresholds(validation: ScoreHistograms, *, beta: float = 1.0) -> NDArr
 
 
 def operating_point(histograms: ScoreHistograms, mask: int, code: int | None, *, name: str) -> OperatingPoint:
-    """Pooled counts of one mask where the score code is at least `code`; None predicts nothing.
+    """Count one mask's pixels, pooled, with score codes of at least `code` as positive; None predicts nothing.
 
     Example:
         >>> from experiments.frontier import from_images, logit_to_code
@@ -130,7 +130,7 @@ def operating_point(histograms: ScoreHistograms, mask: int, code: int | None, *,
 
 
 def natural_point(histograms: ScoreHistograms, mask: int) -> OperatingPoint:
-    """Operating point at logit 0, probability 0.5.
+    """Return the operating point at logit 0, probability 0.5.
 
     Example:
         >>> from experiments.frontier import from_images
@@ -141,11 +141,11 @@ def natural_point(histograms: ScoreHistograms, mask: int) -> OperatingPoint:
 
 
 def background_point(histograms: ScoreHistograms, name: str = "natural") -> OperatingPoint:
-    """Background as a class of its own: the pixels where no mask is positive, pooled over images.
+    """Return the operating point of the background, the pixels where no mask is positive, pooled over images.
 
     Args:
         histograms: with joint counts.
-        name: a point the joint counts were taken at; ValueError for any other.
+        name: a point that has joint counts; ValueError for any other.
     """
     counts = dict(zip(JOINT_COUNTS, histograms.point(name).sum(axis=0).tolist(), strict=True))
     columns = [counts["background_" + key] for key in ("tp", "fp", "fn", "tn")]
@@ -153,9 +153,9 @@ def background_point(histograms: ScoreHistograms, name: str = "natural") -> Oper
 
 
 def frame_accuracy(histograms: ScoreHistograms, name: str = "natural") -> float:
-    """Mean over images of the share of pixels where every mask is right; images without pixels left out.
+    """Return the mean over images of the share of pixels where every mask is right, leaving out images without pixels.
 
-    The blended score of the note: under 97 % background it is high for a model that finds nothing.
+    With 97 % background, this blended score is high even for a model that finds nothing.
     """
     counts = histograms.point(name)
     pixels = counts[:, :4].sum(axis=1)
@@ -165,9 +165,9 @@ def frame_accuracy(histograms: ScoreHistograms, name: str = "natural") -> float:
 
 @dataclass(frozen=True)
 class ImageMeans:
-    """Means over images of each image's own precision, recall and F, one value per mask.
+    """Means over images of each image's precision, recall and F, one value per mask.
 
-    They answer another question than the pooled counts: every image weighs the same.
+    Unlike the pooled counts, they give every image the same weight.
 
     Args:
         precision: (C,), mean over images that predict something.
@@ -183,7 +183,7 @@ class ImageMeans:
 
 
 def image_means(counts: ImageCounts, codes: ArrayLike, *, beta: float = 1.0) -> ImageMeans:
-    """Means over images at one threshold code per mask."""
+    """Compute the means over images at one threshold code per mask."""
     tp, fp = counts.above(codes)
     n_positive = counts.totals[0]
     precision, recall = ratio(tp, tp + fp), ratio(tp, n_positive)
@@ -193,7 +193,7 @@ def image_means(counts: ImageCounts, codes: ArrayLike, *, beta: float = 1.0) -> 
 
 
 def mean_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over axis 0 of the values that are not NaN; NaN where none is left."""
+    """Return the mean over axis 0 of the values that are not NaN; NaN if there is none."""
     defined = ~np.isnan(values)
     count = defined.sum(axis=0)
     sums = np.where(defined, values, 0.0).sum(axis=0)
@@ -211,8 +211,8 @@ def metrics_table(scores: Mapping[str, ScoreHistograms]) -> pd.DataFrame:
     """Measure each mask, and the background as a sanity check, at the natural and the tuned operating point.
 
     Args:
-        scores: Histograms of `val`, which tunes the threshold (maximal F1), and of `test`. Without `val` there are no
-            rows of the tuned point.
+        scores: Histograms of `val`, on which the threshold is tuned (maximal F1), and of `test`. Without `val` there
+            are no rows for the tuned point.
 
     Returns:
         One row per split x mask x operating point: `threshold` is a logit, `probability` the same as a probability;
@@ -244,7 +244,7 @@ def metrics_table(scores: Mapping[str, ScoreHistograms]) -> pd.DataFrame:
 
 
 def metrics_of_all(runs: Mapping[str, Mapping[int, Mapping[str, ScoreHistograms]]]) -> pd.DataFrame:
-    """Put the metrics of all runs under each other, arm and seed in front.
+    """Concatenate the metrics of all runs, with arm and seed in front.
 
     Args:
         runs: Arm -> seed -> split -> histograms.
@@ -260,12 +260,12 @@ def metrics_of_all(runs: Mapping[str, Mapping[int, Mapping[str, ScoreHistograms]
 
 
 def point_columns(point: OperatingPoint, *, ap: float, accuracy: float) -> dict[str, Any]:
-    """Give what every table says of an operating point, by the names of its columns.
+    """Return the columns that every table has for an operating point.
 
     Args:
         point: pooled counts.
         ap: average precision of the whole curve.
-        accuracy: what `frame_accuracy` gives.
+        accuracy: from `frame_accuracy`.
     """
     pixels = point.tp + point.fp + point.fn + point.tn
     return {

@@ -1,4 +1,4 @@
-"""Confusion counts and average precision of every single image, from one pass over a histogram."""
+"""Confusion counts and average precision of each image, from one pass over a histogram."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from experiments.frontier.histogram import ScoreHistograms
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """Running sums over a histogram's entries, from which each image's counts above any threshold follow.
+    """Cumulative sums over a histogram's entries, which give each image's counts above any threshold.
 
     Args:
         histograms: N images and C masks.
@@ -60,7 +60,7 @@ class ImageCounts:
         return tp.reshape(self._shape), fp.reshape(self._shape)
 
     def average_precision(self) -> NDArray[np.float64]:
-        """Average precision of each image and mask by itself, (N, C); NaN without a positive pixel."""
+        """Return the average precision of each image and mask by itself, (N, C); NaN without a positive pixel."""
         positives_before, negatives_before = self._before
         entries = np.flatnonzero(self.histograms.positives != 0)
         starts = self.histograms.row_start

@@ -1,7 +1,7 @@
 """Recalibration: maps from a model's logits to those of calibrated probabilities, fitted on validation counts.
 
-All maps never decrease, so they leave the ranking of pixels as it is. `theory.ScoreMap` undoes an objective in closed
-form; those here are fitted: a shift from the class frequency, Platt scaling, isotonic regression.
+No map decreases anywhere, so the ranking of pixels stays the same. `theory.ScoreMap` undoes a loss's effect in closed
+form. The maps here are fitted: a shift from the class frequency, Platt scaling, isotonic regression.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class NotFittable(ValueError):
 
 
 class LogitMap(Protocol):
-    """A map that never decreases from stated logits to treated ones."""
+    """A non-decreasing map from stated to treated logits."""
 
     def to_true_logit(self, logits: ArrayLike) -> NDArray[np.float64]:
         """Treated logit of each logit."""
@@ -63,12 +63,12 @@ class AffineMap:
 
 @dataclass(frozen=True)
 class IsotonicMap:
-    """Probability as a function of the logit that never decreases: straight lines between knots, level outside.
+    """Probability as a non-decreasing function of the logit: linear between knots, constant outside.
 
     Args:
         knots: (K,), ascending logits.
         probabilities: (K,), in [0, 1], never decreasing.
-        n_steps: number of different probabilities.
+        n_steps: number of distinct probabilities.
     """
 
     knots: NDArray[np.float64]
@@ -87,13 +87,13 @@ class IsotonicMap:
 def fit_prior_shift(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> AffineMap:
     """Shift all logits by one b such that the predicted positive mass equals the number of positives.
 
-    sum_i sigmoid(z_i + b) = P, over all pixels i of the counts; P is their prevalence times their number. Only the
-    class frequency is used, not which pixels are positive. It is also the maximum likelihood of the intercept in a
-    logistic regression whose slope is 1.
+    sum_i sigmoid(z_i + b) = P, over all pixels i of the counts; P is the number of positives. Only the class frequency
+    is used, not which pixels are positive. It is also the maximum likelihood estimate of the intercept in a logistic
+    regression with slope 1.
 
-    Elkan 2001 (theorem 2) and Saerens et al. 2002 shift by logit(P / n) - logit(M / n) instead, with M the mass before.
-    For scores that are calibrated but for the prior that is right once M / n is the prior they were trained for; the
-    mass after it is in general not P, so the shift is solved for here.
+    Elkan 2001 (theorem 2) and Saerens et al. 2002 shift by logit(P / n) - logit(M / n) instead, with M the mass before
+    the shift. That is right for scores that are calibrated except for the prior, if M / n is the prior that they were
+    trained for. In general the mass after that shift is not P, so here the shift is solved for.
 
     Args:
         positives: (65536,), validation pixels per score code.
@@ -111,7 +111,7 @@ def fit_prior_shift(positives: NDArray[np.int64], negatives: NDArray[np.int64]) 
     def excess(shift: float) -> float:
         return float((pixels * expit(logits + shift)).sum()) / n_positive - 1.0
 
-    # With these shifts every pixel is below, or every pixel above, the prevalence.
+    # These shifts put every pixel below, or every pixel above, the prevalence.
     low, high = prevalence - float(logits.max()) - 1.0, prevalence - float(logits.min()) + 1.0
     return AffineMap(1.0, float(brentq(excess, low, high, xtol=1e-12)))
 
@@ -127,8 +127,8 @@ def fit_platt(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> Aff
         negatives: (65536,).
 
     Raises:
-        NotFittable: no positive or no negative pixel, scores that are all the same, or a slope that is not positive:
-            such scores do not rise with the label, and the map would turn the ranking around.
+        NotFittable: no positive or no negative pixel, equal scores throughout, or a slope that is not positive: then
+            the scores do not rise with the label, and the map would reverse the ranking.
 
     Reference: Platt 1999; Lin, Lin and Weng 2007 (numerics).
     """
@@ -189,7 +189,7 @@ def fit_isotonic(positives: NDArray[np.int64], negatives: NDArray[np.int64]) -> 
     used, logits, pixels = _used(positives, negatives)
     fitted = isotonic_regression(positives[used] / pixels, weights=pixels)
     blocks = fitted.blocks
-    # Both ends of each block: a straight line between two blocks, level inside.
+    # Both ends of each block: linear between two blocks, constant inside.
     ends = np.unique(np.concatenate([blocks[:-1], blocks[1:] - 1])).astype(np.intp)
     levels = np.maximum.accumulate(np.clip(fitted.x[ends], 0.0, 1.0))
     return IsotonicMap(logits[ends], levels, len(np.unique(levels)))

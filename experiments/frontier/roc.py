@@ -1,4 +1,4 @@
-"""ROC beside precision-recall, for the same models: areas, hulls, and what the hull achieves in PR space."""
+"""ROC and precision-recall of the same models: areas, hulls, and the PR curve that the hull achieves."""
 
 from collections.abc import Mapping
 
@@ -10,16 +10,16 @@ from experiments.frontier.curve import PrCurve, achievable, average_precision, p
 from experiments.frontier.histogram import ScoreHistograms
 
 FALSE_POSITIVE_RATES = np.concatenate([np.linspace(0, 0.02, 41), np.linspace(0.02, 1, 99)[1:]])
-"""Rates at which ROC curves are given for drawing: dense where they rise."""
+"""False positive rates of the drawn ROC curves, dense where these rise."""
 
 RECALLS = np.round(np.arange(1, 101) / 100.0, 2)
-"""Recalls at which achievable precision-recall curves are given for drawing."""
+"""Recalls of the drawn achievable precision-recall curves."""
 
 
 def roc_auc(curve: PrCurve) -> float:
     """Area under the ROC curve = P(score of a positive > score of a negative) + P(equal) / 2.
 
-    The trapezoids between thresholds count a tie as half. NaN without a positive or without a negative.
+    The trapezoids between thresholds count a tie as half. NaN without positives or without negatives.
     """
     if not curve.n_positive or not curve.n_negative:
         return float("nan")
@@ -29,23 +29,23 @@ def roc_auc(curve: PrCurve) -> float:
 
 
 def tpr_at_fpr(curve: PrCurve, rates: ArrayLike) -> NDArray[np.float64]:
-    """Recall at false positive rates: straight lines between thresholds, which a random mixture of both reaches.
+    """Return the recall at false positive rates, linear between thresholds, as a random mixture of both reaches it.
 
     Args:
-        curve: any; without a positive or a negative all is NaN.
+        curve: any; without positives or without negatives the result is NaN.
         rates: false positive rates in [0, 1].
     """
     levels = np.asarray(rates, dtype=np.float64)
     if not curve.n_positive or not curve.n_negative:
         return np.full(levels.shape, np.nan)
     tp, fp = _from_zero(curve)
-    # Of thresholds with equal fp the last has the highest recall; between them the curve rises vertically.
+    # Among thresholds with equal fp the last has the highest recall; between them the curve is vertical.
     last = np.append(np.diff(fp) > 0, True)
     return np.interp(levels * curve.n_negative, fp[last], tp[last] / curve.n_positive)
 
 
 def roc_hull(curve: PrCurve) -> PrCurve:
-    """Thresholds on the convex hull of the ROC curve, as a curve of their own.
+    """Return the thresholds on the convex hull of the ROC curve, as a curve.
 
     Reference: Provost and Fawcett 2001; Davis and Goadrich 2006, section 3.
     """
@@ -54,14 +54,14 @@ def roc_hull(curve: PrCurve) -> PrCurve:
 
 
 def achievable_average_precision(hull: PrCurve) -> float:
-    """Area under the achievable PR curve: the integral of precision over recall along the ROC hull.
+    """Return the area under the achievable PR curve: the integral of precision over recall along the ROC hull.
 
     Between hull points A and B, FP rises by s for each TP: precision at TP = t is t / (t + FP_A + s (t - TP_A)), a
     curve, not a line. With c = FP_A - s TP_A its integral is [t/(1+s) - c/(1+s)^2 ln((1+s) t + c)], and c <= 0 on a
     hull, so nothing cancels. At least `average_precision`. NaN without a positive.
 
     Args:
-        hull: what `roc_hull` gives.
+        hull: from `roc_hull`.
 
     Reference: Davis and Goadrich 2006, sections 3 and 4.
     """
@@ -81,7 +81,7 @@ def achievable_average_precision(hull: PrCurve) -> float:
 
 
 def achievable_precision(hull: PrCurve, recalls: ArrayLike) -> NDArray[np.float64]:
-    """Precision of the achievable PR curve at each recall in (0, 1]; NaN without a positive."""
+    """Return the precision of the achievable PR curve at each recall in (0, 1]; NaN without positives."""
     levels = np.asarray(recalls, dtype=np.float64)
     if not hull.n_positive:
         return np.full(levels.shape, np.nan)
@@ -94,7 +94,7 @@ def achievable_precision(hull: PrCurve, recalls: ArrayLike) -> NDArray[np.float6
 def roc_tables(
     runs: Mapping[str, Mapping[int, ScoreHistograms]],
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Areas of every run, and the curves to draw.
+    """Compute the areas of every run and the curves to draw.
 
     Args:
         runs: arm -> seed -> test histograms.
@@ -140,7 +140,7 @@ def roc_tables(
 
 
 def _from_zero(curve: PrCurve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return true and false positives at every threshold, behind the point where nothing is predicted."""
+    """Return true and false positives at every threshold, after the point where nothing is predicted."""
     return np.concatenate([[0.0], curve.tp]), np.concatenate([[0.0], curve.fp])
 
 
@@ -149,9 +149,9 @@ def _chosen(curve: PrCurve, index: NDArray[np.intp]) -> PrCurve:
 
 
 def _outermost(curve: PrCurve) -> PrCurve:
-    """Leave out thresholds that clearly lie below a line between two others: none of them is on the hull.
+    """Drop thresholds that clearly lie below a line between two others, since they cannot be on the hull.
 
-    Ten passes of this leave a few hundred of some ten thousand thresholds for the exact search.
+    Ten passes leave a few hundred of some ten thousand thresholds for the exact search.
     """
     index = np.arange(len(curve.codes))
     for _ in range(10):
@@ -160,7 +160,7 @@ def _outermost(curve: PrCurve) -> PrCurve:
             break
         left = (x[1:-1] - x[:-2]) * (y[2:] - y[:-2])
         right = (x[2:] - x[:-2]) * (y[1:-1] - y[:-2])
-        # Rounding must not drop a hull point: only what is below by more than float64 could confuse.
+        # Rounding must not drop a hull point, so drop only points that are below by more than float64's rounding.
         below = left > right * (1 + 1e-9) + 1e-6
         if not below.any():
             break

@@ -1,4 +1,4 @@
-"""What theory says an objective does to the scores, in closed form and in both directions.
+"""The effect of a loss on the scores in theory, in closed form and in both directions.
 
 eta is the true probability that a pixel is positive, q the probability that the trained model states.
 """
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class ScoreMap:
-    """Map from eta to the minimiser q of weighted BCE or focal loss: always increasing, so ranks are kept.
+    """Map from eta to the minimiser q of weighted BCE or focal loss; it always increases, so ranks are kept.
 
     A weight w multiplies the odds of eta; focusing then maps the weighted eta' to q with
     eta' = g(1 - q) / (g(q) + g(1 - q)),  g(q) = (1 - q)^gamma / q - gamma (1 - q)^(gamma - 1) ln q.
@@ -35,7 +35,7 @@ class ScoreMap:
 
     @classmethod
     def focal(cls, *, gamma: float, positive_weight: float | None = None) -> "ScoreMap":
-        """Map of a focal loss; `positive_weight` alpha in (0, 1), or None for no weighting."""
+        """Return the map of a focal loss; `positive_weight` is alpha in (0, 1), or None for no weighting."""
         if positive_weight is None:
             return cls(gamma=gamma)
         if not 0 < positive_weight < 1:
@@ -53,12 +53,12 @@ class ScoreMap:
         return 1.0 / (1.0 + self.weight)
 
     def to_true_logit(self, logits: ArrayLike) -> NDArray[np.float64]:
-        """Logit of eta for each logit of q: calibration restored."""
+        """Return the logit of eta for each logit of q, which restores calibration."""
         scores = np.asarray(logits, dtype=np.float64)
         return self._unfocus(scores) - self.natural_shift
 
     def to_stated_logit(self, true_logits: ArrayLike) -> NDArray[np.float64]:
-        """Logit of the minimiser q for each logit of eta, by bisection on the increasing inverse."""
+        """Return the logit of the minimiser q for each logit of eta, by bisection on the increasing inverse."""
         target = np.asarray(true_logits, dtype=np.float64) + self.natural_shift
         if self.gamma == 0:
             return target
@@ -85,7 +85,7 @@ class ScoreMap:
 
 
 def prior_correction(logits: ArrayLike, *, weight: float) -> NDArray[np.float64]:
-    """Logits of a model trained with weight w, with the weight taken back: logit - ln w.
+    """Undo the weight w that a model was trained with: logit - ln w.
 
     Reference: King and Zeng 2001, section 4.1.
     """
@@ -93,7 +93,7 @@ def prior_correction(logits: ArrayLike, *, weight: float) -> NDArray[np.float64]
 
 
 def optimal_threshold(best_f: ArrayLike, *, beta: float = 1.0) -> NDArray[np.float64]:
-    """Threshold on calibrated probabilities that reaches the largest F-beta F*: F* / (1 + beta^2).
+    """Return the threshold on calibrated probabilities that reaches the largest F-beta F*: F* / (1 + beta^2).
 
     Reference: Lipton, Elkan and Naryanaswamy 2014, theorem 1 (F1: F*/2).
     """
@@ -101,14 +101,14 @@ def optimal_threshold(best_f: ArrayLike, *, beta: float = 1.0) -> NDArray[np.flo
 
 
 def best_f_beta(eta: ArrayLike, *, beta: float = 1.0, mass: ArrayLike | None = None) -> tuple[float, float]:
-    """Largest expected F-beta of thresholding eta, and its threshold: (F*, F* / (1 + beta^2)).
+    """Return the largest expected F-beta of thresholding eta, and its threshold: (F*, F* / (1 + beta^2)).
 
     F = (1 + b^2) E[TP] / (b^2 E[P] + E[predicted]), over all thresholds at the values of eta.
 
     Args:
         eta: probabilities, any shape.
         beta: recall counts beta times as much as precision.
-        mass: weight of each element; all alike when None.
+        mass: weight of each element; None weighs all the same.
     """
     flat = np.asarray(eta, dtype=np.float64).ravel()
     weights = np.ones_like(flat) if mass is None else np.asarray(mass, dtype=np.float64).ravel()
@@ -122,7 +122,7 @@ def best_f_beta(eta: ArrayLike, *, beta: float = 1.0, mass: ArrayLike | None = N
 
 
 def right_weight(best_f1: float) -> float:
-    """Weight whose natural point maximises F1: w = 2 / F1* - 1, the only one for which 1/(1+w) = F1*/2."""
+    """Return the weight whose natural point maximises F1: w = 2 / F1* - 1, for which 1/(1+w) = F1*/2."""
     if not 0 < best_f1 <= 1:
         raise ValueError(f"best_f1: expected a number in (0, 1], got {best_f1}")
     return 2.0 / best_f1 - 1.0
@@ -140,10 +140,10 @@ def precision_from_f1(recall: ArrayLike, f1: ArrayLike) -> NDArray[np.float64]:
 
 
 def dice_optimum(eta: ArrayLike, *, mass: ArrayLike | None = None) -> NDArray[np.bool_]:
-    """Minimiser of the population's soft Dice loss: eta thresholded at half the best Dice, 0 or 1 everywhere.
+    """Return the minimiser of the population's soft Dice loss, 0 or 1: eta thresholded at half the best Dice.
 
-    Soft Dice 2 E[q y] / (E[q] + E[y]) is a ratio of linear functions of q, so its best q is at a corner, and the
-    corner is F1's.
+    Soft Dice 2 E[q y] / (E[q] + E[y]) is a ratio of linear functions of q, so the best q is at a corner, the same
+    corner as for F1.
     """
     _, threshold = best_f_beta(eta, mass=mass)
     return np.asarray(eta, dtype=np.float64) >= threshold
