@@ -1,1 +1,1 @@
-"""Many runs: is a difference there, how sure are we, and which word says so. No pixel in it."""
+"""Many runs: tests of differences between runs, and the verdict that follows; it never sees a pixel."""

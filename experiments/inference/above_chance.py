@@ -1,4 +1,4 @@
-"""Whether a run is trained at all: its average precision beside that of random scores."""
+"""Tests whether a run is trained at all, with an average precision above that of random scores."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 _PRIOR_SPREAD = float(np.log(2.0))
-"""Spread over groups of the odds of AP that is expected before a group is seen: a factor of two."""
+"""Prior spread of the odds of AP between groups: a factor of two."""
 _PRIOR_DF = 2.0
-"""Groups that this expectation counts like."""
+"""Number of groups that this prior counts as."""
 
 
 @dataclass(frozen=True)
 class AboveChance:
-    """Level of one run's average precision beside that of random scores.
+    """One run's average precision, compared with that of random scores.
 
     Args:
-        average_precision: pooled over the test images; NaN without a positive.
+        average_precision: pooled over the test images; NaN without positives.
         prevalence: share of positives; the AP of one score for every pixel.
-        chance: expected AP of random scores; hardly above the prevalence unless positives are few.
+        chance: expected AP of random scores; close to the prevalence unless positives are few.
         low: lower end of the one-sided interval of the AP, for new test groups.
         constant: every pixel has the same score.
     """
@@ -32,7 +32,7 @@ class AboveChance:
 
     @property
     def untrained(self) -> bool:
-        """Whether the AP is not shown to be above chance; False where it is undefined."""
+        """Whether the AP is not shown to be above chance; False if it is undefined."""
         return self.low <= self.chance
 
 
@@ -46,7 +46,7 @@ def chance_average_precision(n_positive: ArrayLike, n_pixels: ArrayLike) -> NDAr
         n_pixels: N.
 
     Returns:
-        NaN where P is 0.
+        The expectation; NaN if P is 0.
 
     Reference: Bestgen 2015.
 
@@ -68,11 +68,11 @@ def above_chance(
     level: float = 0.05,
     constant: bool = False,
 ) -> AboveChance:
-    """Bound a run's AP from below and set it beside that of random scores.
+    """Compute a lower bound of a run's AP and compare it with the AP of random scores.
 
     x = logit(AP) - logit(chance); v is its delete-one-group jackknife, around the x of all groups; n = (sum p)^2 /
-    sum p^2 is the effective number of groups with p positives each. Few groups know little of their own spread, so a
-    prior spread s0, a factor of two in the odds, counts like d0 = 2 of them:
+    sum p^2 is the effective number of groups with p positives each. Few groups give a poor estimate of their spread, so
+    a prior spread s0, a factor of two in the odds, counts like d0 = 2 groups:
 
     SE^2 = (d0 s0^2 / n + (n - 1) v) / (d0 + n - 1),  trained if x > t(1 - level; d0 + n - 1) SE.
 
@@ -85,7 +85,7 @@ def above_chance(
     """
     prevalence = float(n_positive[0] / max(int(n_positive[0] + n_negative[0]), 1))
     reached, chance = average_precision, chance_average_precision(n_positive, n_positive + n_negative)
-    # An AP of 1 has no odds: nearer to 1 than half a positive nothing is known.
+    # An AP of 1 has no odds, so AP is capped half a positive below 1.
     most = 1.0 - 0.5 / np.maximum(n_positive, 1)
     lead = special.logit(np.minimum(reached, most)) - special.logit(np.minimum(chance, most))
     per_group = (n_positive[0] - n_positive[1:]).astype(np.float64)
@@ -95,7 +95,7 @@ def above_chance(
     n_effective = float(per_group.sum()) ** 2 / squares
     n_groups = len(per_group)
     variance = (n_groups - 1) / n_groups * float(((lead[1:] - lead[0]) ** 2).sum())
-    # NaN where all positives lie in one group: then it is the only one that counts.
+    # NaN if all positives lie in one group, which is then the only effective one.
     own = (n_effective - 1.0) * variance if np.isfinite(variance) else 0.0
     df = _PRIOR_DF + n_effective - 1.0
     error = np.sqrt((_PRIOR_DF * _PRIOR_SPREAD**2 / n_effective + own) / df)

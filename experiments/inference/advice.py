@@ -1,4 +1,4 @@
-"""Undecided: which variance dominates, and how many more seeds or test groups would decide."""
+"""Advice for undecided comparisons: which variance dominates, and how many seeds or test groups would decide."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from experiments.inference.behrens_fisher import two_way_isf
 from experiments.inference.paired_difference import SeedVariance, satterthwaite
 
 _MOST_SEEDS, _MOST_GROUPS = 1_000, 100_000
-"""More seeds or groups than this are called infinitely many: nobody will train or label them."""
+"""More seeds or groups than this count as infinitely many: nobody would train or label them."""
 
 _N_TRUTHS = 40
-"""Equally likely values that the true difference is averaged over."""
+"""Number of equally likely true differences to average over."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,11 @@ class Advice:
     """What would decide with probability one half, if the variance components stay as they are.
 
     Args:
-        dominates: "seeds" or "groups", whichever carries more of the variance that the test of a difference uses.
+        dominates: "seeds" or "groups", whichever contributes more to the variance in the test of a difference.
         share: its share of that variance, in [.5, 1].
-        seeds: number of seeds in all that would decide with the present groups; infinite if none would.
-        groups: number of test groups in all that would decide with the present seeds; infinite if none would.
-        both: factor by which seeds and groups together would have to grow; infinite if none would do.
+        seeds: total number of seeds that would decide with the present groups; infinite if none would.
+        groups: total number of test groups that would decide with the present seeds; infinite if none would.
+        both: factor by which seeds and groups together would have to grow; infinite if no factor is enough.
     """
 
     dominates: str
@@ -48,13 +48,13 @@ def advise(
     level_equivalence: float,
     steady: SeedVariance | None = None,
 ) -> Advice:
-    """Smallest number of seeds, or of groups, at which either test decides with probability one half.
+    """Find the smallest number of seeds, or of groups, at which either test decides with probability one half.
 
-    With S' seeds the variance is v_seed S / S' + v_group, with G' groups v_seed + v_group G / G'. A study of that
-    size decides if its difference D passes either test: |D| at least the two-way tail's quantile at
-    level_difference / 2, or margin - |D| at least the one at level_equivalence. The true
-    difference is averaged over d + sqrt(v) t: an undecided study tends to have met a small difference by bad
-    luck, and taking its estimate for the truth would ask for half as much again as is needed.
+    With S' seeds the variance is v_seed S / S' + v_group, with G' groups v_seed + v_group G / G'. A study of that size
+    decides if its difference D passes either test: |D| is at least the two-way tail's quantile at level_difference / 2,
+    or margin - |D| at least the quantile at level_equivalence. The true difference is averaged over d + sqrt(v) t,
+    because an undecided study tends to have a small difference by bad luck. Using its estimate as the truth would ask
+    for half as much again as needed.
 
     Args:
         estimate: present difference d.
@@ -65,8 +65,8 @@ def advise(
         margin: half-width of the equivalence region.
         level_difference: level of the two-sided test, after multiplicity.
         level_equivalence: level of each one-sided test, after multiplicity.
-        steady: seed variance that the test of a difference uses; its own when None. The test of equivalence always
-            uses v_seed.
+        steady: seed variance for the test of a difference; None takes v_seed. The test of equivalence always uses
+            v_seed.
     """
     spread, prior_df = v_seed, 0.0
     if steady is not None:
@@ -101,7 +101,7 @@ def advise(
 
 
 def _first(chance: Callable[[float], float], candidates: NDArray[np.float64]) -> float:
-    """Smallest candidate with a chance of one half, by bisection: more data does not lower the chance for long."""
+    """Find the smallest candidate with a chance of one half, by bisection: more data hardly ever lowers it."""
     low, high = -1, len(candidates) - 1
     if high < 0 or chance(float(candidates[high])) < 0.5:
         return float("inf")

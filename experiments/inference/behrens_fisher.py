@@ -1,4 +1,4 @@
-"""Tail of a difference whose error is a seed part plus a group part, each with its own estimated variance."""
+"""The tail of a difference whose error is the sum of a seed part and a group part, each with an estimated variance."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -6,7 +6,7 @@ from scipy import optimize, special
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
 _FURTHEST = 18.0
-"""Integrals over t run over asinh(t), which is cut here, at |t| = 3e7."""
+"""Integrals over t use asinh(t), cut off here, at |t| = 3e7."""
 
 Part = tuple[NDArray[np.float64], float]
 """Scales (n,) of one t variable, at least 0, and its degrees of freedom."""
@@ -17,16 +17,16 @@ def two_way_sf(
 ) -> NDArray[np.float64]:
     """P(sqrt(v_seed) T_(S-1) + sqrt(v_group) T_(G-1) >= x) for independent t variables: Behrens-Fisher's tail.
 
-    Satterthwaite's single t is close to it in the middle, so intervals use that, and far too thin in the tails:
-    where few seeds agree by chance, v_seed reads small, the degrees of freedom large, and a p value after Holm
-    tiny. With 3 seeds and 15 tests that makes up to .29 false claims at a nominal .05; this tail keeps to .05.
+    Satterthwaite's single t is close to it in the middle, so intervals use that. In the tails it is far too thin: if a
+    few seeds agree by chance, v_seed is small, the degrees of freedom are large, and the p value after Holm is tiny.
+    With 3 seeds and 15 tests that gives up to .29 false claims at a nominal .05; this tail keeps to .05.
 
     Args:
         x: any shape.
         v_seed: broadcasts with x, at least 0; NaN gives NaN.
-        v_group: as v_seed; where both are 0 the result is NaN.
-        n_seeds: S; v_seed has S - 1 degrees of freedom. A broken number stands for a variance that is known
-            better than from its own seeds; not above 1 gives NaN.
+        v_group: as v_seed; if both are 0 the result is NaN.
+        n_seeds: S; v_seed has S - 1 degrees of freedom. A fractional number stands for a variance that is known better
+            than from its own seeds; not above 1 gives NaN.
         n_groups: G; not above 1 gives NaN.
 
     Reference: Fisher 1935; Robinson 1976 (its error rate does not exceed the nominal one).
@@ -43,18 +43,18 @@ def two_way_sf(
 def _upper_tail(x: NDArray[np.float64], first: Part, second: Part) -> NDArray[np.float64]:
     """Return P(a T + b U >= x) for x >= 0, (n,).
 
-    Three cases exclude each other: a T is at most x / 2 and b U makes up for it; b U is at most x / 2 and a T makes up
-    for it; both exceed x / 2. So each tail is taken beyond x / 2 only, where it is smooth however far out x lies.
+    There are three disjoint cases: a T is at most x / 2 and b U makes up for it; b U is at most x / 2 and a T makes up
+    for it; both exceed x / 2. So each tail is integrated only beyond x / 2, where it is smooth however large x is.
     """
     (a, a_df), (b, b_df) = first, second
     tail = special.stdtr(np.where(a > b, a_df, b_df), -x / np.maximum(a, b))
-    # A part that is 0, or almost, adds nothing to the other.
+    # A part that is 0 or nearly 0 adds nothing to the other.
     both = np.minimum(a, b) > 1e-9 * np.maximum(a, b)
     if both.any():
         far, a, b = x[both], a[both], b[both]
         neither_half = special.stdtr(a_df, -far / (2.0 * a)) * special.stdtr(b_df, -far / (2.0 * b))
         tail[both] = _made_up_for(far, (a, a_df), (b, b_df)) + _made_up_for(far, (b, b_df), (a, a_df)) + neither_half
-    # The quadrature's error must not make a p value of more than 1, nor one of less where the difference is 0.
+    # The quadrature's error must not give a p value above 1, or one below 1 for a difference of 0.
     return np.where(x == 0.0, 0.5, np.minimum(tail, 0.5))
 
 
@@ -75,7 +75,7 @@ def two_way_isf(level: float, v_seed: float, v_group: float, n_seeds: float, n_g
     Args:
         level: in (0, .5).
         v_seed: at least 0.
-        v_group: at least 0; the result is 0 where both are.
+        v_group: at least 0; if both are 0 the result is 0.
         n_seeds: S, above 1.
         n_groups: G, above 1.
     """
@@ -88,8 +88,8 @@ def two_way_isf(level: float, v_seed: float, v_group: float, n_seeds: float, n_g
     def excess(x: float) -> float:
         return float(np.log(two_way_sf(x, v_seed, v_group, n_seeds, n_groups) / level))
 
-    # Adding the smaller part lengthens the tail, and never beyond the sum of the two quantiles; the quadrature's
-    # rounding may cross these bounds where one part is all there is.
+    # Adding the smaller part lengthens the tail, but never beyond the sum of the two quantiles. With a single part the
+    # quadrature's rounding may cross these bounds.
     if excess(low) <= 0.0:
         return low
     if excess(high) >= 0.0:

@@ -1,4 +1,4 @@
-"""The tests behind the verdict: one p value per claim, arm and mask, adjusted over arms and masks."""
+"""The tests behind the verdict: a p value for each claim, arm and mask, adjusted over arms and masks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Rule:
 
     Args:
         margin: gains inside (-margin, margin) do not matter.
-        point_margin: changes of natural recall and precision inside it leave the operating point where it is.
+        point_margin: the operating point counts as unmoved if natural recall and precision change by less than this.
         level: error level of each family of tests, after Holm over arms and masks.
         statistic: name of the headline in sentences.
     """
@@ -37,17 +37,16 @@ class Rule:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one arm and mask show against the baseline.
+    """The evidence for one arm and mask against the baseline.
 
     Args:
         gain: difference of the headline statistic, K = 1.
-        point: differences of natural recall and natural precision, K = 2. NaN where one is undefined.
-        point_undefined_alike: natural precision is undefined in both, in every seed: nothing is predicted
-            positive by either, and recall alone tells whether the point moved.
-        band: precision difference over recall; None where the headline is a single point of the curve, of
-            which "crosses" cannot be said.
-        problem: why there can be no verdict at all; empty where there can.
-        untrained: which runs are not trained, in words; empty where all are.
+        point: differences of natural recall and natural precision, K = 2; NaN if undefined.
+        point_undefined_alike: natural precision is undefined in both, in every seed: neither predicts any positive, and
+            only recall tells whether the point moved.
+        band: precision difference over recall; None if the headline is a single point of the curve, which cannot cross.
+        problem: why no verdict is possible; empty if one is.
+        untrained: which runs are not trained, as text; empty if all are.
         lead: how far the baseline's headline statistic lies above that of random scores.
     """
 
@@ -62,19 +61,19 @@ class Evidence:
 
 @dataclass(frozen=True)
 class PValues:
-    """p values of one arm and mask; `_holm` ones are adjusted over all arms and masks, each family by itself.
+    """p values of one arm and mask; `_holm` values are adjusted over all arms and masks, each family by itself.
 
     Args:
-        difference: two-sided, of a gain of 0; NaN where not tested, as all the others.
+        difference: two-sided, for a gain of 0; NaN if not tested, like all the others.
         difference_holm: adjusted.
-        equivalence: of a gain outside the margin, two one-sided tests.
+        equivalence: for a gain outside the margin, two one-sided tests.
         equivalence_holm: adjusted.
-        crosses_holm: of curves that do not cross by more than the margin.
-        moved_holm: of a natural point that did not move, 1 where no coordinate moved by more than its margin.
-        same_holm: of a natural point that moved by more than its margin.
-        difference_factor: what Holm multiplied `difference` by.
-        equivalence_factor: what Holm multiplied `equivalence` by.
-        steady: seed variance that `difference` rests on.
+        crosses_holm: for curves that do not cross by more than the margin.
+        moved_holm: for a natural point that did not move; 1 if no coordinate moved by more than its margin.
+        same_holm: for a natural point that moved by more than its margin.
+        difference_factor: the factor by which Holm multiplied `difference`.
+        equivalence_factor: the factor by which Holm multiplied `equivalence`.
+        steady: seed variance used by `difference`.
     """
 
     difference: float
@@ -92,8 +91,8 @@ class PValues:
 def p_values(evidence: Sequence[Evidence], rule: Rule) -> list[PValues]:
     """Run every test of the whole family and adjust.
 
-    A row with a problem counts nowhere. One that is not trained is not tested either, and counts like a p of 1: it was
-    left out for what its numbers are, and a correction that shrank with them would favour the others.
+    Rows with a problem do not count. Rows that are not trained are not tested, but count like a p of 1: they were left
+    out because of their numbers, and a correction that shrank with them would favour the other rows.
     """
     usable = [not item.problem and not item.untrained for item in evidence]
 
@@ -136,7 +135,7 @@ def p_values(evidence: Sequence[Evidence], rule: Rule) -> list[PValues]:
 
 
 def _steadied(differences: list[PairedDifference], usable: list[bool]) -> list[SeedVariance]:
-    """Seed variances steadied over the comparisons that can have a verdict; those of others as they are."""
+    """Return seed variances, steadied over the comparisons that can have a verdict; others are unchanged."""
     steadied = iter(steady_seed_variances([d for d, ok in zip(differences, usable, strict=True) if ok]))
     return [
         next(steadied) if ok else SeedVariance(d.v_seed, d.n_seeds - 1)
@@ -145,15 +144,15 @@ def _steadied(differences: list[PairedDifference], usable: list[bool]) -> list[S
 
 
 def _holm_factor(family: NDArray[np.float64], index: int) -> int:
-    """Count the tests of a family that do not have a smaller p than this one."""
+    """Count the tests of a family whose p is not smaller than this one."""
     return max(1, int((~np.isnan(family)).sum() - (family < family[index]).sum()))
 
 
 def _p_moved(item: Evidence, seeds: Sequence[SeedVariance], margin: float) -> float:
-    """Smaller p of the coordinates that moved by more than the margin, doubled for looking at two."""
+    """Return the smaller p of the coordinates that moved by more than the margin, doubled because two are tested."""
     estimate, error = item.point.estimate, item.point.standard_error
     far = np.abs(estimate) > margin
-    # Recall 0 in every baseline run and 1 in every other run varies over nothing, and has moved for sure.
+    # Recall 0 in every baseline run and 1 in every other run has no variance, and has certainly moved.
     tested = [float(item.point.single(k).p_difference(seeds[k])[0]) for k in (0, 1)]
     p = np.where((error == 0.0) & far, 0.0, tested)
     if np.isnan(p).all():
@@ -163,7 +162,7 @@ def _p_moved(item: Evidence, seeds: Sequence[SeedVariance], margin: float) -> fl
 
 
 def _p_same(item: Evidence, margin: float) -> float:
-    """Larger p of the two coordinates' equivalence: both must lie inside the margin."""
+    """Return the larger p of the two coordinates' equivalence tests: both must lie inside the margin."""
     estimate, error = item.point.estimate, item.point.standard_error
     still = np.where(np.abs(estimate) < margin, 0.0, 1.0)
     p = np.where(error == 0.0, still, item.point.p_equivalence(margin))

@@ -1,4 +1,4 @@
-"""Many comparisons at once: Holm's correction, and what a study's arms tell each other about their seeds."""
+"""Many comparisons at once: Holm's correction, and seed variances shrunk towards the study's mean."""
 
 from collections.abc import Sequence
 
@@ -9,19 +9,19 @@ from experiments.inference.paired_difference import PairedDifference, SeedVarian
 
 
 def steady_seed_variances(differences: Sequence[PairedDifference]) -> list[SeedVariance]:
-    """Seed variances of one statistic over a study's arms and masks, drawn towards their mean.
+    """Shrink the seed variances of one statistic, over a study's arms and masks, towards their mean.
 
-    Three seeds estimate a variance with two degrees of freedom, and by chance some of fifteen look a hundred times
-    too small. As in the moderated t of gene expression, the study's mean variance of one seed counts like
-    d0 = min(2, (m - 1) / 4) further degrees of freedom, m comparisons in all:
-    v = (d0 mean + (S - 1) v_seed S) / (d0 + S - 1) / S. The arithmetic mean is cautious: noisy arms pull it up.
-    With m = 1 nothing changes. On simulated studies whose variances differ by factors of 50 the error rate after
-    Holm stays below .05, where three seeds by themselves leave hardly any power.
+    Three seeds estimate a variance with two degrees of freedom, and by chance some of fifteen look a hundred times too
+    small. As in the moderated t of gene expression, the study's mean variance of one seed counts like
+    d0 = min(2, (m - 1) / 4) more degrees of freedom, for m comparisons in all:
+    v = (d0 mean + (S - 1) v_seed S) / (d0 + S - 1) / S. The arithmetic mean is cautious, because noisy arms raise it.
+    With m = 1 nothing changes. On simulated studies whose variances differ by factors of 50, the error rate after Holm
+    stays below .05, whereas three seeds by themselves leave hardly any power.
 
-    Only p values of differences use it: a claim of equivalence must not be spoiled by another arm's noise.
+    Only p values of differences use it: another arm's noise must not spoil a claim of equivalence.
 
     Args:
-        differences: K = 1 each; one without a seed variance gets it back as it is, NaN.
+        differences: K = 1 each; NaN for a difference without a seed variance.
 
     Reference: Smyth 2004 (d0 is set, not estimated: fifteen correlated variances say too little about it).
     """
@@ -41,7 +41,7 @@ def steady_seed_variances(differences: Sequence[PairedDifference]) -> list[SeedV
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Holm's adjusted p values; NaN entries are tests that were not made: they stay NaN and do not count.
+    """Return Holm's adjusted p values; NaN entries are tests that were not made, which stay NaN and do not count.
 
     Adjusted p of the k-th smallest of m: the largest over j <= k of min(1, (m - j + 1) p_(j)).
 

@@ -1,4 +1,4 @@
-"""Two-way t for a paired difference: seeds and test groups both vary, and the interval speaks of new ones."""
+"""Two-way t for a paired difference: the interval is for new seeds and new test groups."""
 
 from dataclasses import dataclass, replace
 
@@ -9,15 +9,15 @@ from scipy import stats
 from experiments.inference.behrens_fisher import two_way_sf
 
 MIN_SEEDS = 3
-"""Seeds that an interval needs to be shown: with two, t has one degree of freedom and reaches from -1 to 1."""
+"""Fewest seeds for a shown interval: with two, t has one degree of freedom and reaches from -1 to 1."""
 
 _ROUNDING = 1e-12
-"""Standard errors below this are rounding: the two runs are identical in the statistic."""
+"""Standard errors below this are due to rounding: the two runs are identical in the statistic."""
 
 
 @dataclass(frozen=True)
 class SeedVariance:
-    """Variance of a difference from seeds, steadied by a whole study's (`steady_seed_variances`).
+    """Variance of a difference from seeds, shrunk towards that of the study (`steady_seed_variances`).
 
     Args:
         variance: (K,), of the mean over seeds.
@@ -48,47 +48,47 @@ class PairedDifference:
 
     @property
     def standard_error(self) -> NDArray[np.float64]:
-        """sqrt(v_seed + v_group); values at the level of rounding read 0."""
+        """sqrt(v_seed + v_group), or 0 if it is only rounding."""
         error = np.sqrt(self.v_seed + self.v_group)
         return np.where(error < _ROUNDING, 0.0, error)
 
     @property
     def df(self) -> NDArray[np.float64]:
-        """Degrees of freedom by Satterthwaite; infinite where nothing varies.
+        """Degrees of freedom by Satterthwaite; infinite if nothing varies.
 
         df = (v_seed + v_group)^2 / (v_seed^2 / (S - 1) + v_group^2 / (G - 1)).
         """
         return satterthwaite(self.v_seed, self.v_group, self.n_seeds, self.n_groups)
 
     def single(self, index: int) -> "PairedDifference":
-        """One of the K differences by itself."""
+        """Return one of the K differences by itself."""
         one = slice(index, index + 1)
         return replace(self, estimate=self.estimate[one], v_seed=self.v_seed[one], v_group=self.v_group[one])
 
     def interval(self, level: float = 0.05) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Two-sided interval at 1 - level, for each difference by itself: (low, high)."""
+        """Return the two-sided interval at 1 - level, for each difference by itself: (low, high)."""
         with np.errstate(invalid="ignore"):
             half = stats.t.ppf(1.0 - level / 2.0, self.df) * self.standard_error
         return self.estimate - half, self.estimate + half
 
     def shown_interval(self, level: float = 0.05) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Interval as reports show it: NaN with fewer than `MIN_SEEDS` seeds."""
+        """Return the interval that reports show: NaN with fewer than `MIN_SEEDS` seeds."""
         if self.n_seeds < MIN_SEEDS:
             nan = np.full(self.estimate.shape, np.nan)
             return nan, nan.copy()
         return self.interval(level)
 
     def p_difference(self, steady: SeedVariance | None = None) -> NDArray[np.float64]:
-        """Two-sided p value of a difference of 0, from the tail of the two parts (`two_way_sf`).
+        """Return the two-sided p value for a difference of 0, from the tail of the two parts (`two_way_sf`).
 
-        Verdicts rest on it. Where the interval ends at 0 it is somewhat larger than the interval's level: the
-        interval is right one at a time, this one after Holm too.
+        Verdicts rest on it. If the interval ends at 0, it is somewhat larger than the interval's level: the interval is
+        right for a single comparison, the p value also after Holm.
 
-        Without any variation it is 1 for a difference of 0 and NaN for any other: such runs are copies of each
-        other, which is no evidence about new ones.
+        Without any variation it is 1 for a difference of 0 and NaN for any other: such runs are copies of each other,
+        which is no evidence about new runs.
 
         Args:
-            steady: seed variance and degrees of freedom to use in place of this difference's own.
+            steady: seed variance and degrees of freedom to use instead of this difference's own.
         """
         still = self.standard_error == 0.0
         seeds = SeedVariance(self.v_seed, self.n_seeds - 1) if steady is None else steady
@@ -97,10 +97,10 @@ class PairedDifference:
         return np.where(still, same, p)
 
     def p_equivalence(self, margin: float) -> NDArray[np.float64]:
-        """P value of two one-sided tests that the difference lies strictly inside (-margin, margin).
+        """Return the p value of two one-sided tests that the difference lies strictly inside (-margin, margin).
 
-        The larger of the two, from the tail of the two parts; without any variation 0 for a difference of 0 and
-        NaN for any other.
+        It is the larger of the two, from the tail of the two parts; without any variation it is 0 for a difference of 0
+        and NaN for any other.
 
         Reference: Schuirmann 1987.
         """
@@ -116,23 +116,23 @@ class PairedDifference:
 def paired_difference(
     arm: ArrayLike, baseline: ArrayLike, arm_left_out: ArrayLike, baseline_left_out: ArrayLike
 ) -> PairedDifference:
-    """Mean paired difference over seeds with its variance from seeds and from test groups.
+    """Compute the mean paired difference over seeds, with its variance from seeds and from test groups.
 
     d = mean_s d_s,  v_seed = Var(d_s) / S,  v_group = (G - 1) / G * sum_g (d_(-g) - mean_g d_(-g))^2.
 
-    The two overlap in the interaction of seed and group, which makes the sum slightly too large, not too small.
+    Both contain the interaction of seed and group, which makes the sum slightly too large, never too small.
 
     Args:
         arm: (S, K), the statistic of each seed's run.
-        baseline: (S, K), the same of the baseline; row s is the same seed.
+        baseline: (S, K), the same for the baseline; row s is the same seed.
         arm_left_out: (S, G, K), the statistic without each group.
         baseline_left_out: (S, G, K).
 
     Returns:
-        NaN where a value is NaN, and in `v_seed` (`v_group`) with fewer than two seeds (groups).
+        The differences; NaN if a value is NaN, and in `v_seed` (`v_group`) with fewer than two seeds (groups).
 
     Raises:
-        ValueError: shapes that do not fit, or no seed.
+        ValueError: shapes do not match, or there is no seed.
     """
     theta = np.asarray(arm, dtype=np.float64) - np.asarray(baseline, dtype=np.float64)
     left_out = np.asarray(arm_left_out, dtype=np.float64) - np.asarray(baseline_left_out, dtype=np.float64)
@@ -161,7 +161,7 @@ def difference_of(per_seed: NDArray[np.float64], left_out: NDArray[np.float64]) 
 def rows_difference(rows: NDArray[np.float64]) -> PairedDifference:
     """Like `difference_of`, from rows (S, 1+G, K): row 0 with all groups, row 1 + g without group g.
 
-    All NaN without a seed.
+    Everything is NaN without a seed.
     """
     if not len(rows):
         nan = np.full(rows.shape[2], np.nan)
@@ -170,7 +170,7 @@ def rows_difference(rows: NDArray[np.float64]) -> PairedDifference:
 
 
 def seed_interval(values: NDArray[np.float64], level: float) -> tuple[float, float]:
-    """Interval of the mean of what varies over seeds alone, such as a time: mean ± t sqrt(Var / S).
+    """Return the interval of a mean that varies only over seeds, such as a time: mean ± t sqrt(Var / S).
 
     Args:
         values: (S,), one per seed.
@@ -186,16 +186,16 @@ def seed_interval(values: NDArray[np.float64], level: float) -> tuple[float, flo
 
 
 def level_interval(rows: NDArray[np.float64], level: float) -> NDArray[np.float64]:
-    """Interval of a level, not of a difference: the mean over seeds of a ratio in [0, 1], cut at 0 and 1.
+    """Return the interval of a level, not of a difference: the mean over seeds of a ratio in [0, 1], cut at 0 and 1.
 
-    It speaks of new seeds and new test groups, with the training set as it is, as the interval of a difference does.
+    Like the interval of a difference it is for new seeds and new test groups, with the same training set.
 
     Args:
         rows: (S, 1+G, K), the statistic of each seed's run; row 0 with all groups, row 1 + g without group g.
         level: the interval covers 1 - level.
 
     Returns:
-        (K, 2), low and high; NaN with fewer than `MIN_SEEDS` seeds or one group, and where a value is undefined.
+        (K, 2), low and high; NaN with fewer than `MIN_SEEDS` seeds, with one group, or if a value is undefined.
     """
     low, high = rows_difference(rows).shown_interval(level)
     return np.clip(np.stack([low, high], axis=1), 0.0, 1.0)
@@ -204,9 +204,9 @@ def level_interval(rows: NDArray[np.float64], level: float) -> NDArray[np.float6
 def satterthwaite(
     v_seed: ArrayLike, v_group: ArrayLike, n_seeds: ArrayLike, n_groups: ArrayLike
 ) -> NDArray[np.float64]:
-    """Degrees of freedom of a sum of two variance estimates; infinite where both are 0, NaN where one is.
+    """Return the degrees of freedom of a sum of two variance estimates; infinite if both are 0, NaN if one is NaN.
 
-    All arguments broadcast; a component that was estimated from one seed (group) must be NaN.
+    All arguments broadcast; a component estimated from one seed (group) must be NaN.
     """
     first, second = np.asarray(v_seed, dtype=np.float64), np.asarray(v_group, dtype=np.float64)
     # Scaled by the larger one: squares of tiny variances would underflow.

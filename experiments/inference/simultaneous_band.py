@@ -1,4 +1,4 @@
-"""Simultaneous band of the precision difference over recall: where is an arm better, where worse."""
+"""Simultaneous band of the precision difference over recall: where an arm is better, and where worse."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from scipy import special, stats
 from experiments.inference.paired_difference import MIN_SEEDS, PairedDifference, difference_of, satterthwaite
 
 _MANY = 12
-"""Seeds or groups beyond this are drawn through their mean and variance instead of one by one."""
+"""Above this number, seeds or groups are simulated through their mean and variance instead of one by one."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class RecallBand:
     """Precision difference at R recalls with a band that holds at all of them at once.
 
     Args:
-        recalls: (R,), those that every run reaches.
+        recalls: (R,), the recalls that every run reaches.
         difference: estimates and variances at each recall.
         low: (R,), lower edge of the simultaneous band; NaN with fewer than `MIN_SEEDS` seeds.
         high: (R,), upper edge.
-        p_crosses: p value of "better by more than the margin at some recall and worse by more than it at
-            another"; NaN where it cannot be tested.
+        p_crosses: p value of "better by more than the margin at some recall and worse by more than it at another"; NaN
+            if it cannot be tested.
     """
 
     recalls: NDArray[np.float64]
@@ -52,21 +52,21 @@ def recall_band(
     n_draws: int = 3_000,
     rng: np.random.Generator,
 ) -> RecallBand:
-    """Band from the joint distribution of the differences over recall.
+    """Compute the band from the joint distribution of the differences over recall.
 
-    At each recall the difference has a two-way t, with the smallest degrees of freedom of all recalls. How many
-    independent comparisons the recalls amount to is found by simulating the whole procedure under "no difference
-    anywhere": seeds and groups are drawn with the covariance over recall that was observed, each variance is
-    estimated anew, and the smallest p value over recall is kept. A handful of seeds spans few directions and makes
-    the recalls look more alike than they are, so each component's correlation is shrunk towards independence by
-    1 / (n - 1). The result is never wider than Bonferroni's, and never narrower than each recall's own interval.
+    At each recall the difference has a two-way t, with the smallest degrees of freedom of all recalls. The effective
+    number of independent comparisons is found by simulating the whole procedure under "no difference anywhere": draw
+    seeds and groups with the observed covariance over recall, estimate each variance anew, and keep the smallest p
+    value over recall. A few seeds span few directions and make the recalls look more alike than they are, so each
+    component's correlation is shrunk towards independence by 1 / (n - 1). The result is never wider than Bonferroni's
+    band, and never narrower than each recall's own interval.
 
-    "Crosses" is an intersection of two claims, so each is tested at the full level, one-sided, against its own
-    margin, and the larger p value counts.
+    "Crosses" is an intersection of two claims. So each is tested at the full level, one-sided, against its own margin,
+    and the larger p value counts.
 
     Args:
         recalls: (R,).
-        per_seed: (S, R), arm's precision minus baseline's.
+        per_seed: (S, R), the arm's precision minus the baseline's.
         left_out: (S, G, R), the same without each group.
         margin: smallest difference of precision that matters, above 0.
         level: 1 - level is the probability that the band covers everywhere.
@@ -82,7 +82,7 @@ def recall_band(
     df = _common_df(difference.v_seed, difference.v_group, difference.n_seeds, difference.n_groups)
     tails = _null_tails(per_seed, left_out, n_draws, rng)
     smallest = 2.0 * np.minimum(tails, 1.0 - tails).min(axis=1)
-    # Never narrower than each recall's own interval either, which the simulation of two seeds or groups may ask for.
+    # Never narrower than each recall's own interval either, although a simulation of two seeds or groups may give that.
     pointwise = float(np.clip(np.quantile(smallest, level), level / len(recalls), level))
     half = stats.t.ppf(1.0 - pointwise / 2.0, df) * error
     if difference.n_seeds < MIN_SEEDS:
@@ -98,7 +98,7 @@ def recall_band(
 def _null_tails(
     per_seed: NDArray[np.float64], left_out: NDArray[np.float64], n_draws: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """One-sided p values at each recall of simulated studies without any difference, (n_draws, R)."""
+    """Return one-sided p values at each recall of simulated studies without any difference, (n_draws, R)."""
     n_seeds, n_groups = left_out.shape[:2]
     seed_part = per_seed - per_seed.mean(axis=0)
     replicates = left_out.mean(axis=0)
@@ -115,10 +115,11 @@ def _null_tails(
 def _common_df(
     v_seed: NDArray[np.float64], v_group: NDArray[np.float64], n_seeds: int, n_groups: int
 ) -> NDArray[np.float64]:
-    """Smallest degrees of freedom over recall, (..., 1).
+    """Return the smallest degrees of freedom over recall, (..., 1).
 
-    Where a few seeds happen to agree at one recall, their variance reads small, the degrees of freedom large and
-    the p value tiny. A search over recalls finds just such places, so all recalls take the most cautious ones.
+    If a few seeds happen to agree at one recall, their variance is small, the degrees of freedom are large and the p
+    value is tiny. A search over recalls finds exactly such places, so all recalls use the most cautious degrees of
+    freedom.
     """
     return satterthwaite(v_seed, v_group, n_seeds, n_groups).min(axis=-1, keepdims=True)
 
@@ -126,13 +127,13 @@ def _common_df(
 def _component(
     covariance: NDArray[np.float64], n: int, n_draws: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means of n draws and the variances of these means as estimated from the draws, (n_draws, R) each."""
+    """Return means of n draws and the variances of these means, estimated from the draws, (n_draws, R) each."""
     spread = np.sqrt(np.diag(covariance))
     shrunk = covariance + (np.diag(spread**2) - covariance) / (n - 1)
     values, vectors = np.linalg.eigh(shrunk)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
     if n > _MANY:
-        # Estimated from many: the error of the variance is small, and nearly the same at all recalls.
+        # With many draws the error of the variance is small, and nearly the same at all recalls.
         scale = rng.chisquare(n - 1, (n_draws, 1)) / (n - 1)
         return rng.standard_normal((n_draws, len(spread))) @ root.T, scale * spread**2
     draws = np.sqrt(n) * rng.standard_normal((n_draws, n, len(spread))) @ root.T
@@ -140,13 +141,13 @@ def _component(
 
 
 def _smallest_p(excess: NDArray[np.float64], error: NDArray[np.float64], df: NDArray[np.float64]) -> float:
-    """Smallest one-sided p value over recall of an excess above 0."""
+    """Return the smallest one-sided p value over recall for an excess above 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         p = stats.t.sf(excess / error, df)
     return float(np.where(error == 0.0, 1.0, p).min())
 
 
 def _adjusted(p: float, lowest_tail: NDArray[np.float64], n_recalls: int) -> float:
-    """Probability that the smallest of the R p values falls to p by chance; at least p and at most R p."""
+    """Return the probability that the smallest of the R p values is at most p by chance; at least p, at most R p."""
     simulated = (float((lowest_tail <= p).sum()) + 1.0) / (len(lowest_tail) + 1.0)
     return min(1.0, max(simulated, p), n_recalls * p)

@@ -23,15 +23,15 @@ from experiments.inference.words import (
 
 @dataclass(frozen=True)
 class Verdict:
-    """A word, why, and the tests behind it.
+    """A verdict, its reason, and the tests behind it.
 
     Args:
         word: the verdict.
-        reason: why, in words.
+        reason: its reason, as text.
         p: the tests.
         advice: for "undecided": which variance dominates and what would decide; else empty.
-        needed_seeds: seeds in all that would decide; NaN unless undecided.
-        needed_groups: groups in all that would decide; NaN unless undecided.
+        needed_seeds: total number of seeds that would decide; NaN unless undecided.
+        needed_groups: total number of groups that would decide; NaN unless undecided.
     """
 
     word: Word
@@ -43,11 +43,11 @@ class Verdict:
 
 
 def decide(evidence: Sequence[Evidence], rule: Rule) -> list[Verdict]:
-    """Verdict of every arm and mask; one call holds the whole family over which Holm adjusts.
+    """Decide the verdict of every arm and mask; a call must contain the whole family over which Holm adjusts.
 
-    Five families are adjusted by Holm, each by itself over all arms and masks at `rule.level`: difference,
-    equivalence, crossing, operating point moved, operating point unchanged. A claim such as "slides" needs two
-    of them to reject, which only makes it rarer.
+    Holm adjusts five families, each by itself over all arms and masks at `rule.level`: difference, equivalence,
+    crossing, operating point moved, operating point unchanged. A claim such as "slides" needs rejections in two of
+    them, which only makes it rarer.
 
     The first that holds:
     not trained: some run's AP is not shown to be above chance, so that there is no frontier to compare;
@@ -55,8 +55,8 @@ def decide(evidence: Sequence[Evidence], rule: Rule) -> list[Verdict]:
     slides: gain inside the margin; natural recall or precision changed, by more than the point margin;
     stays: gain inside the margin; both natural recall and precision inside the point margin;
     moves out (in): gain significantly above (below) 0, and not shown to be inside the margin;
-    undecided. So is a gain inside the margin where the baseline itself lies within the margin of chance: an untrained
-    model would be "the same".
+    undecided: otherwise, and also for a gain inside the margin if the baseline itself lies within the margin of chance,
+    because an untrained model would be "the same".
     """
     tests = p_values(evidence, rule)
     return [_decide_one(item, p, rule) for item, p in zip(evidence, tests, strict=True)]
@@ -114,8 +114,8 @@ def _undecided_gain(item: Evidence, p: PValues, rule: Rule, reason: str) -> Verd
 
 
 def _undecided_point(item: Evidence, p: PValues, rule: Rule, reason: str) -> Verdict:
-    """Undecided only about the operating point: advice for the coordinate that changed most."""
-    # Precision may be defined with all groups and undefined without one: then nothing is known of its variance.
+    """Give advice on the coordinate that changed most, if only the operating point is undecided."""
+    # Precision may be defined with all groups but undefined without one; then its variance is unknown.
     known = np.where(np.isnan(item.point.standard_error), np.nan, np.abs(item.point.estimate))
     if np.isnan(known).all():
         return Verdict(UNDECIDED, reason, p)

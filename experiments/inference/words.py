@@ -1,4 +1,4 @@
-"""What is said of a comparison: the words of the verdict, in the order in which a report tells them, and sentences."""
+"""The words of the verdict, in the order in which reports list them, and sentences about comparisons."""
 
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -17,7 +17,7 @@ MOVES_OUT, MOVES_IN, CROSSES, SLIDES, STAYS, UNDECIDED, NOT_TRAINED = WORDS
 
 
 def advice_sentence(advice: Advice, n_seeds: int, n_groups: int) -> str:
-    """Say which variance dominates and what would decide, given the seeds and test groups that there are."""
+    """Say which variance dominates and what would decide, given the present numbers of seeds and test groups."""
     name = {"seeds": "training seeds", "groups": "test groups"}[advice.dominates]
     text = f"{advice.share:.0%} of the variance comes from {name}; "
     options = [
@@ -32,14 +32,14 @@ def advice_sentence(advice: Advice, n_seeds: int, n_groups: int) -> str:
 
 
 def band_sentence(band: RecallBand) -> str:
-    """Say where an arm is better and where worse; the best (worst) single recall if the band shows none."""
+    """Say where an arm is better and where worse, or give the best (worst) single recall if the band shows neither."""
     best, worst = (band.recalls[[int(pick(band.difference.estimate))]] for pick in (np.argmax, np.argmin))
     better, worse = (shown if len(shown) else single for shown, single in ((band.better, best), (band.worse, worst)))
     return f"better at recall {spans(better)}, worse at recall {spans(worse)}"
 
 
 def spans(recalls: NDArray[np.float64]) -> str:
-    """Recalls as text, neighbours on a grid of .05 joined: [.05, .1, .5] reads "0.05-0.10, 0.50"."""
+    """Write recalls as text, joining neighbours on a grid of .05: [.05, .1, .5] gives "0.05-0.10, 0.50"."""
     if not len(recalls):
         return "none"
     runs = np.split(recalls, np.flatnonzero(np.diff(recalls) > 0.0501) + 1)
@@ -48,7 +48,7 @@ def spans(recalls: NDArray[np.float64]) -> str:
 
 
 def why_untrained(runs: Sequence[tuple[str, Sequence[int], Sequence[AboveChance]]]) -> str:
-    """Say which arms are not trained, and which of their seeds collapsed; empty where all are trained.
+    """Say which arms are not trained, and which of their seeds collapsed; empty if all are trained.
 
     Args:
         runs: name of an arm, its seeds, and the level of each.
@@ -67,7 +67,7 @@ def why_untrained(runs: Sequence[tuple[str, Sequence[int], Sequence[AboveChance]
 
 
 def level_text(levels: Sequence[AboveChance]) -> str:
-    """Level of several runs of the same mask: their mean AP, with the range where it varies."""
+    """Describe the AP of several runs of one mask: the mean, and the range if they differ."""
     if len(levels) == 1:
         return _level(levels[0])
     values = [level.average_precision for level in levels]
@@ -78,6 +78,6 @@ def level_text(levels: Sequence[AboveChance]) -> str:
 
 
 def _level(level: AboveChance) -> str:
-    """Level of one run: "AP 0.031 at a prevalence of 0.030"."""
+    """Describe the AP of one run: "AP 0.031 at a prevalence of 0.030"."""
     one_score = "one score for all pixels, " if level.constant else ""
     return f"{one_score}AP {level.average_precision:.3g} at a prevalence of {level.prevalence:.3g}"
