@@ -1,4 +1,4 @@
-"""Which arm moved the precision-recall frontier, and which slid along it: the comparison of a study, in Python."""
+"""One run joined with many: the comparison of a study, which tells what moved the frontier and what slid along it."""
 
 from experiments.comparison.compared_study import ComparedStudy, compare_scores, load_study
 from experiments.comparison.settings import CompareSettings

@@ -1,4 +1,4 @@
-"""How close each arm comes to the frontier of the true probabilities, where these are known."""
+"""How close each arm comes to the frontier of the true probabilities, if these are known."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CEILING = "ceiling"
 
 @dataclass(frozen=True)
 class Ceiling:
-    """How close the arms come to the best frontier there is.
+    """How close the arms come to the best possible frontier.
 
     Args:
         table: a row per arm and mask: AP, the ceiling's AP, the share and the gap with its interval.
@@ -39,13 +39,13 @@ def ceiling_tables(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare every arm's AP with the ceiling's, paired by test group.
 
-    The ceiling is the same for every seed, so a gap varies over seeds as the arm alone does. An arm above it beyond
-    its interval would show an error in the data or in the counting.
+    The ceiling is the same for every seed, so a gap varies over seeds only with the arm. An arm above the ceiling by
+    more than its interval would reveal an error in the data or in the counting.
 
     Args:
-        runs: arm -> seed -> test histograms, the baseline among them.
+        runs: arm -> seed -> test histograms, including the baseline.
         ceiling: histograms of logit(eta) on the same test images and labels.
-        settings: level of the intervals; the defaults when None.
+        settings: level of the intervals; None takes the defaults.
 
     Returns:
         A row per arm and mask: `arm, mask, ap, ceiling_ap, share, gap, gap_low, gap_high, n_seeds, n_groups`, share =
@@ -82,13 +82,13 @@ def ceiling_tables(
 
 
 def without_holes(curve: pd.DataFrame) -> pd.DataFrame:
-    """Fill the recalls of a mask's ceiling that no threshold reaches, because many pixels share a probability.
+    """Fill the recalls of a mask's ceiling that no threshold reaches because many pixels share a probability.
 
-    With ties broken at random, hits and false alarms grow in proportion: false alarms per positive,
-    recall * (1 / precision - 1), are linear in recall, precision is not (Davis and Goadrich 2006).
+    If ties are broken at random, hits and false alarms grow in proportion: false alarms per positive,
+    recall * (1 / precision - 1), are linear in recall, but precision is not (Davis and Goadrich 2006).
 
     Args:
-        curve: a row per recall: `recall, precision`, NaN where no threshold reaches the recall.
+        curve: a row per recall: `recall, precision`, NaN if no threshold reaches the recall.
 
     Returns:
         `recall, precision` between the lowest and the highest recall that a threshold reaches, ascending.
@@ -104,7 +104,7 @@ def without_holes(curve: pd.DataFrame) -> pd.DataFrame:
 
 
 def find_ceiling(study: StudyRuns, comparison: Comparison) -> Ceiling | None:
-    """Compare every arm with the ceiling; None where the data do not know it."""
+    """Compare every arm with the ceiling; None if the data do not know it."""
     baseline = study.reference
     if store.CEILING not in baseline.scores:
         return None

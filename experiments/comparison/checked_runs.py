@@ -1,4 +1,4 @@
-"""Runs that are to be compared, checked against each other before any number is computed."""
+"""Checks runs against each other before any number is computed for a comparison."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from experiments.frontier.histogram import ScoreHistograms
 from experiments.process.on_demand import Mapped
 
 _ENTRIES_WORTH_PROCESSES = 2_000_000
-"""Entries of all test histograms that take about half a second to measure."""
+"""Number of entries in all test histograms that takes about half a second to measure."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class RunScores:
     """Score histograms of one run: one arm with one seed.
 
     Args:
-        val: validation split, on which thresholds are tuned; None leaves every tuned point undefined.
+        val: validation split, for tuning thresholds; None leaves every tuned point undefined.
         test: test split.
     """
 
@@ -28,13 +28,13 @@ class RunScores:
 
     @classmethod
     def of(cls, scores: Mapping[str, ScoreHistograms]) -> "RunScores":
-        """Take the splits `val`, where there is one, and `test` of a run."""
+        """Take the splits `test` and, if there is one, `val` of a run."""
         return cls(scores.get("val"), scores["test"])
 
 
 @dataclass(frozen=True)
 class CheckedRuns:
-    """Runs with the same masks, images, groups and labels, images in one order.
+    """Runs with the same masks, images, groups and labels, and images in the same order.
 
     Args:
         runs: arm -> seed -> scores.
@@ -58,7 +58,7 @@ class CheckedRuns:
         return tuple(arm for arm in self.runs if arm != self.baseline)
 
     def worth_workers(self, most: int) -> int:
-        """Return how many processes to measure these runs in: 1 where making more would take longer than it saves."""
+        """Return how many processes should measure these runs: 1 if starting more would cost more than it saves."""
         entries = 0
         for seeds in self.runs.values():
             for run in seeds.values():
@@ -68,11 +68,11 @@ class CheckedRuns:
         return 1
 
     def paired_seeds(self, arm: str) -> tuple[int, ...]:
-        """Seeds that both the arm and the baseline have, ascending."""
+        """Return the seeds that both the arm and the baseline have, ascending."""
         return tuple(sorted(set(self.runs[arm]) & set(self.runs[self.baseline])))
 
     def left_out(self, arm: str) -> str:
-        """Seeds that only one of the two has, in words; empty when there is none."""
+        """Name the seeds that only one of the two has; empty if there is none."""
         mine, theirs = set(self.runs[arm]), set(self.runs[self.baseline])
         texts = [f"seed {seed} has no run of {arm}" for seed in sorted(theirs - mine)]
         texts += [f"seed {seed} has no run of {self.baseline}" for seed in sorted(mine - theirs)]
@@ -80,17 +80,17 @@ class CheckedRuns:
 
 
 def check_runs(runs: Mapping[str, Mapping[int, RunScores]], baseline: str) -> CheckedRuns:
-    """Refuse runs that do not measure the same thing; bring images into one order.
+    """Refuse runs that do not measure the same thing, and put images into one order.
 
-    Runs that are read when they are asked for (`on_demand.Mapped`) stay so.
+    Runs that are read on access (`on_demand.Mapped`) still are.
 
     Args:
         runs: arm -> seed -> scores; an arm may lack seeds, or have none.
         baseline: an arm with at least one run.
 
     Raises:
-        ValueError: no such baseline, or masks, images, groups or labels of a split that differ from those of
-            the baseline's first run. The message names the run and what differs.
+        ValueError: there is no such baseline, or masks, images, groups or labels of a split differ from those of the
+            baseline's first run. The message names the run and what differs.
     """
     if baseline not in runs or not runs[baseline]:
         have = [arm for arm, seeds in runs.items() if seeds]
@@ -120,7 +120,7 @@ def check_runs(runs: Mapping[str, Mapping[int, RunScores]], baseline: str) -> Ch
 
 @dataclass(frozen=True)
 class _Reference:
-    """What every other run's split must agree with."""
+    """The properties that every other run's split must share."""
 
     name: str
     histograms: ScoreHistograms
@@ -132,7 +132,7 @@ class _Reference:
 
 
 def _in_order_of(reference: _Reference, histograms: ScoreHistograms, who: str = "a run") -> ScoreHistograms:
-    """Histograms with images in the reference's order; ValueError where they are of other masks or images."""
+    """Return histograms with images in the reference's order; ValueError if masks or images differ."""
     want, name = reference.histograms, reference.name
     if histograms.masks != want.masks:
         raise ValueError(f"{who}: expected masks {want.masks} as in {name}, got {histograms.masks}")
@@ -150,7 +150,7 @@ def _in_order_of(reference: _Reference, histograms: ScoreHistograms, who: str = 
 
 
 def _check(histograms: ScoreHistograms, reference: _Reference, who: str) -> None:
-    """Raise ValueError where histograms in the reference's order are of other groups or labels."""
+    """Raise a ValueError if histograms in the reference's order have other groups or labels."""
     want, name = reference.histograms, reference.name
     if histograms.group_ids != want.group_ids:
         triples = zip(want.image_ids, histograms.group_ids, want.group_ids, strict=True)

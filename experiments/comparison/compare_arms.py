@@ -1,4 +1,4 @@
-"""Compare arms: score histograms of a study's runs in, verdicts and the tables beside them out."""
+"""Compare arms: score histograms of a study's runs in, verdicts and tables out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from experiments.comparison.verdict_table import arm_bands, verdict_table
 
 @dataclass(frozen=True)
 class Comparison:
-    """Tidy tables of a comparison; each is documented where it is made.
+    """Tidy tables of a comparison, each documented at the function in brackets.
 
     Args:
         verdicts: a row per arm and mask (`verdict_table`).
@@ -28,7 +28,7 @@ class Comparison:
         controls: what the baseline reaches without training (`control_table`).
         scores: calibration and saturation, a row per arm, seed and mask (`score_table`).
         curves: precision over recall for drawing, a row per arm, mask and recall (`curve_table`).
-        settings: what it was made with.
+        settings: of the comparison.
         baseline: name of the baseline arm.
         masks: names of the masks.
     """
@@ -64,22 +64,22 @@ def compare_arms(
     baseline: str,
     settings: CompareSettings | None = None,
 ) -> Comparison:
-    """Find whether each arm moved the precision-recall frontier or slid along it, how far, and how surely.
+    """Find out whether each arm moved the precision-recall frontier or slid along it, how far, and how surely.
 
-    The interval speaks of new seeds and new test groups, with the training set as it is. A seed that only one of
-    arm and baseline has is left out of that comparison, which the table says; fewer than two seeds or groups
-    give estimates and no verdict.
+    Intervals are for new seeds and new test groups, with the same training set. A seed that the arm or the baseline
+    lacks is left out of that comparison, and the table says so. Fewer than two seeds or groups give estimates but no
+    verdict.
 
     Args:
-        runs: arm -> seed -> score histograms. The same images, groups, masks and labels throughout.
+        runs: arm -> seed -> score histograms, with the same images, groups, masks and labels throughout.
         baseline: arm that all others are compared with.
-        settings: margins, level, headline; the defaults when None.
+        settings: margins, level, headline; None takes the defaults.
 
     Returns:
-        Tables. With no arm beside the baseline those of pairs are empty.
+        Tables. Without an arm besides the baseline, tables of pairs are empty.
 
     Raises:
-        ValueError: no run of the baseline, or runs of different data; the message names what differs.
+        ValueError: the baseline has no run, or runs have different data; the message names what differs.
     """
     chosen = CompareSettings() if settings is None else settings
     study = measure(check_runs(runs, baseline), chosen)

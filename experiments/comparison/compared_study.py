@@ -1,4 +1,4 @@
-"""A study compared, for use in Python: from score maps in memory, or from runs on disk."""
+"""Comparisons for use in Python: from score maps in memory, or from runs on disk."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Arms = Mapping[str, Mapping[int, Sequence[ArrayLike]]]
 
 @dataclass(frozen=True)
 class ComparedStudy:
-    """The runs of a study and what comparing them gave.
+    """The runs of a study and their comparison.
 
-    Every figure of the report takes it: `FrontierDisplay.of(study.runs, study.comparison).plot()`.
+    Every figure of the report accepts it: `FrontierDisplay.of(study.runs, study.comparison).plot()`.
 
     Args:
         runs: Arms, seeds and their score histograms.
-        comparison: All tables; `verdicts`, `metrics` and `curves` are the ones that one starts with.
+        comparison: All tables; start with `verdicts`, `metrics` and `curves`.
 
     Example:
         >>> import numpy as np
@@ -59,7 +59,7 @@ class ComparedStudy:
 
     @property
     def curves(self) -> pd.DataFrame:
-        """A row per arm, mask and recall: precision, its range over the seeds."""
+        """A row per arm, mask and recall: the precision and its range over the seeds."""
         return self.comparison.curves
 
 
@@ -76,30 +76,29 @@ def compare_scores(
     validation: tuple[Arms, Sequence[ArrayLike]] | None = None,
     settings: CompareSettings | None = None,
 ) -> ComparedStudy:
-    """Compare score maps of any origin: which arm moved the precision-recall frontier, which slid along it.
+    """Compare score maps of any origin: which arm moved the precision-recall frontier, and which slid along it.
 
     Args:
-        scores: Arm -> seed -> one array per test image, (C, H, W), or (H, W) where there is one mask. Seeds pair the
-            runs: seed 0 of an arm is compared with seed 0 of the baseline. Three seeds are the fewest that give an
-            interval.
-        targets: One array of 0 and 1 per test image, of its scores' shape.
+        scores: Arm -> seed -> one array per test image, (C, H, W), or (H, W) if there is one mask. Runs are paired by
+            seed: seed 0 of an arm is compared with seed 0 of the baseline. An interval needs at least three seeds.
+        targets: One array of 0 and 1 per test image, in the shape of its scores.
         baseline: The arm that all others are compared with.
         masks: C names; None for "mask", or "mask0", "mask1", ...
         groups: One name per test image: images of one group (tiles of one well, photographs of one road) are not
             independent of each other. None: each image is a group.
         image_ids: One name per test image; None numbers them.
         kind: "logits", or "probabilities" in [0, 1].
-        valid: One bool array per test image, False where a pixel takes no part. None counts every pixel.
-        validation: Scores like `scores`, and targets, of other images: thresholds are tuned on them. Without them
-            there is no tuned point.
-        settings: Margins, level and headline; the defaults when None.
+        valid: One bool array per test image, False where a pixel is ignored. None counts every pixel.
+        validation: Scores like `scores`, and targets, of other images, for tuning thresholds. Without them there is no
+            tuned point.
+        settings: Margins, level and headline; None takes the defaults.
 
     Returns:
         Verdicts, tables and curves.
 
     Raises:
-        ValueError: No such baseline, an arm without runs, and every score map or target that cannot be read, by arm,
-            seed and image; what was expected and what came.
+        ValueError: There is no such baseline, an arm has no runs, or score maps or targets cannot be read. The message
+            lists each by arm, seed and image, with what was expected and what came.
 
     Example:
         >>> import numpy as np
@@ -144,11 +143,11 @@ def load_study(
     Args:
         study_dir: Holds `<arm>/seed=<k>/`, such as `outputs/losses`.
         baseline: Name of the baseline arm; None for the one that the runs declare.
-        settings: Margins, level and headline; the defaults when None. What theory says of the losses is added from
-            the runs' configurations.
+        settings: Margins, level and headline; None takes the defaults. The theory of the losses is added from the runs'
+            configurations.
 
     Raises:
-        ValueError: No runs there, no complete run of the baseline, or runs on other test images or labels.
+        ValueError: There are no runs, the baseline has no complete run, or runs have other test images or labels.
 
     Example:
         >>> load_study("no/such/folder")
@@ -162,7 +161,7 @@ def load_study(
 
 
 def compare_runs(runs: StudyRuns, settings: CompareSettings) -> ComparedStudy:
-    """Compare runs that were found comparable."""
+    """Compare runs that are known to be comparable."""
     scores = {arm: Mapped(seeds, lambda run: RunScores.of(run.scores)) for arm, seeds in runs.complete.items()}
     return ComparedStudy(runs, compare_arms(scores, baseline=runs.baseline, settings=settings))
 
@@ -202,7 +201,7 @@ def _counted(
     image_ids: Sequence[Hashable] | None = None,
     valid: Sequence[ArrayLike] | None = None,
 ) -> dict[str, dict[int, ScoreHistograms]]:
-    """Count every run; one ValueError for all that cannot be counted."""
+    """Count every run, and raise one ValueError for all that cannot be counted."""
     problems: list[str] = []
     found: dict[str, dict[int, ScoreHistograms]] = {}
     for arm, seeds in arms.items():

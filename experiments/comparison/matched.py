@@ -11,11 +11,11 @@ from experiments.inference.simultaneous_band import RecallBand
 
 
 def matched_table(study: MeasuredStudy, pairs: list[PairedRuns], bands: list[RecallBand]) -> pd.DataFrame:
-    """Precision at each recall and recall at each precision, one row per arm, mask, kind and level.
+    """Tabulate precision at each recall and recall at each precision, a row per arm, mask, kind and level.
 
-    Nothing is interpolated or extrapolated: a level counts only where every paired run of arm and baseline
-    reaches it, and `status` says "reached" or which runs do not. `low` and `high` hold for one level at a time;
-    `band_low` and `band_high` (precision at recall only) hold for all levels of an arm and mask at once.
+    Nothing is interpolated or extrapolated. A level counts only if every paired run of arm and baseline reaches it;
+    `status` says "reached", or which runs do not reach it. `low` and `high` hold for a single level; `band_low` and
+    `band_high` (precision at recall only) hold for all levels of an arm and mask at once.
     """
     rows: list[dict[str, Any]] = []
     for pair, band in zip(pairs, bands, strict=True):
@@ -78,16 +78,16 @@ def _rows(
 
 
 def _possible(end: float) -> float:
-    """Cut the end of an interval for a difference of shares at ±1."""
+    """Cut the ends of an interval for a difference of shares at ±1."""
     return float(np.clip(end, -1.0, 1.0))
 
 
 def curve_table(study: MeasuredStudy) -> pd.DataFrame:
-    """Precision over recall of every arm, baseline too: mean over seeds and the range of the seeds.
+    """Tabulate the precision over recall of every arm, including the baseline: mean over seeds and range of the seeds.
 
-    One row per arm, mask and recall from .01 to 1. The precision is that of the highest threshold with at least
-    this recall; NaN in `precision` where no seed comes close to the recall. Draw it as steps: between two points
-    a frontier is no straight line.
+    There is a row per arm, mask and recall from .01 to 1. The precision is that of the highest threshold with at least
+    this recall; `precision` is NaN if no seed comes close to the recall. Draw it as steps: between two points a
+    frontier is not a straight line.
     """
     frames = []
     for arm, seeds in study.checked.runs.items():

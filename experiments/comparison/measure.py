@@ -1,4 +1,4 @@
-"""Every number of one run that a comparison needs, with all groups and without each."""
+"""All numbers of one run that a comparison needs, with all groups and without each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ class PointCounts:
     """Pooled counts of every mask at one operating point, with all groups and without each.
 
     Args:
-        codes: C thresholds; None where there is none, which leaves the point undefined.
+        codes: C thresholds; None leaves a mask's point undefined.
         tp: int64 (1+G, C).
         fp: int64 (1+G, C).
         n_positive: int64 (1+G, C).
         n_negative: int64 (1+G, C).
-        means: means over images of each image's own values.
+        means: means over images of each image's values.
     """
 
     codes: tuple[int | None, ...]
@@ -46,15 +46,15 @@ class PointCounts:
     means: ImageMeans
 
     def recall(self, mask: int) -> Rows:
-        """TP / P; NaN without positives or threshold."""
+        """TP / P; NaN without positives or a threshold."""
         return self._defined(mask, self.tp[:, mask], self.n_positive[:, mask])
 
     def precision(self, mask: int) -> Rows:
-        """TP / (TP + FP); NaN without predictions or threshold."""
+        """TP / (TP + FP); NaN without predictions or a threshold."""
         return self._defined(mask, self.tp[:, mask], self.tp[:, mask] + self.fp[:, mask])
 
     def f_beta(self, mask: int, beta: float) -> Rows:
-        """F-beta; NaN without positives or threshold."""
+        """F-beta; NaN without positives or a threshold."""
         tp, fp, total = self.tp[:, mask], self.fp[:, mask], self.n_positive[:, mask]
         score = f_beta(tp, fp, total - tp, beta=beta)
         return np.where((total > 0) & (self.codes[mask] is not None), score, np.nan)
@@ -68,9 +68,9 @@ class RunPoints:
     """Operating points of one run.
 
     Args:
-        points: name -> counts; "natural", "tuned" (F1), "tuned_fbeta", and what the caller asked for.
-        image_ap: (C,), mean over images of each image's own average precision.
-        image_ap_undefined: (C,), images without a positive, left out of it.
+        points: name -> counts; "natural", "tuned" (F1), "tuned_fbeta", and the points that the caller asked for.
+        image_ap: (C,), mean over images of each image's average precision.
+        image_ap_undefined: (C,), number of images without a positive, which are left out of it.
     """
 
     points: Mapping[str, PointCounts]
@@ -86,7 +86,7 @@ def run_points(
     beta: float,
     extra: Mapping[str, tuple[int, ...]],
 ) -> RunPoints:
-    """Count at the natural point, at the tuned ones and at `extra` threshold codes (name -> C codes)."""
+    """Count at the natural point, at the tuned points and at `extra` threshold codes (name -> C codes)."""
     n_masks = run.test.n_masks
     none: tuple[int | None, ...] = (None,) * n_masks
     codes: dict[str, tuple[int | None, ...]] = {"natural": (NATURAL_CODE,) * n_masks}
@@ -118,8 +118,8 @@ class MaskNumbers:
     Args:
         sweep: average precision, precision at recall, ... with all groups and without each.
         saturation: ties.
-        calibration: as the scores are.
-        corrected: after undoing what theory says the objective did; None where theory says nothing.
+        calibration: of the scores as they are.
+        corrected: after undoing the loss's effect in theory; None if theory makes no prediction.
     """
 
     sweep: GroupSweep
@@ -138,14 +138,14 @@ def mask_numbers(
     stated: NDArray[np.float64],
     corrected: NDArray[np.float64] | None,
 ) -> MaskNumbers:
-    """Pool one mask's counts once and read everything from them.
+    """Pool one mask's counts once, and compute everything from them.
 
     Args:
         test: test histograms.
         mask: index of the mask.
         group_of: (N,).
         grid: recalls and precisions.
-        levels: (1+G, A) further recalls, those that other arms reach at their natural points.
+        levels: (1+G, A) further recalls, which other arms reach at their natural points.
         stated: (65536,), probability of each code.
         corrected: (65536,), after correction, or None.
     """

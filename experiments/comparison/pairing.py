@@ -1,4 +1,4 @@
-"""All runs of a study measured, and each arm paired with the baseline, seed by seed."""
+"""Measures all runs of a study, and pairs each arm with the baseline, seed by seed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -31,7 +31,7 @@ SINGLE_VALUES = (
 """Statistics with one value per run; "f1" and "fbeta" are at their tuned thresholds."""
 
 CURVE_RECALLS = np.round(np.arange(1, 101) / 100.0, 2)
-"""Recalls at which curves are given for drawing."""
+"""Recalls of the drawn curves."""
 
 Key = tuple[str, int]
 """Arm and seed."""
@@ -39,7 +39,7 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class PairedRuns:
-    """One arm and mask beside the baseline, for the S seeds that both have.
+    """One arm and mask, paired with the baseline for the S seeds that both have.
 
     Args:
         arm: name.
@@ -49,9 +49,9 @@ class PairedRuns:
         baseline_rows: (S, 1+G, K) of the baseline.
         reached: bool (S, R), the arm's run reaches the recall.
         baseline_reached: bool (S, R).
-        levels: S, the arm's AP beside chance.
+        levels: S, the arm's AP compared with chance.
         baseline_levels: S.
-        untrained: which runs are not trained, in words; empty where all are.
+        untrained: which runs are not trained, as text; empty if all are.
     """
 
     arm: str
@@ -90,15 +90,15 @@ class PairedRuns:
         return self.rows - self.baseline_rows
 
     def difference(self, columns: slice | list[str]) -> PairedDifference:
-        """Paired difference of some columns, by position or by name."""
+        """Return the paired difference of some columns, by position or by name."""
         chosen = columns if isinstance(columns, slice) else [SINGLE_VALUES.index(name) for name in columns]
         return self.difference_of(self.gains()[:, :, chosen])
 
     def difference_of(self, rows: NDArray[np.float64]) -> PairedDifference:
-        """Paired difference of gains (S, 1+G, K) of these runs; its variances are NaN where one is not trained.
+        """Return the paired difference of gains (S, 1+G, K) of these runs; its variances are NaN if one is not trained.
 
-        A run that did not train, or collapsed, is no draw from the same distribution as the others: an interval with
-        one variance for all of them would not hold.
+        A run that did not train, or collapsed, is not a draw from the same distribution as the others, so an interval
+        with one variance for all of them would not hold.
         """
         found = rows_difference(rows)
         if not self.untrained:
@@ -107,7 +107,7 @@ class PairedRuns:
         return replace(found, v_seed=nan, v_group=nan)
 
     def mean(self, name: str) -> tuple[float, float]:
-        """Mean over seeds of one statistic: (arm, baseline); NaN where a seed has none."""
+        """Return the mean over seeds of one statistic: (arm, baseline); NaN if a seed has none."""
         column = SINGLE_VALUES.index(name)
         if not self.seeds:
             return float("nan"), float("nan")
@@ -116,11 +116,11 @@ class PairedRuns:
 
 @dataclass(frozen=True)
 class MeasuredStudy:
-    """Numbers of every run.
+    """The numbers of every run.
 
     Args:
-        checked: the runs, comparable.
-        settings: what they were measured at.
+        checked: the runs, checked to be comparable.
+        settings: the settings that they were measured with.
         points: (arm, seed) -> operating points; the baseline's also hold "theory:<arm>".
         numbers: (arm, seed) -> one `MaskNumbers` per mask.
         levels: (arm, seed) -> one `AboveChance` per mask.
@@ -161,7 +161,7 @@ class MeasuredStudy:
         )
 
     def _values(self, key: Key, mask: int) -> NDArray[np.float64]:
-        """Columns of one run and mask, (1+G, K)."""
+        """Return the columns of one run and mask, (1+G, K)."""
         points, sweep, beta = self.points[key].points, self.numbers[key][mask].sweep, self.settings.beta
         single = {
             "ap": sweep.average_precision,
@@ -181,8 +181,8 @@ class MeasuredStudy:
 def measure(checked: CheckedRuns, settings: CompareSettings) -> MeasuredStudy:
     """Measure every run: first the operating points, then the curves.
 
-    The baseline's curves are also read at the recalls that each arm reaches at its natural point, so these have
-    to be known before.
+    The baseline's curves are also evaluated at the recalls that each arm reaches at its natural point, so these points
+    come first.
     """
     n_masks, n_groups = len(checked.masks), len(checked.group_names)
     maps = {arm: settings.score_maps(arm, n_masks) for arm in checked.runs}
@@ -242,7 +242,7 @@ def measure(checked: CheckedRuns, settings: CompareSettings) -> MeasuredStudy:
 
 
 def _levels(points: RunPoints, numbers: tuple[MaskNumbers, ...], level: float) -> tuple[AboveChance, ...]:
-    """AP of each mask beside chance."""
+    """Compare the AP of each mask with chance."""
     counts = points.points["natural"]
     return tuple(
         above_chance(

@@ -1,4 +1,4 @@
-"""Tables of single runs: operating points, means over images, and how their scores are spread."""
+"""Tables of single runs: operating points, means over images, and calibration and ties of the scores."""
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,11 @@ from experiments.frontier.operating_point import (
 
 
 def point_table(study: MeasuredStudy) -> pd.DataFrame:
-    """Operating points of every run, one row per arm, seed, mask and point; background rows at the end of each.
+    """Tabulate the operating points of every run, a row per arm, seed, mask and point, then its background rows.
 
-    Columns as in `metrics_table`, and `f_beta`. Pooled counts over the test images. Points: "natural" (logit 0),
-    "tuned" (F1 on validation), "tuned_fbeta" where beta is not 1. The background row (no mask positive) exists at the
-    points its joint counts were taken at, and alone carries the frame-averaged accuracy. Undefined values are NaN.
+    Columns are those of `metrics_table`, and `f_beta`. Counts are pooled over the test images. Points: "natural" (logit
+    0), "tuned" (F1 on validation), and "tuned_fbeta" if beta is not 1. A background row (no mask positive) exists for
+    the points with joint counts, and only it has the frame-averaged accuracy. Undefined values are NaN.
     """
     rows, beta, nan = [], study.settings.beta, float("nan")
     for (arm, seed), run in study.points.items():
@@ -41,7 +41,7 @@ def point_table(study: MeasuredStudy) -> pd.DataFrame:
 
 
 _UNKNOWN = ("precision", "recall", "f1", "f_beta", "accuracy")
-"""What a point without a threshold does not have."""
+"""Columns that are undefined for a point without a threshold."""
 
 
 def _shown_points(study: MeasuredStudy) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ def _shown_points(study: MeasuredStudy) -> tuple[str, ...]:
 
 
 def _pooled(counts: PointCounts, mask: int, name: str) -> OperatingPoint:
-    """Take one mask's counts over all groups."""
+    """Return one mask's counts over all groups."""
     code = counts.codes[mask]
     tp, fp = int(counts.tp[0, mask]), int(counts.fp[0, mask])
     n_positive, n_negative = int(counts.n_positive[0, mask]), int(counts.n_negative[0, mask])
@@ -58,10 +58,10 @@ def _pooled(counts: PointCounts, mask: int, name: str) -> OperatingPoint:
 
 
 def image_mean_table(study: MeasuredStudy) -> pd.DataFrame:
-    """Means over images of each image's own values, one row per arm, seed, mask and point.
+    """Tabulate the means over images of each image's values, a row per arm, seed, mask and point.
 
-    Not to be mixed up with the pooled values: here every image weighs the same. The `_undefined` columns count
-    the images that were left out of a mean, because nothing was predicted or nothing was there.
+    Unlike the pooled values, these give every image the same weight. The `_undefined` columns count images that were
+    left out of a mean because they have no prediction or no positive.
     """
     rows = []
     for (arm, seed), run in study.points.items():
@@ -91,10 +91,10 @@ def image_mean_table(study: MeasuredStudy) -> pd.DataFrame:
 
 
 def score_table(study: MeasuredStudy) -> pd.DataFrame:
-    """Calibration and saturation of every run's scores, one row per arm, seed and mask.
+    """Tabulate calibration and saturation of every run's scores, a row per arm, seed and mask.
 
-    The `corrected` columns hold the calibration after undoing what theory says the objective did (for a weight
-    w: logit - ln w); NaN where theory says nothing of the arm.
+    The `corrected` columns hold the calibration after undoing the loss's effect in theory (for a weight w: logit - ln
+    w); NaN if theory makes no prediction for the arm.
     """
     rows = []
     for (arm, seed), numbers in study.numbers.items():

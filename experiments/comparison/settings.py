@@ -1,6 +1,6 @@
-"""Settings of a comparison: margins, level, headline and the grids it is read at.
+"""Settings of a comparison: margins, level, headline, and grids of recall and precision.
 
-What theory says of the objectives of a study is read from the runs' configurations.
+Also the theory of a study's losses, read from the runs' configurations.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ _GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
 @dataclass(frozen=True)
 class CompareSettings:
-    """What counts as a difference, and where it is looked for.
+    """What counts as a difference, and at which levels to look for one.
 
     Args:
         margin: gains of the headline, of F1 and of precision at a recall inside (-margin, margin) do not matter.
         level: error level of each family of tests; intervals cover 1 - level.
-        n_comparisons: comparisons that a study makes side by side, under different conditions; verdicts are at
-            level / n_comparisons (Bonferroni), each again adjusted by Holm over arms and masks.
-        headline: statistic that `verdict` is about: average precision, F1 or F-beta at the tuned threshold, or
-            mean precision over `recall_band`.
+        n_comparisons: comparisons that a study makes under different conditions; verdicts are at level / n_comparisons
+            (Bonferroni), each adjusted by Holm over arms and masks.
+        headline: statistic of `verdict`: average precision, F1 or F-beta at the tuned threshold, or mean precision over
+            `recall_band`.
         beta: of F-beta; recall counts beta times as much as precision.
         recall_band: lowest and highest recall of the mean precision.
-        point_margin: changes of natural recall and precision inside it leave the operating point where it is.
+        point_margin: the operating point counts as unmoved if natural recall and precision change by less than this.
         recalls: levels of precision at matched recall, and of the simultaneous band.
         precisions: levels of recall at matched precision.
-        recall_tolerance: a recall is reached when a threshold exceeds it by at most this much.
-        theory: arm -> what theory says of its objective: a weight w, a `ScoreMap`, or one of these per mask. A
-            baseline that is not named is taken for plain BCE; None says that theory does not know it.
+        recall_tolerance: a recall is reached if a threshold exceeds it by at most this much.
+        theory: arm -> its loss in theory: a weight w, a `ScoreMap`, or one of these per mask. A baseline that is not
+            named counts as plain BCE; None means that theory does not cover it.
         seed: of the generator that simulates the band.
-        n_draws: studies that are simulated for the band.
-        workers: processes that a large study is measured, and figures are drawn, in; results do not depend on it.
+        n_draws: studies simulated for the band.
+        workers: processes for measuring a large study and for drawing figures; results do not depend on it.
 
     Example:
         >>> CompareSettings(margin=0.02, headline="f1").headline_name
@@ -87,12 +87,12 @@ class CompareSettings:
         self.rule("AP")
 
     def rule(self, statistic: str) -> Rule:
-        """Rule of the verdict about one statistic."""
+        """Return the rule of the verdict for one statistic."""
         return Rule(self.margin, self.point_margin, self.level / self.n_comparisons, statistic)
 
     @property
     def headline_name(self) -> str:
-        """Headline in words."""
+        """The headline's name in sentences."""
         low, high = self.recall_band
         return {
             "ap": "AP",
@@ -102,10 +102,10 @@ class CompareSettings:
         }[self.headline]
 
     def score_maps(self, arm: str, n_masks: int) -> tuple[ScoreMap, ...] | None:
-        """Theory of an arm, one map per mask; None where the settings say nothing.
+        """Return the theory of an arm, one map per mask; None if the settings have none.
 
         Raises:
-            ValueError: another number of maps than masks.
+            ValueError: the number of maps is not the number of masks.
         """
         theory = self.theory.get(arm)
         if theory is None:
@@ -116,10 +116,10 @@ class CompareSettings:
         return tuple(item if isinstance(item, ScoreMap) else ScoreMap(weight=float(item)) for item in each)
 
     def predicted_thresholds(self, arm: str, baseline: str, n_masks: int) -> tuple[float, ...] | None:
-        """Logits of the baseline at which theory puts the arm's natural point, one per mask.
+        """Return the baseline's logits at which theory puts the arm's natural point, one per mask.
 
-        For weights w of the arm and w0 of the baseline: ln w0 - ln w. None where theory does not know both, or where
-        it makes no difference between them.
+        For weights w of the arm and w0 of the baseline they are ln w0 - ln w. None if theory does not cover both, or
+        predicts no difference between them.
         """
         maps = self.score_maps(arm, n_masks)
         if maps is None or (baseline in self.theory and self.theory[baseline] is None):
@@ -132,9 +132,10 @@ class CompareSettings:
 
 
 def theories(study: StudyRuns) -> dict[str, Theory | None]:
-    """Give each arm whose loss has a known population optimum its map; arms without one are left out.
+    """Return the map of each arm whose loss has a known population optimum; other arms are left out.
 
-    A baseline of plain BCE is left out, as `CompareSettings` takes it for that; one without a known optimum is None.
+    A baseline of plain BCE is left out, because `CompareSettings` assumes it; a baseline without a known optimum is
+    None.
     """
     found: dict[str, Theory | None] = {}
     for arm, seeds in study.complete.items():

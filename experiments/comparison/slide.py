@@ -1,6 +1,6 @@
-"""The slide: how far along the baseline's frontier an arm's natural point went, and what that did to F1.
+"""The slide: how far an arm's natural point moved along the baseline's frontier, and what that did to F1.
 
-The free controls beside it: what the baseline reaches at another threshold, without any training.
+Also the free controls: what the baseline reaches at another threshold, without any training.
 """
 
 from typing import Any
@@ -14,12 +14,11 @@ from experiments.frontier.codes import code_to_logit
 
 
 def slide_table(study: MeasuredStudy, pairs: list[PairedRuns]) -> pd.DataFrame:
-    """Baseline threshold that reaches the arm's natural recall, and what is left at that recall.
+    """Tabulate the baseline's threshold that reaches the arm's natural recall, and the difference left at that recall.
 
-    `shift` is minus that threshold: by how much all of the baseline's logits would have to rise for its natural
-    point to reach the arm's recall. `predicted_shift` is theory's, ln w for a weight w. `precision_gain` is the
-    arm's natural precision minus the baseline's precision at the same recall: what the arm gained off the
-    frontier, at this one point.
+    `shift` is minus that threshold: how much all of the baseline's logits would have to rise for its natural point to
+    reach the arm's recall. `predicted_shift` is the shift in theory, ln w for a weight w. `precision_gain` is the arm's
+    natural precision minus the baseline's precision at the same recall: the step off the frontier at this point.
     """
     return pd.DataFrame([_slide(study, pair) for pair in pairs])
 
@@ -67,10 +66,10 @@ def _slide(study: MeasuredStudy, pair: PairedRuns) -> dict[str, Any]:
 
 
 def decomposition_table(study: MeasuredStudy, pairs: list[PairedRuns]) -> pd.DataFrame:
-    """Change of natural F1 = frontier part + threshold part, exactly.
+    """Split the change of natural F1 exactly: frontier part + threshold part.
 
-    The frontier part is the change of F1 at the tuned thresholds: what is left when both may choose theirs. The
-    threshold part is the rest: the change of how much each loses by standing at its natural point instead.
+    The frontier part is the change of F1 at the tuned thresholds, when both may choose theirs. The threshold part is
+    the rest: the change in what each loses by operating at its natural point instead.
     """
     rows = []
     for pair in pairs:
@@ -91,11 +90,11 @@ def decomposition_table(study: MeasuredStudy, pairs: list[PairedRuns]) -> pd.Dat
 
 
 def control_table(study: MeasuredStudy, pairs: list[PairedRuns]) -> pd.DataFrame:
-    """Free controls: what the baseline reaches without any training, and what each arm adds to that.
+    """Tabulate the free controls: what the baseline reaches without any training, and what each arm adds to that.
 
-    "baseline at its tuned threshold" is compared with the arm at its tuned threshold, "baseline at theory's
-    threshold 1/(1+w)" with the arm at its natural point, which theory says is the same point. `f1_gain` is the
-    arm's F1 minus the control's.
+    "baseline at its tuned threshold" is compared with the arm at its tuned threshold, "baseline at theory's threshold
+    1/(1+w)" with the arm at its natural point, which in theory is the same point. `f1_gain` is the arm's F1 minus the
+    control's.
     """
     rows = []
     for pair in pairs:

@@ -1,4 +1,4 @@
-"""The table of verdicts: one row per arm and mask, estimates with intervals beside every word."""
+"""The table of verdicts: a row per arm and mask, with estimates and intervals."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from experiments.inference.verdict import Verdict, decide
 
 
 def arm_bands(study: MeasuredStudy, pairs: list[PairedRuns]) -> list[RecallBand]:
-    """Simultaneous band of every arm and mask, over the recalls that every paired run reaches.
+    """Compute the simultaneous band of every arm and mask, over the recalls that every paired run reaches.
 
-    With a headline of mean precision over a recall band, only recalls inside it count.
+    If the headline is mean precision over a recall band, only recalls inside that count.
     """
     settings = study.settings
     levels = np.asarray(settings.recalls)
@@ -44,12 +44,12 @@ def arm_bands(study: MeasuredStudy, pairs: list[PairedRuns]) -> list[RecallBand]
 
 
 def verdict_table(study: MeasuredStudy, pairs: list[PairedRuns], bands: list[RecallBand]) -> pd.DataFrame:
-    """Verdicts for the headline (`verdict`) and for tuned F1 (`verdict_f1`), with the numbers behind them.
+    """Tabulate verdicts for the headline (`verdict`) and for tuned F1 (`verdict_f1`), with the numbers behind them.
 
-    Intervals cover 1 - level each by itself: they are not adjusted for the number of arms and masks, the
-    verdicts are. `df`, `v_seed`, `v_group` and the p values belong to the headline, those that begin with
-    `f1_` to tuned F1. `p_difference` rests on `v_seed_steadied` with `seed_df` degrees of freedom, the seed
-    variance drawn towards that of the whole study (`steady_seed_variances`), `p_equivalence` on `v_seed`.
+    Each interval covers 1 - level by itself. Unlike verdicts, intervals are not adjusted for the number of arms and
+    masks. `df`, `v_seed`, `v_group` and the p values belong to the headline, columns that begin with `f1_` to tuned F1.
+    `p_difference` uses `v_seed_steadied` with `seed_df` degrees of freedom, the seed variance shrunk towards that of
+    the study (`steady_seed_variances`); `p_equivalence` uses `v_seed`.
     """
     settings = study.settings
     of_curve = settings.headline in ("ap", "mean_precision")
@@ -151,7 +151,7 @@ def _evidence(study: MeasuredStudy, pair: PairedRuns, column: str, band: RecallB
 
 
 def _at_chance(column: str, prevalence: float, beta: float) -> float:
-    """Headline statistic of random scores; F at its best threshold, below all of them."""
+    """Return the headline statistic of random scores; for F, at its best threshold, which is below all scores."""
     if column in ("ap", "mean_precision"):
         return prevalence
     squared = 1.0 if column == "f1" else beta**2
@@ -159,7 +159,7 @@ def _at_chance(column: str, prevalence: float, beta: float) -> float:
 
 
 def _problem(study: MeasuredStudy, pair: PairedRuns, column: str) -> str:
-    """Why an arm and mask cannot have a verdict; empty where it can."""
+    """Say why an arm and mask cannot have a verdict; empty if it can."""
     base = study.checked.baseline
     if not pair.seeds:
         return f"no seed was run for both {pair.arm} and {base}"
@@ -182,7 +182,7 @@ def _problem(study: MeasuredStudy, pair: PairedRuns, column: str) -> str:
 
 
 def _warning(study: MeasuredStudy, pair: PairedRuns) -> str:
-    """Say what a reader should keep in mind about this row; empty where there is nothing."""
+    """Return a warning about this row for readers; empty if there is none."""
     warnings = []
     if len(pair.seeds) == 2:
         warnings.append("2 seeds: too few for an interval, and the variance over seeds is hardly known; take 3 or more")
@@ -196,9 +196,9 @@ def _warning(study: MeasuredStudy, pair: PairedRuns) -> str:
 
 
 def interval_columns(name: str, difference: PairedDifference, level: float, *, limit: float = 1.0) -> dict[str, float]:
-    """Estimate and interval of a single difference as three columns.
+    """Return estimate and interval of a single difference as three columns.
 
-    Shares differ by 1 at most; with few seeds a t interval may reach beyond, so it is cut at ±`limit`.
+    Shares differ by at most 1. With few seeds a t interval may reach further, so it is cut at ±`limit`.
     """
     low, high = (np.clip(end[0], -limit, limit) for end in difference.shown_interval(level))
     return {

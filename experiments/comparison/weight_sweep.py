@@ -1,6 +1,6 @@
-"""The weight sweep: what a positive weight does to recall, precision and F1, and what theory foretells of it.
+"""The weight sweep: the effect of a positive weight on recall, precision and F1, and the effect that theory predicts.
 
-Step by step too: whether natural F1 still rises from each positive weight to the next heavier one.
+It also tests, step by step, whether natural F1 still rises from each positive weight to the next.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from experiments.runs.study import StudyRuns
 KEY = "loss.pos_weight"
 FEWEST_ARMS = 3
 _TO: tuple[Literal["next", "heaviest"], ...] = ("next", "heaviest")
-_GRID = 49  # weights at which theory's curves are drawn, beside the measured ones
+_GRID = 49  # weights of theory's drawn curves, in addition to the measured ones
 
 
 @dataclass(frozen=True)
 class WeightSweep:
-    """The numbers of the arms that differ in the positive weight alone; each table is documented where it is made.
+    """The numbers of arms that differ only in the positive weight; each table is documented at its function.
 
     Args:
         weights: arm -> weight, ascending.
         baseline: the baseline arm, one of them.
         points: operating points (`weight_table`).
-        predicted: natural points by theory, from the baseline alone, at the measured weights and between
+        predicted: natural points that theory predicts from the baseline alone, at the measured weights and in between
             (`predicted_table`).
-        marks: weights that are said to be right, per mask (`mark_table`).
+        marks: recommended weights, per mask (`mark_table`).
         steps: changes of natural F1 from each weight to the next (`step_table`).
         to_heaviest: changes of natural F1 from each weight to the heaviest (`step_table`).
         humps: whether F1 has stopped rising, per mask (`hump_table`).
@@ -63,7 +63,7 @@ class WeightSweep:
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison) -> WeightSweep | None:
-        """Count from the runs' histograms; None where no three arms differ in the weight alone."""
+        """Count from the runs' histograms; None unless at least three arms differ only in the weight."""
         weights = arm_weights(study)
         if weights is None:
             return None
@@ -93,12 +93,12 @@ class WeightSweep:
 
 
 def arm_weights(study: StudyRuns) -> dict[str, float] | None:
-    """Find the arms whose configuration is the baseline's but for `loss.pos_weight`, a single number in each.
+    """Find the arms whose configuration differs from the baseline's only in `loss.pos_weight`, a single number.
 
     Keys that a study tunes for each arm (`nuisance`) may differ too.
 
     Returns:
-        Arm -> weight, ascending; None unless there are at least three, the baseline among them.
+        Arm -> weight, ascending; None unless there are at least three, including the baseline.
     """
     reference = _compared_facts(study.reference)
     found: dict[str, float] = {}
@@ -117,15 +117,15 @@ def arm_weights(study: StudyRuns) -> dict[str, float] | None:
 
 
 def _compared_facts(run: store.Run) -> dict[str, object]:
-    """Collect what a run is configured by, less its seed, its weight and what the study tunes."""
+    """Collect a run's configuration without its seed, its weight and the keys that the study tunes."""
     return result_config(run.config, ("seed", KEY, *run.info.get("nuisance", [])))
 
 
 def weight_table(points: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataFrame:
-    """Operating points of a weight sweep, in ascending order of the weight.
+    """Tabulate the operating points of a weight sweep, in ascending order of the weight.
 
     Args:
-        points: what `point_table` gives.
+        points: from `point_table`.
         weights: arm -> weight, above 0; other arms are left out.
 
     Returns:
@@ -141,10 +141,10 @@ def weight_table(points: pd.DataFrame, weights: Mapping[str, float]) -> pd.DataF
 def predicted_table(
     baseline: Mapping[int, ScoreHistograms], weights: Sequence[float], *, baseline_weight: float = 1.0
 ) -> pd.DataFrame:
-    """Natural points that theory foretells for each weight, from the baseline's own scores.
+    """Tabulate the natural points that theory predicts for each weight, from the baseline's scores.
 
     Weight w shifts the logits by ln w and keeps their order, so its natural point is plain BCE's at the probability
-    1 / (1 + w). A baseline that was trained with weight w0 stands in with w / w0 for w.
+    1 / (1 + w). For a baseline trained with weight w0, w / w0 takes the place of w.
 
     Args:
         baseline: seed -> test histograms of the baseline.
@@ -153,7 +153,7 @@ def predicted_table(
 
     Returns:
         A row per mask, seed and weight: `mask, seed, weight, threshold, recall, precision, f1`; `threshold` is the
-        baseline's, as a probability. NaN where a value is undefined.
+        baseline's, as a probability. Undefined values are NaN.
 
     Reference: Elkan 2001.
     """
@@ -185,19 +185,19 @@ def predicted_table(
 
 
 def mark_table(points: pd.DataFrame, baseline: str, prevalence: Mapping[str, float]) -> pd.DataFrame:
-    """Two weights that are said to be right, per mask.
+    """Tabulate two recommended weights per mask.
 
-    `right_weight` = 2 / F1* - 1, with F1* the baseline's tuned F1 (mean over seeds): the one weight whose natural
-    point maximises F1, if theory holds. `inverse_frequency` = (1 - p) / p, with the prevalence p of the training split.
+    `right_weight` = 2 / F1* - 1, with F1* the baseline's tuned F1 (mean over seeds), is the weight whose natural point
+    maximises F1, if theory holds. `inverse_frequency` = (1 - p) / p, with the prevalence p of the training split.
 
     Args:
-        points: what `weight_table` gives.
-        baseline: an arm of it.
+        points: from `weight_table`.
+        baseline: an arm in it.
         prevalence: mask -> share of positive pixels in the training split; a mask may be missing.
 
     Returns:
         A row per mask: `mask, best_f1, right_weight, right_weight_low, right_weight_high, prevalence,
-        inverse_frequency`; low and high belong to the seeds with the highest and the lowest F1*. NaN where undefined.
+        inverse_frequency`; low and high come from the seeds with the highest and the lowest F1*. NaN if undefined.
 
     Reference: Lipton, Elkan and Naryanaswamy 2014.
     """
@@ -222,11 +222,11 @@ def mark_table(points: pd.DataFrame, baseline: str, prevalence: Mapping[str, flo
 
 
 Scores = Mapping[str, Mapping[int, NDArray[np.float64]]]
-"""Arm -> seed -> natural F1 (1+G, C), what `natural_f1` gives."""
+"""Arm -> seed -> natural F1 (1+G, C), from `natural_f1`."""
 
 
 def natural_f1(test: ScoreHistograms) -> NDArray[np.float64]:
-    """Natural F1 of every mask with all groups and without each.
+    """Return the natural F1 of every mask, with all groups and without each.
 
     Returns:
         (1+G, C): row 0 with all G groups, row 1 + g without group g; NaN without positives.
@@ -245,17 +245,17 @@ def step_table(
     level: float = 0.05,
     margin: float = 0.01,
 ) -> pd.DataFrame:
-    """Change of natural F1 from each weight to a heavier one, paired by seed, with what it is shown to be.
+    """Tabulate the change of natural F1 from each weight to a larger one, paired by seed, with its verdict.
 
-    `step` is "flat" where two one-sided tests put the change inside (-margin, margin), else "rises" or "falls" where
-    it differs from 0, else "open"; both after Holm over all rows, as verdicts are (`claims`). The interval is
-    a row's own, by the two-way t.
+    `step` is "flat" if two one-sided tests put the change inside (-margin, margin), else "rises" or "falls" if it
+    differs from 0, else "open". Both tests are corrected by Holm over all rows, as for verdicts (`claims`). The
+    interval is for the single row, by the two-way t.
 
     Args:
         scores: arm -> seed -> natural F1, (1+G, C), of the same images.
         weights: arm -> weight; other arms are left out.
         masks: C names.
-        to: the weight that each is compared with: its next heavier one, or the heaviest of all.
+        to: the weight to compare each with: the next larger one, or the largest of all.
         level: error level; intervals cover 1 - level.
         margin: changes inside it do not matter.
 
@@ -306,19 +306,19 @@ _COLUMNS += ["f1_change_high", "p_difference_holm", "p_equivalence_holm", "step"
 
 
 def hump_table(steps: pd.DataFrame, to_heaviest: pd.DataFrame) -> pd.DataFrame:
-    """Whether natural F1 has stopped rising with the weight.
+    """Tell whether natural F1 has stopped rising with the weight.
 
-    `state` is "rising" where the last step rises. It is "stopped" where, after the last step that rises, some step
-    falls or is flat, or some weight's F1 is shown to be above the heaviest's. Else it is "open". The peak is the
-    weight of the highest mean F1, which its neighbours need not be shown to miss.
+    `state` is "rising" if the last step rises. It is "stopped" if, after the last rising step, some step falls or is
+    flat, or some weight's F1 is shown to be above that of the largest weight. Otherwise it is "open". The peak is the
+    weight with the highest mean F1, which need not be significantly above its neighbours.
 
     Args:
-        steps: what `step_table` gives.
-        to_heaviest: what it gives with `to="heaviest"`.
+        steps: from `step_table`.
+        to_heaviest: from `step_table` with `to="heaviest"`.
 
     Returns:
         A row per mask: `mask, state, peak_weight, peak_f1, last_weight, last_f1, last_rise, first_end`: the rows of
-        `steps` (by index) of the last step that rises and of the first one after it that falls or is flat; -1 for none.
+        `steps` (by index) of the last rising step and of the first one after it that falls or is flat; -1 for none.
     """
     rows = []
     for mask, own in steps.groupby("mask", sort=False):
@@ -347,7 +347,7 @@ def hump_table(steps: pd.DataFrame, to_heaviest: pd.DataFrame) -> pd.DataFrame:
 
 
 def _step_tests(changes: list[PairedDifference], margin: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Test every step: adjusted p values of no change and of a change beyond the margin."""
+    """Test every step: return adjusted p values for no change and for a change beyond the margin."""
     steady = steady_seed_variances(changes)
     differs = [float(change.p_difference(seeds)[0]) for change, seeds in zip(changes, steady, strict=True)]
     return holm(differs), holm([float(change.p_equivalence(margin)[0]) for change in changes])

@@ -1,1 +1,1 @@
-"""What treatments of a run's scores reach without any training."""
+"""Treatments of a run's scores, and what they reach without any training."""

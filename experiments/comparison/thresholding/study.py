@@ -1,4 +1,4 @@
-"""One arm's runs under every treatment: values per run, changes against the untreated scores, verdicts."""
+"""One arm's runs under every treatment: values per run, changes from the untreated scores, verdicts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ class TreatedArm:
     """Tables of one arm.
 
     Args:
-        runs: a row per seed, mask and treatment: where its threshold lies, what it reaches on test, why it is missing.
-        changes: a row per mask and treatment: means over seeds, and paired changes against the untreated scores.
-        verdicts: a row per treatment and mask (`verdict_table`), baseline "untreated"; empty where no mask can be
+        runs: a row per seed, mask and treatment: its threshold, its values on test, and why it is missing.
+        changes: a row per mask and treatment: means over seeds, and paired changes from the untreated scores.
+        verdicts: a row per treatment and mask (`verdict_table`), baseline "untreated"; empty if no mask can be
             compared.
     """
 
@@ -49,11 +49,11 @@ def treat_arm(runs: Mapping[int, RunScores], maps: Sequence[ScoreMap] | None, se
 
     Args:
         runs: seed -> scores, with validation. At least one.
-        maps: what theory says of the arm's objective, per mask; None where it says nothing.
+        maps: the arm's loss in theory, per mask; None if theory makes no prediction.
         settings: of the comparison.
 
     Raises:
-        ValueError: runs of different data, or without validation.
+        ValueError: runs have different data, or no validation split.
     """
     checked = check_runs({UNTREATED: runs}, UNTREATED)
     held: dict[int, list[FittedTreatments]] = {}
@@ -105,7 +105,7 @@ def _rows(
 def _ranked_average_precision(
     positives: NDArray[np.int64], negatives: NDArray[np.int64], treatment: Treatment
 ) -> float:
-    """Average precision over the new codes, on which the verdict rests."""
+    """Return the average precision over the new codes, which the verdict uses."""
     used = positives + negatives > 0
     table = new_codes(used, treatment.natural_code)[used]
     treated = []
@@ -139,9 +139,9 @@ def _changes(
 def _verdicts(
     runs: Mapping[int, RunScores], held: Mapping[int, Sequence[FittedTreatments]], settings: CompareSettings
 ) -> pd.DataFrame:
-    """Compare over the masks in which a treatment can be fitted at all: those with a positive pixel in validation.
+    """Compare the masks in which a treatment can be fitted: those with a positive pixel in validation.
 
-    A run in which a treatment could not be fitted in one of these masks is left out of that treatment's comparison.
+    A run is left out of a treatment's comparison if the treatment could not be fitted in one of these masks.
     """
     n_masks = len(next(iter(held.values())))
     masks = [m for m in range(n_masks) if all("tuned_threshold" in fits[m].fitted for fits in held.values())]

@@ -1,8 +1,8 @@
-"""Treated scores: what a map does to the probabilities and to the threshold, while ranks and ties stay as they are.
+"""Treated scores: a map changes probabilities and threshold, while ranks and ties stay the same.
 
-A map of the logits cannot be carried out on a histogram by moving pixels to the float16 code of their new logit: two
-codes may meet there, and a tie that the map did not make would change the frontier. So a treatment is kept as what it
-says of each untreated code, and where a histogram is needed, codes are numbered anew on both sides of the threshold.
+A histogram cannot be treated by moving pixels to the float16 code of their new logit: two codes may coincide there, and
+such a tie, which the map itself does not make, would change the frontier. So a treatment is stored as the treated logit
+of each untreated code. If a histogram is needed, codes are renumbered on both sides of the threshold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ from experiments.frontier.recalibration import LogitMap, code_logits
 
 @dataclass(frozen=True)
 class Treatment:
-    """What was done to the scores of one run and mask.
+    """A treatment of the scores of one run and mask.
 
     Args:
         logits: (65536,), treated logit of each untreated score code; never decreasing, infinities allowed.
         natural_code: lowest untreated code that is predicted positive after treatment; 65536 predicts nothing.
-        formula: the map in words.
+        formula: the map as text.
     """
 
     logits: NDArray[np.float64]
@@ -47,30 +47,30 @@ class Treatment:
 
     @classmethod
     def of_map(cls, mapping: LogitMap, formula: str) -> "Treatment":
-        """Treat by a map of the logits: predicted positive is what it brings to logit 0, probability 0.5.
+        """Treat by a map of the logits: pixels that it brings to logit 0 (probability 0.5) or above are positive.
 
         Raises:
             ValueError: the map decreases somewhere.
         """
         stated = mapping.to_true_logit(code_logits())
-        logits = np.maximum.accumulate(stated)  # interpolation may fall short of a level by a rounding
+        logits = np.maximum.accumulate(stated)  # interpolation may miss a level by rounding
         if not np.allclose(stated, logits, rtol=1e-9, atol=1e-9):
             raise ValueError("mapping: expected a map that never decreases")
         return cls(logits, int(np.searchsorted(logits, 0.0, side="left")), formula)
 
     @classmethod
     def of_threshold(cls, code: int, formula: str) -> "Treatment":
-        """Leave the scores as they are and move the threshold to a code."""
+        """Keep the scores, and move the threshold to a code."""
         return cls(code_logits(), code, formula)
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
-        """Treated probability of each untreated code, (65536,)."""
+        """The treated probability of each untreated code, (65536,)."""
         return np.asarray(expit(self.logits), dtype=np.float64)
 
 
 def tied_average_precision(positives: NDArray[np.int64], negatives: NDArray[np.int64], treatment: Treatment) -> float:
-    """Average precision where pixels with the same treated score count as tied: isotonic regression makes many.
+    """Return the average precision if pixels with equal treated scores count as tied; isotonic regression ties many.
 
     Args:
         positives: (65536,), pixels per untreated score code.
@@ -88,17 +88,17 @@ def tied_average_precision(positives: NDArray[np.int64], negatives: NDArray[np.i
 
 
 def new_codes(used: NDArray[np.bool_], natural_code: int) -> NDArray[np.uint16]:
-    """Give each code in use a new number, in their order, so that `natural_code` comes to `NATURAL_CODE`.
+    """Renumber the codes in use, in order, so that `natural_code` becomes `NATURAL_CODE`.
 
     Args:
         used: bool (65536,), the codes that hold a pixel.
-        natural_code: the first code that is to be predicted positive.
+        natural_code: the first code to predict positive.
 
     Returns:
         New code of each code, (65536,), never decreasing; different for different codes in use.
 
     Raises:
-        ValueError: more codes on one side of the threshold than there are numbers, 32,768.
+        ValueError: one side of the threshold has more codes than there are numbers, 32,768.
     """
     below = np.concatenate([[0], np.cumsum(used, dtype=np.int64)])
     table = NATURAL_CODE + below[:-1] - below[natural_code]
@@ -112,7 +112,7 @@ def new_codes(used: NDArray[np.bool_], natural_code: int) -> NDArray[np.uint16]:
 
 
 def of_masks(run: RunScores, masks: Sequence[int]) -> RunScores:
-    """Keep some masks of a run, without joint counts: these belong to the untreated thresholds."""
+    """Keep some masks of a run, without joint counts, which belong to the untreated thresholds."""
 
     def chosen(histograms: ScoreHistograms) -> ScoreHistograms:
         names = [histograms.masks[mask] for mask in masks]
@@ -123,19 +123,19 @@ def of_masks(run: RunScores, masks: Sequence[int]) -> RunScores:
 
 
 def treated_run(run: RunScores, treatments: Sequence[Treatment]) -> RunScores:
-    """Histograms of a run whose natural point is the treatments', with the ranks and ties of the untreated one.
+    """Return histograms of a run with the treatments' natural point and the ranks and ties of the untreated run.
 
-    Where a treatment ties scores, the untreated score breaks the tie: every (recall, precision) point is still there.
+    If a treatment ties scores, the untreated score breaks the tie, so that every (recall, precision) point remains.
 
     Args:
-        run: untreated.
+        run: the untreated run.
         treatments: one per mask.
 
     Returns:
         Histograms over new codes: their thresholds are ranks, not logits. Joint counts are 0.
 
     Raises:
-        ValueError: another number of treatments than masks, or too many codes (`new_codes`).
+        ValueError: the number of treatments is not the number of masks, or there are too many codes (`new_codes`).
     """
     if len(treatments) != run.test.n_masks:
         raise ValueError(f"treatments: expected {run.test.n_masks}, one per mask, got {len(treatments)}")
@@ -151,7 +151,7 @@ def treated_run(run: RunScores, treatments: Sequence[Treatment]) -> RunScores:
 
 
 def _recoded(histograms: ScoreHistograms, tables: NDArray[np.uint16]) -> ScoreHistograms:
-    """Give each entry the new code of its mask; new codes ascend as the old ones do, so rows stay in order."""
+    """Give each entry its mask's new code; new codes ascend like the old ones, so rows stay sorted."""
     rows = np.arange(len(histograms.row_start) - 1) % histograms.n_masks
     mask_of = np.repeat(rows, np.diff(histograms.row_start))
     bins = tables[mask_of, histograms.bins]

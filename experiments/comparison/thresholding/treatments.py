@@ -1,4 +1,4 @@
-"""The treatments of a run's scores that need no training, each fitted on the validation counts of one mask."""
+"""Treatments of a run's scores that need no training, each fitted on the validation counts of one mask."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ TREATMENTS = {
     "platt": "Platt",
     "isotonic": "isotonic",
 }
-"""Names as they stand in tables, and in words, in the order of a report."""
+"""Names in tables, and in sentences, in the order of a report."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class FittedTreatments:
     """Treatments of one run and mask.
 
     Args:
-        fitted: name -> treatment, `untreated` first; those that could not be fitted are missing.
-        missing: name -> why.
+        fitted: name -> treatment, `untreated` first, without those that could not be fitted.
+        missing: name -> why it could not be fitted.
     """
 
     fitted: Mapping[str, Treatment]
@@ -53,7 +53,7 @@ def fit_treatments(
     Args:
         positives: (65536,), validation pixels per score code.
         negatives: (65536,).
-        theory: what the objective does to the scores in theory; None where theory says nothing.
+        theory: the effect of the loss on the scores; None if theory makes no prediction.
     """
     fitted = {UNTREATED: Treatment.of_threshold(NATURAL_CODE, "logit")}
     missing = {}
