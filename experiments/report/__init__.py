@@ -1,1 +1,1 @@
-"""Tables and figures, made from artifacts on disk, never from models."""
+"""Reports: text, tables, figures and the page, made from artifacts on disk, never from models."""

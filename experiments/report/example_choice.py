@@ -1,4 +1,4 @@
-"""Which of the kept test images are shown: best, median and worst of the baseline, by a rule that is stated."""
+"""Chooses which of the kept test images to show: the baseline's best, median and worst, by a stated rule."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ExampleChoice:
         scores: Arm -> its example scores; images and labels are the same for all, the baseline is the first.
         tuned: Arm -> the code of the tuned threshold of each mask; None where there is none.
         masks: Names of the masks.
-        n_kept: How many images were kept, of which these are the best, median and worst.
+        n_kept: Number of kept images, among which these are the best, median and worst.
     """
 
     roles: tuple[str, ...]
@@ -43,7 +43,7 @@ class ExampleChoice:
     n_kept: int
 
     def predicted(self, arm: str, place: int) -> NDArray[np.bool_]:
-        """Return what an arm predicts in an image at its tuned thresholds, bool (C, H, W)."""
+        """Return an arm's predictions in an image at its tuned thresholds, bool (C, H, W)."""
         limits = [N_CODES if code is None else code for code in self.tuned[arm]]
         return self.scores[arm].codes[place] >= np.array(limits)[:, None, None]
 
@@ -51,12 +51,12 @@ class ExampleChoice:
 def choose_examples(study: StudyRuns) -> ExampleChoice | None:
     """Choose among the images that all arms kept.
 
-    They are ranked by the baseline's F1 on the whole image at its tuned threshold, mean over the masks that have a
-    positive there and over the baseline's seeds; an image without any positive is not ranked.
+    They are ranked by the baseline's F1 on the whole image at its tuned threshold: the mean over the baseline's seeds
+    and over the masks with a positive there. Images without positives are not ranked.
 
     Returns:
-        The choice; arms whose runs kept no examples are left out. None where the baseline kept none, where no seed is
-        common to all arms that did, or where no image can be ranked.
+        The choice; arms whose runs kept no examples are left out. None if the baseline kept none, if the arms that did
+        have no seed in common, or if no image can be ranked.
     """
     kept = {
         arm: [seed for seed, run in sorted(seeds.items()) if (run.folder / store.EXAMPLES_FILE).exists()]

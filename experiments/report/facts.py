@@ -1,4 +1,4 @@
-"""What the numbers of a comparison rest on, in the words that captions and notes share."""
+"""The sizes that a comparison's numbers rest on, in the words that captions and notes share."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ CEILING_WORDS = (
 
 @dataclass(frozen=True)
 class StudySize:
-    """What a comparison's numbers rest on, in words.
+    """The size of a study as text.
 
     Args:
         seeds: Such as "5 seeds" or "3 to 5 seeds".
         images: Such as "64 test images" or "64 test images in 8 groups".
         level: Intervals cover 1 - level.
         margin: Smallest difference that matters.
-        n_comparisons: Comparisons beside this one in the study, itself included (one for each condition).
-        few_seeds: Whether no arm has seeds enough for an interval.
+        n_comparisons: Number of comparisons in the study, one for each condition.
+        few_seeds: Whether no arm has enough seeds for an interval.
     """
 
     seeds: str
@@ -66,19 +66,19 @@ class StudySize:
 
     @property
     def brackets(self) -> str:
-        """What stands in brackets after an estimate."""
+        """The meaning of the brackets after an estimate."""
         if self.few_seeds:
             return f"too few seeds for an interval, which takes {MIN_SEEDS}"
         return f"[{100 * (1 - self.level):g} % intervals] for new seeds and new test images, training set as it is"
 
     @property
     def corrected(self) -> str:
-        """At which level verdicts are given, and over what it is corrected."""
+        """The level of verdicts, and what it is corrected for."""
         return f"level {self.level:g} after {correction(self.n_comparisons)}"
 
 
 def counted(counts: list[int], what: str) -> str:
-    """Write how many there are: "1 seed", "5 seeds", "3 to 5 seeds".
+    """Write a count with its noun: "1 seed", "5 seeds", "3 to 5 seeds".
 
     Args:
         counts: One count, or those of several runs.
@@ -89,6 +89,6 @@ def counted(counts: list[int], what: str) -> str:
 
 
 def correction(n_comparisons: int) -> str:
-    """Say over what a verdict's level is corrected: arms and masks, and conditions where there are several."""
+    """Say what a verdict's level is corrected for: arms and masks, and conditions if there are several."""
     others = f" and Bonferroni over {n_comparisons} conditions" if n_comparisons > 1 else ""
     return f"Holm over all arms and masks{others}"

@@ -1,4 +1,4 @@
-"""All figures of a comparison: PNG and SVG, the numbers beside each as CSV, the captions in one file."""
+"""Writes all figures of a comparison: PNG and SVG, the numbers of each as CSV, and the captions in one file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TITLES = {
     "training": "Training",
     "examples": "Example predictions",
 }
-"""Every figure's file name and what it is called, in the order of the report."""
+"""The title of every figure by its file name, in the order of the report."""
 
 _MORE_TABLES = {"roc": ("roc_curves.csv", "curve_table"), "seesaw": ("seesaw_steps.csv", "steps")}
 """A figure's second table: its file, and the attribute that holds it."""
@@ -54,16 +54,16 @@ def draw_all(
     sweep: WeightSweep | None = None,
     only: Collection[str] = tuple(TITLES),
 ) -> list[Path]:
-    """Draw every figure that the study has numbers for; those of an earlier report that it lacks are removed.
+    """Draw every figure that the study has numbers for, and remove other figures of an earlier report.
 
     Args:
         folder: Where `<name>.png`, `<name>.svg`, `<name>.csv` and `captions.md` go.
         study: The runs.
         comparison: Their comparison.
-        ceiling: The best frontier there is, where it is known.
+        ceiling: The best possible frontier, if known.
         published: Points of other systems.
-        examples: Images to show predictions of; chosen from the runs when None.
-        sweep: The arms that differ in the weight alone; computed, where there are any, when None.
+        examples: Images with predictions to show; None chooses them from the runs.
+        sweep: The arms that differ only in the weight; None computes it.
         only: Names of figures, keys of `TITLES`; others are not drawn.
 
     Returns:
@@ -101,7 +101,7 @@ def draw_all(
 def save_figure(stem: Path, figure: Figure) -> Path:
     """Write a figure as `<stem>.svg` and `<stem>.png`; return the PNG file.
 
-    Laid out once and drawn once for each file: `Figure.savefig` would lay out and draw twice for either.
+    The figure is laid out once and drawn once for each file; `Figure.savefig` would lay out and draw twice for each.
     """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg

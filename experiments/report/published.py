@@ -1,4 +1,4 @@
-"""Published (recall, F1) pairs of other systems, placed by the precision that the two pin down."""
+"""Published (recall, F1) pairs of other systems, with the precision that follows from the two."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from experiments.frontier.theory import precision_from_f1
 
 @dataclass(frozen=True)
 class PublishedPoint:
-    """One operating point that somebody else reported: on other images, with another model.
+    """One operating point that others reported, for other images and another model.
 
     Args:
-        label: whose it is, in the words of the legend.
+        label: the system's name in legends.
         recall: in (0, 1].
-        f1: in (0, 1], at most 2 recall / (1 + recall), which it has where precision is 1.
-        weight: positive weight it was trained with; None where it is not known, which leaves it off the seesaw.
-        mask: the mask of ours beside which it is shown; None shows it beside every one.
+        f1: in (0, 1], at most 2 recall / (1 + recall), its value at a precision of 1.
+        weight: positive weight that it was trained with; None if unknown, which leaves it out of the weight sweep.
+        mask: the mask of ours that it is shown with; None shows it with every mask.
 
     Raises:
-        ValueError: a value out of range, or a pair that no precision in (0, 1] gives.
+        ValueError: a value is out of range, or no precision in (0, 1] gives the pair.
     """
 
     label: str
@@ -63,7 +63,7 @@ class PublishedPoint:
         return f"{self.label}: {weight}recall {self.recall:g} and F1 {self.f1:g}, hence precision {self.precision:.2f}"
 
     def beside(self, mask: str) -> bool:
-        """Whether it is shown beside a mask of ours."""
+        """Return whether to show it with a mask of ours."""
         return self.mask is None or self.mask == mask
 
 
@@ -75,7 +75,7 @@ def published_points(report: DictConfig, masks: Sequence[str] | None = None) -> 
         masks: Names of the study's masks; a point's `mask` must be one of them. None does not check.
 
     Raises:
-        ConfigError: Naming the entry, what was expected and what came.
+        ConfigError: An entry cannot be read; the message names it, what was expected and what came.
     """
     problems = point_problems(report, masks)
     if problems:
@@ -84,7 +84,7 @@ def published_points(report: DictConfig, masks: Sequence[str] | None = None) -> 
 
 
 def point_problems(report: DictConfig, masks: Sequence[str] | None = None) -> list[str]:
-    """List what is wrong with `report.published`, a sentence for each entry that cannot be read."""
+    """List the problems of `report.published`, a sentence for each entry that cannot be read."""
     problems = []
     for where, entry in _listed(report):
         try:
@@ -121,7 +121,7 @@ def _point(where: str, entry: Any, masks: Sequence[str] | None) -> PublishedPoin
 
 
 def published_caption(points: Sequence[PublishedPoint]) -> str:
-    """Say whose the published points are; empty without any."""
+    """Name the systems of the published points; empty without any."""
     if not points:
         return ""
     listed = "; ".join(point.text for point in points)

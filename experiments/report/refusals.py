@@ -1,4 +1,4 @@
-"""What the commands that read finished studies are refused for before they read a run."""
+"""Checks of the commands that read finished studies, made before they read a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from experiments.config import ChecklistSchema, CompareSchema, ReportSchema
 
 
 def compare_problems(cfg: DictConfig) -> list[str]:
-    """List what is wrong with the configuration of `python -m experiments.compare`."""
+    """List the problems of the configuration of `python -m experiments.compare`."""
     values, problems = read_values(cfg, {"": CompareSchema, "report": ReportSchema})
     study_dir = values.get("study_dir")
     if isinstance(study_dir, str):
@@ -22,7 +22,7 @@ def compare_problems(cfg: DictConfig) -> list[str]:
 
 
 def checklist_problems(cfg: DictConfig) -> list[str]:
-    """List what is wrong with the configuration of `python -m experiments.checklist`."""
+    """List the problems of the configuration of `python -m experiments.checklist`."""
     values, problems = read_values(cfg, {"": ChecklistSchema, "report": ReportSchema})
     folders = values.get("study_dirs")
     if folders is not None and not folders:

@@ -1,4 +1,4 @@
-"""The `report` group, read: the settings of a comparison, every one that is out of range named."""
+"""Reads the settings of a comparison from the `report` group, naming every one that is out of range."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def settings_of(report: DictConfig) -> CompareSettings:
     """Read the settings of a comparison.
 
     Raises:
-        ConfigError: Naming every one that is out of range.
+        ConfigError: Settings are out of range; the message names all of them.
     """
     problems = _setting_problems(report)
     if problems:
@@ -28,11 +28,11 @@ def settings_of(report: DictConfig) -> CompareSettings:
 
 
 def report_problems(report: DictConfig, masks: Sequence[str] | None = None) -> list[str]:
-    """List what is wrong with the `report` group: settings out of range, and published points that cannot be.
+    """List the problems of the `report` group: settings out of range, and impossible published points.
 
     Args:
         report: The group.
-        masks: Names of the study's masks, where they are known.
+        masks: Names of the study's masks, if known.
     """
     return [*_setting_problems(report), *point_problems(report, masks)]
 

@@ -39,16 +39,16 @@ _REPORT_FILES = ("*.csv", "*.md", "*.tex", "*.html", "*.png", "*.svg")
 
 
 def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, baseline: str | None = None) -> None:
-    """Compare, print the verdicts and write the report; under each condition, where the study has conditions.
+    """Compare, print the verdicts and write the report, for each condition if the study has conditions.
 
     Args:
         study_dir: Holds `<arm>/seed=<k>/`.
         report_dir: Where the report goes; files of an earlier report are replaced.
         report: The `report` group: margins, level, headline.
-        baseline: Name of the baseline arm; None for the one the study declares.
+        baseline: Name of the baseline arm; None for the one that the study declares.
 
     Raises:
-        ConfigError: When the runs cannot be compared, or a setting is out of range.
+        ConfigError: The runs cannot be compared, or a setting is out of range.
     """
     with held(report_dir, wait=True):
         _report(study_dir, report_dir, report, baseline)
@@ -59,7 +59,7 @@ def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str
     conditions = [study.condition for study in studies]
     _refuse_links(study_dir, report_dir, conditions)
     for folder in _folders(report_dir, conditions):
-        remove_leftovers(folder, _REPORT_FILES)  # the lock says that nobody else writes here
+        remove_leftovers(folder, _REPORT_FILES)  # the lock ensures that no other process writes here
     if not studies[0].condition:
         comparison, ceiling, figures = _write_one(studies[0], report_dir, report)
         print(verdict_text(studies[0], comparison, ceiling))
@@ -77,13 +77,13 @@ def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str
 
 
 def _folders(report_dir: Path, conditions: Collection[str]) -> list[Path]:
-    """List the folders that a report is written to."""
+    """List the folders that a report writes to."""
     folders = [report_dir / condition / below for condition in ("", *conditions) for below in ("", FIGURES)]
     return list(dict.fromkeys(folders))
 
 
 def _refuse_links(study_dir: Path, report_dir: Path, conditions: Collection[str]) -> None:
-    """Refuse links among a study's own folders that would lead what is written elsewhere."""
+    """Refuse links among a study's folders, because files would be written elsewhere."""
     links = [
         folder for folder in _folders(report_dir, conditions) if folder.is_symlink() and study_dir in folder.parents
     ]
@@ -126,7 +126,7 @@ def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> 
     Args:
         study: The runs.
         report: The `report` group.
-        n_comparisons: Comparisons beside this one in the study, itself included.
+        n_comparisons: Number of comparisons in the study.
     """
     try:
         settings = replace(settings_of(report), theory=theories(study), n_comparisons=n_comparisons)

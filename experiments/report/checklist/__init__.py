@@ -1,1 +1,1 @@
-"""The practitioner's checklist: what the results say to do, every sentence with its numbers."""
+"""The practitioner's checklist: what the results suggest to do, with numbers in every sentence."""

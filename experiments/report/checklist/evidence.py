@@ -1,4 +1,4 @@
-"""One study as the checklist looks at it: its runs, their comparison, and what they share with other studies."""
+"""The evidence of one study for the checklist: its runs, their comparison, and what it shares with other studies."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from experiments.runs.presence import Presence
 from experiments.runs.study import StudyRuns, short_names
 
 TRAIN_PRESENCE = "train_presence"
-"""Key of `run.json`: mask -> `Presence` of the training split; absent from older runs."""
+"""Key of `run.json`: mask -> `Presence` of the training split; older runs lack it."""
 
 
 @dataclass(frozen=True)
 class StudyEvidence:
-    """What one study, under one condition, has to say.
+    """The evidence of one study under one condition.
 
     Args:
-        name: What to call it in a sentence.
+        name: Its name in sentences.
         study: Its runs.
         comparison: Their comparison.
-        sweep: Its weight sweep, where it has one.
+        sweep: Its weight sweep, if it has one.
     """
 
     name: str
@@ -39,12 +39,12 @@ class StudyEvidence:
 
     @property
     def arm_names(self) -> dict[str, str]:
-        """What to call each arm."""
+        """The name of each arm in sentences."""
         return short_names(list(self.study.complete))
 
     @property
     def data(self) -> tuple[object, ...]:
-        """What studies on the same data share: fingerprints of the training and the test split, masks."""
+        """The properties that studies on the same data share: fingerprints of training and test split, and masks."""
         prints = self.study.reference.info.get("data_fingerprint") or {}
         return prints.get("train"), prints.get("test"), self.comparison.masks
 
@@ -61,7 +61,7 @@ class StudyEvidence:
 
 
 def with_unique_names(studies: Sequence[StudyEvidence]) -> list[StudyEvidence]:
-    """Tell studies of the same name apart by the folder above theirs, then by number."""
+    """Distinguish studies of the same name by their parent folder, then by number."""
     named = list(studies)
     for again in range(2):
         counts = [study.name for study in named]

@@ -1,4 +1,4 @@
-"""What lifted the frontier, and what that cost in training time."""
+"""What lifted the frontier, and how much training time it cost."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from experiments.runs.study import StudyRuns
 def time_table(study: StudyRuns, *, level: float = 0.05) -> pd.DataFrame:
     """Training time that each arm adds to the baseline's, paired by seed.
 
-    added = mean over seeds of (the arm's fit_seconds - the baseline's) / 60, with its t interval. Times of other
-    devices or numbers of threads cannot be compared: such arms, and those without a time, are left out.
+    added = mean over seeds of (the arm's fit_seconds - the baseline's) / 60, with its t interval. Times on different
+    devices, or with different numbers of threads, cannot be compared: such arms are left out, and so are arms without a
+    time.
 
     Args:
         study: The runs.
@@ -60,12 +61,12 @@ def time_table(study: StudyRuns, *, level: float = 0.05) -> pd.DataFrame:
 def lever_table(studies: Sequence[StudyEvidence], *, headline: bool = True) -> pd.DataFrame:
     """Rank what moved the frontier out, per mask: by gain per added minute of training.
 
-    Where the interval of the added time begins at 0 or below, no cost is shown: such levers come first, by gain.
-    Then those with a cost, by gain / added. Levers whose time is not known come last.
+    If the interval of the added time begins at 0 or below, no cost is shown. Such levers come first, by gain; then
+    those with a cost, by gain / added; then those whose time is unknown.
 
     Args:
         studies: On the same data.
-        headline: Take the verdict on the headline; False takes that on tuned F1.
+        headline: Whether to use the verdict on the headline; False uses the verdict on tuned F1.
 
     Returns:
         A row per study, arm and mask that "moves out", the best first within its mask: `study, arm, mask, baseline,
@@ -104,12 +105,12 @@ _COLUMNS += ["baseline_minutes", "added", "added_low", "added_high", "cost", "pe
 
 
 def lever_sentences(studies: Sequence[StudyEvidence], lead: str = "", *, name_studies: bool) -> list[str]:
-    """Say per mask which lever lifted the frontier most per unit of training time; or that none did.
+    """Say for each mask which lever lifted the frontier most per unit of training time, or that none did.
 
     Args:
         studies: On the same data.
-        lead: Whose data they are, where there are several.
-        name_studies: Whether a lever is named with its study.
+        lead: Names the data, if there are several data sets.
+        name_studies: Whether to name the study of a lever.
     """
     verdicts = pd.concat([item.comparison.verdicts for item in studies], ignore_index=True)
     if not len(verdicts):

@@ -1,4 +1,4 @@
-"""What to try next, by stated rules on the verdicts."""
+"""What to try next, by fixed rules on the verdicts."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _MOST_LISTED = 12
 def next_sentences(studies: Sequence[StudyEvidence], *, name_studies: bool) -> list[str]:
     """Apply the rules, cheapest remedy first.
 
-    0. Runs that are not trained: train them; neither a threshold nor a seed helps there.
-    1. A mask whose frontier no arm moves out, and whose baseline has a tuned F1 above its natural one by more than the
-       margin, or an arm that only slides: tune the threshold, no training.
-    2. An arm that crosses: choose by the recall that is needed.
-    3. Undecided rows: the seeds that would decide half of those that seeds can decide; at least 2, where there is 1.
-    4. No arm of any study moves out, by the headline or by tuned F1: the next lever that no study has pulled.
+    0. Runs that are not trained: train them; neither thresholds nor seeds help.
+    1. No arm moves the frontier of a mask out, and the baseline's tuned F1 exceeds its natural F1 by more than the
+       margin, or an arm only slides: tune the threshold, without training.
+    2. An arm crosses: choose by the recall that you need.
+    3. Rows are undecided: use the number of seeds that would decide half of those that seeds can decide, at least 2.
+    4. No arm of any study moves out, by the headline or by tuned F1: try the next lever that no study has tried.
 
     Args:
         studies: On the same data.
@@ -127,7 +127,7 @@ def _crossings(item: StudyEvidence) -> list[str]:
 
 
 def _best_point(row: pd.Series) -> str:
-    """Say which of two crossing frontiers holds the better F1, where that is shown."""
+    """Say which of two crossing frontiers has the better F1, if that is shown."""
     if row["verdict_f1"] not in (MOVES_OUT, MOVES_IN):
         return ""
     better = "higher" if row["verdict_f1"] == MOVES_OUT else "lower"
@@ -163,7 +163,7 @@ def _seeds(item: StudyEvidence) -> list[str]:
 
 
 def _groups(item: StudyEvidence, rows: pd.DataFrame) -> list[str]:
-    """Say what rows need that no number of seeds decides."""
+    """Say what would decide rows that no number of seeds decides."""
     can = rows[np.isfinite(rows["needed_groups"])]
     if not len(can):
         return []

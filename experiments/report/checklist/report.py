@@ -1,4 +1,4 @@
-"""The checklist over several studies: runs on disk in, one page of sentences out."""
+"""The checklist from several studies: runs on disk in, a page of sentences out."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def report_checklist(study_dirs: Sequence[Path], report_dir: Path, report: DictC
     """Compare every study, print the checklist over all of them and write it as Markdown.
 
     Args:
-        study_dirs: Folders of studies, each with the baseline that it declares.
+        study_dirs: Folders of studies; each declares its baseline.
         report_dir: Where `checklist.md` goes.
         report: The `report` group: margins, level, headline.
 
     Raises:
-        ConfigError: When the runs of a study cannot be compared, or a setting is out of range.
+        ConfigError: The runs of a study cannot be compared, or a setting is out of range.
     """
     found = []
     for folder in study_dirs:
@@ -40,7 +40,7 @@ def report_checklist(study_dirs: Sequence[Path], report_dir: Path, report: DictC
 
 
 def checklist_markdown(studies: Sequence[StudyEvidence]) -> str:
-    """Write the checklist with what it rests on."""
+    """Write the checklist and the studies that it is based on."""
     settings = studies[0].comparison.settings
     lines = [f"- {item.name}: {_size(item)}" for item in with_unique_names(studies)]
     return "\n".join(

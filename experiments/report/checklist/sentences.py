@@ -1,4 +1,4 @@
-"""The practitioner's checklist: what the results say to do, every sentence with its numbers, none without evidence."""
+"""The practitioner's checklist: what the results suggest to do, with numbers, and nothing without evidence."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _LEAD: dict[Kind, str] = {
 
 
 def checklist(studies: Sequence[StudyEvidence]) -> list[str]:
-    """Write the checklist of one study, or over several.
+    """Write the checklist of one or several studies.
 
-    In this order: is the imbalance per example or by count; has F1 stopped rising with the weight; which lever lifted
-    the frontier most per unit of training time; what to try next. Studies on the same data are told together, those on
-    other data apart and by name.
+    It answers in this order: Is the imbalance per example or by count? Has F1 stopped rising with the weight? Which
+    lever lifted the frontier most per unit of training time? What should be tried next? Studies on the same data are
+    combined; studies on other data are kept apart and named.
 
     Args:
         studies: At least one.
 
     Returns:
-        Sentences in Markdown; a question without evidence has none.
+        Sentences in Markdown; questions without evidence are left out.
     """
     named = with_unique_names(studies)
     by_data: dict[tuple[object, ...], list[StudyEvidence]] = {}
@@ -61,9 +61,9 @@ def checklist(studies: Sequence[StudyEvidence]) -> list[str]:
 
 
 def imbalance_sentences(study: StudyEvidence, lead: str = "") -> list[str]:
-    """Say where the imbalance of each mask lies; masks of the same kind share a sentence.
+    """Say of which kind the imbalance of each mask is; masks of the same kind share a sentence.
 
-    The training split decides where the runs recorded it, else the test split.
+    The training split decides if the runs recorded it, otherwise the test split.
     """
     by_kind: dict[Kind, dict[str, dict[str, Presence]]] = {}
     for mask in study.comparison.masks:
@@ -97,7 +97,7 @@ def _presence(found: Mapping[str, Presence]) -> str:
 
 
 def weight_sentences(study: StudyEvidence, lead: str = "") -> list[str]:
-    """Say per mask whether F1 has stopped rising with the weight, by paired differences between weights."""
+    """Say for each mask whether F1 has stopped rising with the weight, by paired differences between weights."""
     if study.sweep is None:
         return []
     verdicts = study.comparison.verdicts

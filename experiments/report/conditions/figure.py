@@ -1,4 +1,4 @@
-"""Levels and gains of the arms against the condition of a study: training length, number of images, prevalence."""
+"""Levels and gains of the arms over a study's condition: training length, number of images, prevalence."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ROOM = 0.75  # inches for the legend
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel: what is drawn against the condition, for one mask and one value of the other condition keys.
+    """One panel: a statistic over the condition, for one mask and one value of the other condition keys.
 
     Args:
         mask: Name of the mask, or `background`.
@@ -147,12 +147,12 @@ class ConditionDisplay:
         return figure
 
     def _share_scales(self, grid: Sequence[Axes]) -> None:
-        """Give the panels of one statistic one scale, so that masks compare."""
+        """Give all panels of a statistic the same scale, so that masks can be compared."""
         for statistic in dict.fromkeys(panel.statistic for panel in self.panels):
             _share_scale([ax for ax, panel in zip(grid, self.panels, strict=True) if panel.statistic == statistic])
 
     def _label_once(self, grid: Sequence[Axes]) -> None:
-        """Give a row one scale and its name at the left, a column its condition at the top, so that rows compare."""
+        """Give each row one scale and its name at the left, and each column its condition at the top."""
         for start in range(0, len(grid), self.columns):
             row = grid[start : start + self.columns]
             _share_scale(row)
@@ -204,14 +204,14 @@ class ConditionDisplay:
 
 
 def _share_scale(panels: Sequence[Axes]) -> None:
-    """Give all panels the vertical range that holds each one's own."""
+    """Give all panels the vertical range that contains the range of each."""
     ends = [ax.get_ylim() for ax in panels]
     for ax in panels:
         ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
 
 
 def _head(panel: Panel) -> str:
-    """Name what a panel shows, and of which mask."""
+    """Name the statistic and the mask of a panel."""
     name = "AP gain" if panel.statistic == GAIN else _TITLES[panel.statistic]
     return name if panel.mask == BACKGROUND else f"{panel.mask}: {name}"
 
@@ -233,7 +233,7 @@ def _level_rows(masks: Sequence[str], *, brief: bool) -> list[tuple[str, str]]:
 
 
 def _axis_key(conditions: Sequence[Mapping[str, str]]) -> str:
-    """Choose the key for the axis: the one with the most values, numbers before words, the last of equals."""
+    """Choose the key for the axis: the one with the most values, numbers before words, the last one if equal."""
     keys = list(conditions[0])
 
     def rank(key: str) -> tuple[bool, int, int]:

@@ -1,4 +1,4 @@
-"""The report of a study that repeats its comparison under conditions: one table, two figures, one page of text."""
+"""The report of a study that repeats its comparison under conditions: a table, two figures and a page of text."""
 
 from __future__ import annotations
 
@@ -97,9 +97,9 @@ def _note(comparisons: Mapping[str, Comparison]) -> str:
 
 
 def _changes(comparisons: Mapping[str, Comparison], names: Mapping[str, str], baseline: str) -> list[str]:
-    """Say how far the baseline's tuned F1 goes from the first to the last value of each condition key, per mask.
+    """Say how the baseline's tuned F1 changes from the first to the last value of each condition key, per mask.
 
-    With other condition keys beside, it is the mean over their settings, with the range of these.
+    If there are other condition keys, this is the mean over their settings, with its range.
     """
     levels = level_table(comparisons)
     tuned = levels[(levels["arm"] == baseline) & (levels["statistic"] == "f1_tuned")]

@@ -1,4 +1,4 @@
-"""Tables of a study that repeats its comparison under conditions: gains and levels against the condition."""
+"""Tables of a study that repeats its comparison under conditions: gains and levels for each condition."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from experiments.runs.study import condition_values
 BACKGROUND = "background"
 
 LEVELS = ("average_precision", "f1_tuned", "f1_natural", "background_f1", "frame_accuracy")
-"""Statistics of `level_table`; the last two belong to no single mask and stand in rows of the mask `background`."""
+"""Statistics of `level_table`; the last two belong to no single mask and are in rows of the mask `background`."""
 
 
 def verdicts_by_condition(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
-    """Put the verdict tables of all conditions under each other, the condition and its keys in front."""
+    """Concatenate the verdict tables of all conditions, with the condition and its keys in front."""
     return pd.concat([_labelled(name, item.verdicts) for name, item in comparisons.items()], ignore_index=True)
 
 
 def level_table(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
-    """Give the level that each arm reaches under each condition, mean and range over its seeds.
+    """Tabulate the level that each arm reaches under each condition: mean and range over its seeds.
 
     Returns:
         A row per condition, arm, mask and statistic of `LEVELS`: `condition`, a column per condition key, `arm, mask,

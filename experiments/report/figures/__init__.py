@@ -1,4 +1,4 @@
-"""The figures of a comparison, each an object that holds its numbers and draws itself.
+"""The figures of a comparison; each is an object that holds its numbers and draws itself.
 
 >>> from experiments.report.figures import FrontierDisplay
 >>> FrontierDisplay.__module__
@@ -27,7 +27,7 @@ __all__ = list(_FILES)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a figure when it is asked for: matplotlib's pyplot takes a second, and the page needs colours alone."""
+    """Import a figure on first use: matplotlib's pyplot takes a second, and the page needs only the colours."""
     if name not in _FILES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)

@@ -1,4 +1,4 @@
-"""The averages figure: blended scores, which look alike for every arm, beside what they blend."""
+"""The averages figure: blended scores, which look alike for every arm, next to the classes that they blend."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class AveragesDisplay:
     """The numbers of the averages figure: a panel of averages, then precision, recall and F1 of each class.
 
     Args:
-        table: What `averages_table` gives.
+        table: From `averages_table`.
         names: What to call each arm, the baseline first.
         masks: Names of the masks.
         size: How many seeds and images the figure rests on.
@@ -44,7 +44,7 @@ class AveragesDisplay:
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison) -> AveragesDisplay | None:
-        """Take the numbers from a comparison; None where no run counted its background."""
+        """Take the numbers from a comparison; None if no run counted its background."""
         table = averages_table(comparison.points)
         if not (table["point"] == "natural").any():
             return None
@@ -123,7 +123,7 @@ AVERAGES = ("frame accuracy", "pixel-weighted F1", "macro F1")
 
 
 def averages_table(points: pd.DataFrame) -> pd.DataFrame:
-    """Blended scores of every run beside the classes that they blend.
+    """Tabulate the blended scores of every run, and the classes that they blend.
 
     The classes are the masks and the background (pixels of no mask). Pixel-weighted F1 = sum of n_c F1_c / sum of n_c
     with n_c the pixels that truly belong to class c (scikit-learn's "weighted" average); macro F1 = mean of F1_c over
@@ -133,9 +133,9 @@ def averages_table(points: pd.DataFrame) -> pd.DataFrame:
         points: `comparison.points`; runs without a background row at a point are left out there.
 
     Returns:
-        A row per arm, seed, point and what is measured: `arm, seed, point, what, kind, value, precision, recall, f1,
-        share`. `kind` is "average", "mask" or "background"; `value` is the average, or the class's F1; precision,
-        recall and F1 are NaN for averages; `share` is the class's share of the pixels that count.
+        A row per arm, seed, point and quantity: `arm, seed, point, what, kind, value, precision, recall, f1, share`.
+        `kind` is "average", "mask" or "background"; `value` is the average, or the class's F1; precision, recall and F1
+        are NaN for averages; `share` is the class's share of the counted pixels.
     """
     rows: list[dict[str, Any]] = []
     for (arm, seed, point), run in points.groupby(["arm", "seed", "operating_point"], sort=False):
@@ -176,9 +176,9 @@ def averages_sentence(table: pd.DataFrame, point: str = "natural", names: Mappin
     """Say what the blended scores hide, from the table, means over seeds.
 
     Args:
-        table: what `averages_table` gives.
+        table: from `averages_table`.
         point: the operating point.
-        names: what to call the arms; as they are when None.
+        names: display names of the arms; None keeps their names.
 
     Raises:
         ValueError: the table holds no run at that point.

@@ -1,4 +1,4 @@
-"""The band figure: each arm's precision less the baseline's over recall, with a band that holds at all recalls."""
+"""The band figure: each arm's precision minus the baseline's over recall, with a band that holds at all recalls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class BandDisplay:
 
     Args:
         table: A row per arm, mask and recall: `arm, mask, recall, difference, band_low, band_high, low, high, status`;
-            the band holds at all recalls of a panel at once, low and high at one recall by itself.
+            the band holds at all recalls of a panel at once, low and high at a single recall.
         names: What to call each arm, the baseline first.
         baseline: The baseline arm.
         masks: Names of the masks.
@@ -41,7 +41,7 @@ class BandDisplay:
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison) -> BandDisplay | None:
-        """Take the numbers from a comparison; None without an arm beside the baseline."""
+        """Take the numbers from a comparison; None without an arm besides the baseline."""
         if not len(comparison.matched):
             return None
         names = short_names([arm for arm, seeds in study.complete.items() if seeds])
@@ -121,7 +121,7 @@ class BandDisplay:
         ax.set_xticklabels(["0", "", "0.5", "", "1"])
         ax.set_title(f"{self.names[arm]}, {mask}")
         ends = rows[["band_low", "band_high", "difference"]].to_numpy(dtype=float)
-        low, high = ax.get_ylim()  # a difference of precision cannot leave -1 to 1, its band can
+        low, high = ax.get_ylim()  # a difference of precision stays within -1 to 1, but its band may not
         if np.nanmax(np.abs(ends), initial=0) > 1:
             ax.set_ylim(max(low, -1.02), min(high, 1.02))
 

@@ -1,4 +1,4 @@
-"""The calibration figure: how often pixels are positive that a model gives a probability p, per arm and mask."""
+"""The calibration figure: how often pixels with a stated probability p are positive, per arm and mask."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _TITLES = {"as stated": "as stated", "corrected": "after prior correction"}
 
 @dataclass(frozen=True)
 class CalibrationDisplay:
-    """The numbers of the calibration figure: a row of panels as stated, and one corrected where theory has one.
+    """The numbers of the calibration figure: a row of panels as stated, and a corrected one if theory predicts it.
 
     Args:
-        table: What `reliability_table` gives.
+        table: From `reliability_table`.
         names: What to call each arm, the baseline first.
         baseline: The baseline arm.
         masks: Names of the masks.
@@ -60,7 +60,7 @@ class CalibrationDisplay:
 
     @property
     def rows(self) -> list[str]:
-        """Rows of panels: the scores as stated and, where any arm has a theory, corrected."""
+        """Rows of panels: the scores as stated and, if theory covers any arm, corrected."""
         return [name for name in _TITLES if (self.table["scores"] == name).any()]
 
     @property

@@ -28,9 +28,9 @@ OUTCOMES = {
     "false negative": "#5cc0f5",
     "wrong mask": "#a55fc0",
 }
-"""Colour of a pixel by what became of it; from dark to light, so that grey tells them apart too."""
+"""Colour of a pixel by its outcome, from dark to light, so that they differ in grey too."""
 
-_MASKS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#8c6d31", "#7f7f7f")  # none of an outcome
+_MASKS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#8c6d31", "#7f7f7f")  # different from those of outcomes
 _IGNORED = "#c9c9c9"
 _ACROSS = 8  # panels in a row
 _LONGEST = 10  # letters of a name that fit beside an image
@@ -55,7 +55,7 @@ class ExampleDisplay:
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison, choice: ExampleChoice | None = None) -> ExampleDisplay | None:
-        """Show chosen images, or choose them when `choice` is None; None where the runs kept none."""
+        """Show the chosen images, or choose them if `choice` is None; None if the runs kept none."""
         choice = choice or choose_examples(study)
         if choice is None:
             return None
@@ -80,7 +80,7 @@ class ExampleDisplay:
 
     @property
     def caption(self) -> str:
-        """What is shown and by which rule it was chosen."""
+        """What is shown, and the rule by which it was chosen."""
         return (
             f"Predictions at each arm's tuned threshold, seed {self.choice.seed}. Of {self.choice.n_kept} test images, "
             "chosen without looking at any model (evenly spaced in order of their share of foreground), those on which "
@@ -165,7 +165,7 @@ class ExampleDisplay:
         missed, wrong = (target & ~predicted).any(axis=0), (predicted & ~target).any(axis=0)
         picture = np.ones((*target.shape[1:], 3))
         kinds = ((predicted & target).any(axis=0), wrong, missed, wrong & missed)
-        for where, colour in zip(kinds, OUTCOMES.values(), strict=True):  # the later of two prevails
+        for where, colour in zip(kinds, OUTCOMES.values(), strict=True):  # a later outcome overrides an earlier one
             picture[where] = to_rgb(colour)
         picture[~self._valid(place)] = to_rgb(_IGNORED)
         return picture
@@ -193,6 +193,6 @@ class ExampleDisplay:
 
 
 def _densest(counts: NDArray[np.int64], length: int) -> int:
-    """First place of the stretch of `length` with the largest sum."""
+    """Return the start of the stretch of `length` with the largest sum."""
     running = np.concatenate([[0], np.cumsum(counts)])
     return int(np.argmax(running[length:] - running[:-length]))

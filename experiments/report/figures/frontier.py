@@ -33,11 +33,11 @@ class FrontierDisplay:
             mean over seeds at the first threshold that reaches the recall, low and high are the range of the seeds.
         points: A row per arm, mask and operating point (`natural`, `tuned`): `arm, mask, operating_point, recall,
             precision`, means over seeds.
-        prevalence: Positive share of each mask in the test split: the precision of a model that knows nothing.
+        prevalence: Positive share of each mask in the test split: the precision of random scores.
         names: What to call each arm, the baseline first.
         baseline: The baseline arm.
         size: How many seeds and images the figure rests on.
-        ceiling: The best frontier there is, where it is known: `mask, recall, precision`.
+        ceiling: The best possible frontier, if known: `mask, recall, precision`.
         published: Points of other systems.
     """
 
@@ -75,7 +75,7 @@ class FrontierDisplay:
 
     @property
     def table(self) -> pd.DataFrame:
-        """Curves and points below each other: `kind` is curve, natural, tuned or ceiling."""
+        """Curves and points in one table: `kind` is curve, natural, tuned or ceiling."""
         curves = self.curves.assign(kind="curve")
         points = self.points.rename(columns={"operating_point": "kind"})
         best = [] if self.ceiling is None else [self.ceiling.assign(kind="ceiling", arm="")]
@@ -113,7 +113,7 @@ class FrontierDisplay:
                 return draw_into(axes, [(mask,) for mask in masks], self._panel, "mask")
             across = min(len(masks), 3)
             width = PAGE if across > 1 else 0.6 * PAGE
-            # A panel is square, less what stands at its left and the labels of the F1 lines at its right.
+            # A panel is square, apart from the labels at its left and those of the F1 lines at its right.
             figure, panels = panel_grid(len(masks), across, width, (width - 0.4) / across + 0.02)
             for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):
                 self._panel(ax, mask)
@@ -127,7 +127,7 @@ class FrontierDisplay:
         floor = self.prevalence[mask]
         ax.axhline(floor, color=QUIET, linewidth=0.8, linestyle=":")
         above: dict[str, Any] = {"xytext": (0, 2), "textcoords": "offset points", **SMALL}
-        halo = [withStroke(linewidth=1.5, foreground="white")]  # readable on a curve that lies low
+        halo = [withStroke(linewidth=1.5, foreground="white")]  # stays readable on a low curve
         ax.annotate(f"prevalence {floor:.3f}", (0.02, floor), zorder=4.5, path_effects=halo, **above)
         if self.ceiling is not None:
             best = without_holes(self.ceiling[self.ceiling["mask"] == mask])
@@ -166,9 +166,9 @@ _CEILING: dict[str, Any] = {"color": "black", "linewidth": 1.0, "linestyle": (0,
 
 
 def f1_contours(ax: Axes, *, labels: bool = True) -> None:
-    """Draw the lines of equal F1: precision = F1 * recall / (2 * recall - F1); labels stand at their right ends."""
+    """Draw lines of equal F1, precision = F1 * recall / (2 * recall - F1), with labels at their right ends."""
     for f1 in (0.2, 0.4, 0.6, 0.8):
         recall = np.linspace(f1 / (2 - f1), 1, 100)
         ax.plot(recall, f1 * recall / (2 * recall - f1), zorder=1, **_CONTOUR)
-        if labels:  # outside, where no curve or marker is
+        if labels:  # outside the axes, clear of curves and markers
             ax.annotate(f"F1 {f1}", (1, f1 / (2 - f1)), xytext=(3, -2.5), textcoords="offset points", **SMALL)

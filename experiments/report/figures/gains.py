@@ -1,4 +1,4 @@
-"""Every arm's frontier gain: the forest plot with intervals, margin and verdicts, and the matrix of verdicts."""
+"""Frontier gains of all arms: the forest plot with intervals, margin and verdicts, and the matrix of verdicts."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from experiments.report.text.sayings import SAYINGS, UNSHOWN
 from experiments.runs.study import StudyRuns, short_names
 
 _LINEAR = 3  # margins, on either side of 0, that the axis shows on a linear scale
-_APART = 0.21  # least distance of two labels of ticks, of the width of a panel
+_APART = 0.21  # least distance between two tick labels, as a share of a panel's width
 
 
 @dataclass(frozen=True)
 class _GainDisplay:
-    """What both figures of gains draw.
+    """The numbers of both figures of gains.
 
     Args:
         table: A row per arm and mask: `arm, mask, verdict, gain, gain_low, gain_high, verdict_f1, f1_gain, f1_gain_low,
@@ -46,7 +46,7 @@ class _GainDisplay:
         names: What to call each arm.
         baseline: The baseline arm.
         masks: Names of the masks.
-        headline: What the gain is of, in words.
+        headline: Name of the statistic.
         size: How many seeds and images the figure rests on.
     """
 
@@ -141,7 +141,7 @@ class ForestDisplay(_GainDisplay):
 
 
 def _set_ticks(ax: Axes, margin: float) -> None:
-    """Label 0, and 3, 10, 30 and 100 margins from the outermost inwards as they have room; small ticks between."""
+    """Label 0, and 3, 10, 30 and 100 margins from the outside in, as far as there is room; small ticks in between."""
     low, high = ax.get_xlim()
     steps = np.array([1, 2, _LINEAR, *range(4, 10), *range(10, 100, 10), *range(100, 1000, 100)])
     small = margin * np.concatenate([-steps[::-1], steps])
@@ -156,7 +156,7 @@ def _set_ticks(ax: Axes, margin: float) -> None:
 
 
 def _across(ax: Axes, value: float) -> float:
-    """Place of a value on the axis, from 0 at its left end to 1."""
+    """Return a value's place on the axis, from 0 at its left end to 1."""
     low, place, high = ax.transScale.transform([(at, 0) for at in (ax.get_xlim()[0], value, ax.get_xlim()[1])])[:, 0]
     return float((place - low) / (high - low))
 

@@ -1,4 +1,4 @@
-"""What every figure is: an object that holds its numbers, says what it shows, and draws itself."""
+"""The interface of figures (numbers, caption, drawing), and code for panels that they share."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Display(Protocol):
 
     @property
     def caption(self) -> str:
-        """What is shown, by which method, on how many seeds and images."""
+        """What is shown, by which method, and on how many seeds and images it rests."""
         ...
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -37,14 +37,14 @@ class Display(Protocol):
 def panel_grid(
     count: int, columns: int, width: float, panel_height: float, extra: float = 0.0
 ) -> tuple[Figure, list[Axes]]:
-    """Make a figure of `count` panels in rows of `columns`; what is left of the last row stays empty.
+    """Make a figure of `count` panels in rows of `columns`; the rest of the last row stays empty.
 
     Args:
         count: Number of panels.
         columns: Most panels in a row.
         width: Of the figure, inches.
         panel_height: Of a row, inches.
-        extra: Height for what stands around the panels, inches.
+        extra: Height needed around the panels, inches.
     """
     across = min(count, columns)
     rows = -(-count // across)
@@ -56,16 +56,16 @@ def panel_grid(
 
 
 def draw_into(axes: Sequence[Axes], panels: Sequence[tuple[Any, ...]], draw: Callable[..., None], what: str) -> Figure:
-    """Draw panels into axes of the user's.
+    """Draw panels into the user's axes.
 
     Args:
         axes: One per panel.
-        panels: What `draw` takes after the axes, one tuple per panel.
+        panels: The arguments of `draw` after the axes, one tuple per panel.
         draw: Draws one panel.
-        what: What there is one panel of, for the error.
+        what: What each panel is for, such as "mask", in the error.
 
     Raises:
-        ValueError: When there is another number of axes than of panels.
+        ValueError: The number of axes is not the number of panels.
     """
     check_axes(axes, len(panels), what)
     for ax, panel in zip(axes, panels, strict=True):
@@ -74,7 +74,7 @@ def draw_into(axes: Sequence[Axes], panels: Sequence[tuple[Any, ...]], draw: Cal
 
 
 def arm_rows(masks: Sequence[str], n_arms: int, draw: Callable[[Axes, str], None]) -> Figure:
-    """Make a figure of one panel per mask, in each a row per arm, arms named at the left edge only."""
+    """Make a figure with one panel per mask and a row per arm, naming arms only at the left edge."""
     across = min(len(masks), 3)
     figure, panels = panel_grid(len(masks), across, PAGE if across > 1 else COLUMN, 0.36 * n_arms + 0.6)
     for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):
@@ -85,17 +85,17 @@ def arm_rows(masks: Sequence[str], n_arms: int, draw: Callable[[Axes, str], None
 
 
 def gain_table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Take verdicts and gains with their intervals, `gain` for the headline's, from `comparison.verdicts`."""
+    """Take verdicts and gains with their intervals from `comparison.verdicts`; `gain` is the headline's."""
     columns = ["arm", "mask", "verdict", "headline_gain", "headline_gain_low", "headline_gain_high"]
     columns += ["verdict_f1", "f1_gain", "f1_gain_low", "f1_gain_high", "n_seeds", "n_groups"]
     return verdicts[columns].rename(columns=lambda name: name.replace("headline_", ""))
 
 
 def check_axes(axes: Sequence[Axes], count: int, what: str) -> None:
-    """Refuse another number of axes than there are panels.
+    """Refuse axes whose number is not that of the panels.
 
     Raises:
-        ValueError: Naming both numbers.
+        ValueError: The message gives both numbers.
     """
     if len(axes) != count:
         raise ValueError(f"axes: expected {count}, one per {what}, got {len(axes)}")
@@ -108,7 +108,7 @@ def figure_of(axes: Sequence[Axes]) -> Figure:
 
 _MARKERS = ("x", "+", "1", "2", "3", "4")
 _APART = 1.3
-"""Factor between the places at which two points of the same weight are drawn, side by side around it."""
+"""Factor between the places of two points with the same weight, drawn side by side."""
 
 
 def draw_on_frontier(ax: Axes, points: Sequence[PublishedPoint], mask: str) -> None:
@@ -120,9 +120,9 @@ def draw_on_frontier(ax: Axes, points: Sequence[PublishedPoint], mask: str) -> N
 
 
 def draw_on_seesaw(ax: Axes, points: Sequence[PublishedPoint], mask: str) -> None:
-    """Draw recall, F1 and precision of the points that have a weight: letters on a thin line, dodged where they tie.
+    """Draw recall, F1 and precision of the points with a weight: letters on a thin line, side by side if weights tie.
 
-    Where there are several, each has its number in the legend below its line.
+    If there are several, each has the number of its legend entry below its line.
     """
     numbered = [point for point in points if point.weight is not None]
     shown = [point for point in numbered if point.beside(mask)]

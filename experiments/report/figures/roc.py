@@ -1,4 +1,4 @@
-"""The ROC figure: ROC and precision-recall of the same models below each other, with what their hulls achieve."""
+"""The ROC figure: ROC and precision-recall curves of the same models, with the curves that their hulls achieve."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class RocDisplay:
             self._spans(roc, pr, mask)
 
     def _spans(self, roc: Axes, pr: Axes, mask: str) -> None:
-        """Write how far apart the arms lie by either area."""
+        """Write the range of the arms by either area."""
         means = self.table[self.table["mask"] == mask].groupby("arm", sort=False)[["roc_auc", "ap"]].mean()
         for ax, column, name in ((roc, "roc_auc", "ROC AUC"), (pr, "ap", "AP")):
             low, high = float(means[column].min()), float(means[column].max())
@@ -147,15 +147,15 @@ class RocDisplay:
 
 
 def roc_sentence(areas: pd.DataFrame, mask: str, names: Mapping[str, str] | None = None) -> str:
-    """Say how far apart the arms lie in ROC AUC and in AP, and whether the two order them alike; means over seeds.
+    """Say how far apart the arms are in ROC AUC and in AP, and whether both rank them alike; means over seeds.
 
     Args:
-        areas: the first of `roc_tables`.
+        areas: the first table of `roc_tables`.
         mask: which mask.
-        names: what to call the arms; as they are when None.
+        names: display names of the arms; None keeps their names.
 
     Raises:
-        ValueError: the areas hold no such mask.
+        ValueError: the areas have no such mask.
     """
     rows = areas[areas["mask"] == mask]
     if not len(rows):

@@ -1,4 +1,4 @@
-"""The seesaw figure: recall, precision and F1 against the positive weight, measured and as theory foretells them."""
+"""The weight-sweep figure: recall, precision and F1 over the positive weight, measured and as theory predicts them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _INVERSE: dict[str, Any] = {"color": QUIET, "linewidth": 0.9, "linestyle": (0, (
 
 @dataclass(frozen=True)
 class SeesawDisplay:
-    """The numbers of the seesaw figure: one panel per mask over the positive weight.
+    """The numbers of the weight-sweep figure: one panel per mask over the positive weight.
 
     Args:
         sweep: The weight sweep's tables.
@@ -65,7 +65,7 @@ class SeesawDisplay:
         published: Sequence[PublishedPoint] = (),
         sweep: WeightSweep | None = None,
     ) -> SeesawDisplay | None:
-        """Count from the runs' histograms; None unless three arms, baseline included, differ in the weight alone."""
+        """Count from the runs' histograms; None unless three arms, with the baseline, differ only in the weight."""
         sweep = sweep or WeightSweep.of(study, comparison)
         if sweep is None:
             return None
@@ -73,7 +73,7 @@ class SeesawDisplay:
 
     @property
     def table(self) -> pd.DataFrame:
-        """What is drawn, a row per mask, weight and kind.
+        """The drawn numbers, a row per mask, weight and kind.
 
         `kind` is natural, tuned (measured), predicted (natural, by theory), right weight, inverse class frequency or
         published; `recall, precision, f1` are means over seeds, `_low` and `_high` the range of the seeds.
@@ -85,7 +85,7 @@ class SeesawDisplay:
         rows = groups["seed"].nunique().rename("n_seeds").to_frame()
         for name in ("recall", "precision", "f1"):
             values = groups[name]
-            # A seed without a value leaves the mean without one.
+            # If a seed has no value, neither has the mean.
             whole = values.count() == rows["n_seeds"]
             for ending, column in (("", values.mean()), ("_low", values.min()), ("_high", values.max())):
                 rows[name + ending] = column.where(whole)
@@ -108,7 +108,7 @@ class SeesawDisplay:
 
     @property
     def steps(self) -> pd.DataFrame:
-        """Changes of natural F1 from weight to weight, `compared_with` the next one and the heaviest (`step_table`)."""
+        """Changes of natural F1 from weight to weight, `compared_with` the next and the largest one (`step_table`)."""
         parts = [("next", self.sweep.steps), ("heaviest", self.sweep.to_heaviest)]
         return pd.concat([table.assign(compared_with=what) for what, table in parts], ignore_index=True)
 
@@ -195,7 +195,7 @@ class SeesawDisplay:
 
 
 def _ticks(weights: list[float]) -> list[float]:
-    """Choose the measured weights whose labels do not touch, the lightest and the heaviest among them."""
+    """Choose measured weights whose labels do not touch, including the smallest and the largest."""
     chosen = [max(weights)]
     for weight in sorted(weights, reverse=True)[1:]:
         if chosen[-1] / weight >= 1.7:

@@ -1,4 +1,4 @@
-"""The slide: how each arm went from the baseline's natural point to its own, and what of its F1 that accounts for."""
+"""The slide: each arm's path from the baseline's natural point to its own, and the change of F1 that it explains."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class SlideDisplay:
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row per arm and mask: where the two natural points are, the slide and the step off the frontier."""
+        """A row per arm and mask: both natural points, the slide, and the step off the frontier."""
         columns = ["arm", "mask", "baseline", "baseline_natural_recall", "baseline_natural_precision"]
         columns += ["natural_recall", "natural_precision", "shift", "shift_low", "shift_high", "predicted_shift"]
         columns += ["precision_gain", "precision_gain_low", "precision_gain_high", "n_seeds", "status"]
@@ -155,7 +155,7 @@ _HALO = [withStroke(linewidth=2, foreground="white")]
 
 
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: object) -> None:
-    """Draw the step; a short one has no room for a head."""
+    """Draw the step; a short step has no room for an arrow head."""
     ax.plot([start[0], end[0]], [start[1], end[1]], color=colour, linewidth=1.6, zorder=5, solid_capstyle="butt")
     if abs(end[1] - start[1]) > _ROOM:
         middle = (end[0], 0.5 * (start[1] + end[1]))

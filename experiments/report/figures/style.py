@@ -1,4 +1,4 @@
-"""How figures look: one palette that colour-blind readers can tell apart, one set of sizes, line styles for grey."""
+"""The style of figures: a palette that colour-blind readers can tell apart, sizes, and line styles for grey prints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from experiments.report.text.wording import signed, typeset
 
 PAGE = 6.9
-"""Width of a figure over two columns, inches; figures are drawn at the size they are printed at."""
+"""Width of a figure over two columns, inches; figures are drawn at their printed size."""
 
 COLUMN = 3.3
 """Width of a figure in one column, inches."""
@@ -48,7 +48,7 @@ RC: Any = {
     "lines.linewidth": 1.4,
     "hatch.linewidth": 0.6,
     "svg.fonttype": "none",
-    "text.parse_math": False,  # names are the user's: a dollar sign is a dollar sign
+    "text.parse_math": False,  # in users' names a dollar sign is a dollar sign
     "svg.hashsalt": "lossfrontier",  # the same figure gives the same file
 }
 MINUS = "\N{MINUS SIGN}"
@@ -57,12 +57,12 @@ SMALL: dict[str, Any] = {"fontsize": 7, "color": QUIET}
 
 @dataclass(frozen=True)
 class ArmStyle:
-    """How one arm looks in every figure.
+    """The style of one arm in every figure.
 
     Args:
         colour: Of lines and markers.
         marker: Tells arms apart without colour.
-        dashes: Line style; lets a curve underneath show through.
+        dashes: Line style; curves underneath show through.
         width: Line width in points; arms drawn later are thinner, so that coinciding curves stay visible.
         zorder: Drawing order; the baseline is the topmost.
     """
@@ -91,7 +91,7 @@ class ArmStyle:
 
 
 def arm_styles(arms: Sequence[str], baseline: str) -> dict[str, ArmStyle]:
-    """Give each arm its style, the baseline black, dashed and on top."""
+    """Give each arm its style; the baseline is black, dashed and on top."""
     colours, markers = arm_colours(arms, baseline), arm_markers(arms)
     others = [arm for arm in arms if arm != baseline]
     styles = {}
@@ -104,10 +104,10 @@ def arm_styles(arms: Sequence[str], baseline: str) -> dict[str, ArmStyle]:
 
 
 def arm_handles(names: Mapping[str, str], baseline: str, *, points: bool = True) -> list[Line2D]:
-    """Legend entries of arms, each drawn as its curve is drawn.
+    """Make the legend entries of arms, in the style of their curves.
 
     Args:
-        names: Arm -> what to call it.
+        names: Arm -> display name.
         baseline: The baseline arm.
         points: Whether the marker is part of the entry.
     """
@@ -121,12 +121,12 @@ def arm_handles(names: Mapping[str, str], baseline: str, *, points: bool = True)
 
 
 def legend_label(name: str) -> str:
-    """Make a name fit for a legend: matplotlib leaves out labels that begin with an underscore."""
+    """Adapt a name for a legend, because matplotlib leaves out labels that begin with an underscore."""
     return f" {name}" if name.startswith("_") else name
 
 
 def arm_colours(arms: Sequence[str], baseline: str) -> dict[str, Any]:
-    """Give each arm a colour: black for the baseline, then the palette; a colour map when it does not suffice."""
+    """Give each arm a colour: black for the baseline, then the palette, or a colour map if there are more arms."""
     others = [arm for arm in arms if arm != baseline]
     if len(others) <= len(_COLOURS):
         colours: dict[str, Any] = dict(zip(others, _COLOURS, strict=False))
@@ -137,7 +137,7 @@ def arm_colours(arms: Sequence[str], baseline: str) -> dict[str, Any]:
 
 
 def arm_markers(arms: Sequence[str]) -> dict[str, str]:
-    """Give each arm a marker, so that arms are told apart without colour."""
+    """Give each arm a marker, so that arms differ without colour."""
     return {arm: _MARKERS[i % len(_MARKERS)] for i, arm in enumerate(arms)}
 
 
@@ -147,7 +147,7 @@ def typeset_change(value: float, digits: int = 3) -> str:
 
 
 def add_legend(figure: Figure, handles: Sequence[Line2D | Patch]) -> None:
-    """Put a legend below the panels, in as many columns as fit, and make the figure taller by its height."""
+    """Put a legend below the panels, in as many columns as fit, and extend the figure by its height."""
     width, height = figure.get_size_inches()
     longest = max(len(str(handle.get_label())) for handle in handles) * 0.055 + 0.55  # inches: 7.5 pt, handle, gap
     fit = max(1, int(width / longest))

@@ -1,4 +1,4 @@
-"""The training figure: every number that the history of the runs holds, over updates."""
+"""The training figure: every number in the runs' histories, over updates."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _NOT_DRAWN = ("arm", "seed", "update", "seconds")
 _TERM_DASHES = ((0, (4, 1.5)), (0, (1.2, 1.2)), (0, (4, 1, 1, 1)), (0, (8, 2)))
 _LOG_TICKS = [digit * 10.0**power for power in range(-12, 7) for digit in (1, 2, 5)]
 _TITLES = {"lr": "learning rate"}
-_SEEN = "foreground_"  # columns of the share of positives in the batches, followed by the mask
+_SEEN = "foreground_"  # columns of the positive share in the batches begin with this and end with the mask
 
 
 @dataclass(frozen=True)
 class TrainingDisplay:
-    """The numbers of the training figure: a panel of losses per arm, and one per further column with all arms.
+    """The numbers of the training figure: a panel of losses per arm, then a panel with all arms per further column.
 
     Args:
-        table: The histories below each other: `arm, seed, update, loss`, the loss's terms as `term/<name>`, and
-            whatever else was logged.
+        table: The concatenated histories: `arm, seed, update, loss`, the loss's terms as `term/<name>`, and everything
+            else that was logged.
         names: What to call each arm, the baseline first.
         baseline: The baseline arm.
         size: How many seeds and images the study rests on.
@@ -48,7 +48,7 @@ class TrainingDisplay:
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison) -> TrainingDisplay | None:
-        """Read the histories of the complete runs; None where no run has one."""
+        """Read the histories of the complete runs; None if no run has one."""
         frames = []
         for arm, seeds in study.complete.items():
             for seed, run in seeds.items():
@@ -66,7 +66,7 @@ class TrainingDisplay:
 
     @property
     def others(self) -> list[str]:
-        """Logged columns that are neither the loss nor one of its terms."""
+        """The logged columns that are neither the loss nor one of its terms."""
         columns = [name for name in self.table.columns if name not in (*_NOT_DRAWN, "loss")]
         numbers = [name for name in columns if pd.api.types.is_numeric_dtype(self.table[name])]
         return [name for name in numbers if not name.startswith("term/")]
@@ -138,14 +138,14 @@ class TrainingDisplay:
 
 
 def _named(column: str) -> tuple[str, str]:
-    """Title of a logged column's panel, and what its axis says; a share is shown in per cent."""
+    """Return the title and the axis label of a logged column's panel; shares are in per cent."""
     if column.startswith(_SEEN):
         return f"seen: {column.removeprefix(_SEEN)}", "positive pixels, %"
     return _TITLES.get(column, column.replace("_", " ")), ""
 
 
 def _log_scale(ax: Axes, values: NDArray[np.float64]) -> None:
-    """Make the axis logarithmic where the values are positive and span enough for two ticks."""
+    """Make the axis logarithmic if the values are positive and span enough for two ticks."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     ticks = [tick for tick in _LOG_TICKS if low <= tick <= high]
     if low > 0 and np.isfinite(high) and len(ticks) > 1:

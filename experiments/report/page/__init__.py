@@ -1,1 +1,1 @@
-"""The page of a comparison: one file that opens from disk, on measured numbers only."""
+"""The page of a comparison: one file that opens from disk and shows only measured numbers."""

@@ -1,4 +1,4 @@
-"""Example predictions of a page: thresholded in the page itself, so that the picture follows the slider."""
+"""Example predictions of the page, thresholded in the page itself, so that pictures follow the slider."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUTCOMES = {"found": "#111111", "false alarm": "#D55E00", "missed": "#5cc0f5"}
 """Colours of hits, false alarms and misses, those of the example figure, in this order."""
 
 _LEVELS = 255
-"""Thresholds that a picture can show: as many as a byte per pixel can tell apart."""
+"""Number of thresholds of a picture: as many as a byte per pixel can distinguish."""
 
 BUDGET = 4_000_000
 """Largest size of all pictures in the page, bytes of text."""
@@ -32,7 +32,7 @@ class PageExample:
     """One test image, or a window of it, with the scores of one run of each arm.
 
     Args:
-        title: What it is shown for ("median image").
+        title: Why it is shown ("median image").
         image_id: Name of the test image.
         image: uint8 (H, W, K).
         target: bool (C, H, W).
@@ -68,7 +68,7 @@ def page_examples(choice: ExampleChoice) -> tuple[PageExample, ...]:
 
 
 def rule_of(choice: ExampleChoice, baseline: str) -> str:
-    """Say by which rule the images were chosen."""
+    """State the rule by which the images were chosen."""
     return (
         f"{listed(choice.roles).capitalize()} of the {choice.n_kept} test images whose scores were kept, by the F1 of "
         f"{baseline} on the whole image at its tuned threshold, mean over the masks that are there and over seeds."
@@ -81,9 +81,9 @@ def example_payload(
     """Pack examples for the page; windows are cut smaller, around the most positives, until they fit `BUDGET`.
 
     Args:
-        examples: What to show.
+        examples: The examples to show.
         curves: (mask, arm) -> thresholds of the arm's slider.
-        seeds: arm -> seeds in the order of its counts.
+        seeds: arm -> seeds, in the order of its counts.
     """
     chosen = list(examples)
     while True:
@@ -97,7 +97,7 @@ def example_payload(
 
 
 def richest_window(example: PageExample, limit: int) -> PageExample:
-    """Cut a window of at most `limit` x `limit` pixels that holds the most positives of all masks together."""
+    """Cut the window of at most `limit` x `limit` pixels with the most positives of all masks together."""
     height, width = (min(side, limit) for side in example.image.shape[:2])
     union = np.pad(np.cumsum(np.cumsum(example.target.any(axis=0), axis=0), axis=1), ((1, 0), (1, 0)))
     sums = union[height:, width:] - union[:-height, width:] - union[height:, :-width] + union[:-height, :-width]

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from experiments.report.text.wording import typeset
 
 NONE = "\N{EN DASH}"
-"""What stands where there is nothing to say."""
+"""Shown for an empty value."""
 
 _ENVIRONMENT = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
 
@@ -63,7 +63,7 @@ def table(
         rows: Cells, text or markup.
         caption: None when empty.
         attributes: Markup, the HTML attributes of the element around it.
-        heads: So many cells at the start of each row are its headers.
+        heads: Number of cells at the start of each row that are its headers.
     """
     return html(_TABLE, headers=headers, rows=rows, caption=caption, attributes=attributes, heads=heads)
 

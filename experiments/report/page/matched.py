@@ -19,7 +19,7 @@ _KINDS = {
 
 
 def matched_section(comparison: Comparison, names: Mapping[str, str]) -> Markup:
-    """Write the tables of all masks; the script shows one mask's at a time. HTML."""
+    """Write the tables of all masks as HTML; the script shows those of one mask at a time."""
     if not len(comparison.matched):
         return Markup("<p>Only the baseline has complete runs.</p>")
     few = f" Without brackets: {TOO_FEW_SEEDS}." if (comparison.matched["n_seeds"] < MIN_SEEDS).any() else ""
@@ -54,7 +54,7 @@ def _table(comparison: Comparison, names: Mapping[str, str], mask: int, kind: st
 
 
 def _gain(row: pd.Series, base: str) -> Markup:
-    """One cell: the difference with its interval, or who cannot reach the level."""
+    """Write one cell: the difference with its interval, or the arm that cannot reach the level."""
     status = str(row["status"])
     if status != "reached":
         both = f"unreachable for {row['arm']}" in status and f"unreachable for {base}" in status

@@ -1,4 +1,4 @@
-"""Arrays inside a page: little-endian bytes as base64, with type and shape, and JSON that no name can break out of."""
+"""Arrays inside a page: little-endian bytes as base64 with type and shape, in JSON that no name can break out of."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def packed(array: NDArray[Any], *, deflated: bool = False) -> dict[str, Any]:
 
 
 def narrow_counts(array: NDArray[np.int64]) -> NDArray[Any]:
-    """Give counts the narrowest type that holds them exactly: uint32, or float64 up to 2**53."""
+    """Convert counts to the narrowest type that holds them exactly: uint32, or float64 up to 2**53."""
     return array.astype(np.uint32 if array.max(initial=0) < 2**32 else np.float64)
 
 

@@ -1,4 +1,4 @@
-"""The page `report.html`: one file with everything in it, that asks for nothing from elsewhere."""
+"""The page `report.html`: a single file that contains everything and loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def write_page(
         path: Where it goes.
         study: The runs.
         comparison: Their comparison.
-        ceiling: The best frontier there is, where it is known.
-        examples: Images to show predictions of; None leaves the section out.
-        title: The study's name; read from the runs when empty.
-        question: What the study asks; read from the runs when empty.
+        ceiling: The best possible frontier, if known.
+        examples: Images with predictions to show; None leaves the section out.
+        title: The study's name; if empty, it is read from the runs.
+        question: The study's question; if empty, it is read from the runs.
     """
     names = short_names(list(study.complete))
     declared = study.reference.config.get("study") or {}
@@ -96,7 +96,7 @@ def _steps(weights: bool) -> Markup:
     """List the steps as items of a list; HTML.
 
     Args:
-        weights: Whether a positive weight is what makes the arms.
+        weights: Whether the arms differ in a positive weight.
     """
     return Markup("\n".join(f"<li>{step}</li>" for step in (_OF_WEIGHTS if weights else _OF_ARMS)))
 

@@ -1,4 +1,4 @@
-"""What the page's script reads: one JSON object, arrays packed, names as they are."""
+"""The data for the page's script: one JSON object with packed arrays and unchanged names."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def payload(
     ceiling: Ceiling | None = None,
     examples: Sequence[PageExample] = (),
 ) -> dict[str, Any]:
-    """Collect what the script reads; every array is packed, every scalar finite or null.
+    """Collect the script's data; every array is packed, and every scalar is finite or null.
 
     Args:
         study: The runs.
         comparison: Their comparison.
         numbers: Counts and intervals of every arm and mask.
-        weights: Arm -> positive weight, where that alone makes the arms.
-        ceiling: The best frontier there is, where it is known.
-        examples: Images to show predictions of.
+        weights: Arm -> positive weight, if the arms differ only in that.
+        ceiling: The best possible frontier, if known.
+        examples: Images with predictions to show.
     """
     names = short_names(list(study.complete))
     arms = list(numbers.seeds)

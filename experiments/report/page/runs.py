@@ -1,4 +1,4 @@
-"""What the page rests on: runs and holes, settings that differ, data, versions, what the intervals speak of."""
+"""The page's last section: runs and holes, settings that differ, data, versions, and what the intervals are for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from experiments.runs.study import StudyRuns, short_names
 
 
 def runs_section(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> Markup:
-    """Write the last section; HTML."""
+    """Write the last section as HTML."""
     names = short_names(list(study.complete))
     told = footnotes(study, comparison, ceiling, columns=False)
     notes = "<ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>"
@@ -56,7 +56,7 @@ def _arms(study: StudyRuns, names: Mapping[str, str]) -> Markup:
 
 
 def _settings_of_arms(study: StudyRuns, names: Mapping[str, str]) -> Markup:
-    """Keys below the arm's own axes whose values are not the same in all arms."""
+    """Find the keys below the arms' axes whose values differ between arms."""
     flats = {arm: flatten(next(iter(seeds.values())).config) for arm, seeds in study.complete.items() if seeds}
     own = [key for flat in flats.values() for key in flat if key.split(".")[0] in {a.split(".")[0] for a in study.axes}]
     keys = [key for key in dict.fromkeys(own) if len({str(flat.get(key)) for flat in flats.values()}) > 1]

@@ -1,4 +1,4 @@
-"""The top of the page: the verdict in words, and as a matrix of arms and masks."""
+"""The top of the page: the verdicts in words, and as a matrix of arms and masks."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from experiments.runs.study import StudyRuns, short_names
 
 
 def answer(comparison: Comparison, names: Mapping[str, str]) -> Markup:
-    """Tell all verdicts in two or three sentences, HTML."""
+    """State all verdicts in two or three sentences, as HTML."""
     return html('<p class="answer">{{ told }}</p>', told=marked(conclusion(comparison, names)))
 
 
 def matrix(study: StudyRuns, comparison: Comparison) -> Markup:
-    """Write the verdicts as a table of arms and masks, each with the headline's gain; HTML."""
+    """Write the verdicts as an HTML table of arms and masks, each with the headline's gain."""
     names = short_names(list(study.complete))
     arms = [arm for arm in study.complete if arm != study.baseline]
     if not len(comparison.verdicts):
@@ -35,7 +35,7 @@ def matrix(study: StudyRuns, comparison: Comparison) -> Markup:
             row = row_of(comparison.verdicts, arm, mask)
             word = str(row["verdict"])
             shown = with_interval(row, "headline_gain")
-            # The caption says why there is no interval; on a narrow screen each cell has no room for it.
+            # The caption says why there is no interval; on a narrow screen cells have no room for that.
             gain, _, interval = typeset(shown).partition(" [")
             cells.append(
                 html(
@@ -68,7 +68,7 @@ _CELL = (
 
 
 def key_of_words(comparison: Comparison) -> Markup:
-    """Say what the verdicts that occur mean; HTML."""
+    """Explain the verdicts that occur, as HTML."""
     if not len(comparison.verdicts):
         return Markup()
     found = {*comparison.verdicts["verdict"], *comparison.verdicts["verdict_f1"]}
@@ -98,7 +98,7 @@ def _level(row: pd.Series) -> str:
 
 
 def paragraphs(study: StudyRuns, comparison: Comparison) -> Markup:
-    """Write one paragraph per arm and mask, the report's own; HTML."""
+    """Write the report's paragraph for each arm and mask, as HTML."""
     names = short_names(list(study.complete))
     parts = []
     for arm in study.complete:

@@ -1,1 +1,1 @@
-"""What a report says in words and tables."""
+"""The words and tables of a report."""

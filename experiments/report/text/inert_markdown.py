@@ -1,4 +1,4 @@
-"""Markdown in which only our own markup works: names and reasons in it may come from somebody else's files."""
+"""Markdown in which only our own markup works, because names and reasons may come from other people's files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def write_markdown(path: Path, text: str) -> None:
-    """Write a text atomically; links to anything but files of the report, and HTML, are shown as they are spelled."""
+    """Write a text atomically; HTML, and links to anything but files of the report, appear as plain text."""
     store.write_text(path, inert_markdown(text))
 
 
 def inert_markdown(text: str) -> str:
-    """Take the effect from HTML, and from links and images that lead out of the report."""
+    """Disable HTML, and links and images that lead out of the report."""
     parts, end = [], 0
     for own in _OWN_LINK.finditer(text):
         parts += [_inert(text[end : own.start()]), own.group() if ".." not in own.group() else _inert(own.group())]

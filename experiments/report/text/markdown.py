@@ -1,4 +1,4 @@
-"""The report in plain words: what was found in two or three sentences, then a paragraph per arm and mask."""
+"""The report in plain words: the result in two or three sentences, then a paragraph per arm and mask."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def report_markdown(
     Args:
         study: The runs.
         comparison: Their comparison.
-        ceiling: The best frontier there is, where it is known.
-        sentences: Of the checklist.
+        ceiling: The best possible frontier, if known.
+        sentences: The checklist's sentences.
     """
     names = short_names(list(study.complete))
     headers, rows = verdict_rows(study, comparison)
@@ -56,9 +56,9 @@ def report_markdown(
 
 
 def conclusion(comparison: Comparison, names: Mapping[str, str]) -> str:
-    """Tell what is not trained, then all verdicts, by the headline and by tuned F1 where that says more.
+    """State what is not trained, then all verdicts by the headline, and by tuned F1 if it adds something.
 
-    Names and what matters most stand between `**bold**` marks.
+    Names and the most important words are in `**bold**`.
     """
     verdicts, base = comparison.verdicts, names[comparison.baseline]
     warned = not_trained(comparison, names)
@@ -83,7 +83,7 @@ def conclusion(comparison: Comparison, names: Mapping[str, str]) -> str:
 
 
 def _who(verdicts: pd.DataFrame, column: str, word: str, masks: Sequence[str], names: Mapping[str, str]) -> list[str]:
-    """Arms with a verdict, each with its masks unless it has it in all of them."""
+    """Name the arms with a verdict, and their masks unless the verdict holds in all of them."""
     found = []
     for arm, rows in verdicts[verdicts[column] == word].groupby("arm", sort=False):
         where = "" if len(rows) == len(masks) else f" ({', '.join(rows['mask'])})"
@@ -97,7 +97,7 @@ def _said_of(word: Word, arms: Sequence[str]) -> str:
 
 
 def _training(study: StudyRuns) -> str:
-    """Say how the baseline's runs were trained, and what makes each arm."""
+    """Say how the baseline's runs were trained, and how the arms differ."""
     run = study.reference
     config = flatten(run.config)
     shared = [
@@ -117,7 +117,7 @@ def _training(study: StudyRuns) -> str:
 
 
 def _own_settings(study: StudyRuns) -> list[str]:
-    """List the values of what makes each arm: its loss's weight, its sampling's share."""
+    """List the settings that define each arm, such as its loss's weight or its sampling's share."""
     names = short_names(list(study.complete))
     roots = tuple(dict.fromkeys(axis.split("@")[0].split(".")[0] for axis in study.axes))
     lines = []
@@ -133,7 +133,7 @@ def _own_settings(study: StudyRuns) -> list[str]:
 
 
 def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]) -> str:
-    """Tell one arm's and mask's verdict, where its operating point went, and what is left at the same recall."""
+    """State one arm's and mask's verdict, the move of its operating point, and the difference at the same recall."""
     verdict = row_of(comparison.verdicts, arm, mask)
     slide = row_of(comparison.slides, arm, mask)
     parts = row_of(comparison.decomposition, arm, mask)

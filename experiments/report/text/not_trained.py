@@ -1,4 +1,4 @@
-"""Which arms are not trained, and which seeds collapsed: what a report says before anything else."""
+"""States first, in every report, which arms are not trained and which seeds collapsed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from experiments.report.text.wording import listed
 
 
 def not_trained(comparison: Comparison, names: Mapping[str, str]) -> str:
-    """Say it in one sentence or two, with `**bold**` marks; empty where every run is trained.
+    """Name untrained arms and collapsed seeds in one or two sentences, with `**bold**`; empty if all runs are trained.
 
     Args:
         comparison: The comparison.
-        names: What to call each arm.
+        names: Display name of each arm.
     """
     scores = comparison.scores
     if not len(scores) or scores["trained"].all():
@@ -36,6 +36,6 @@ def not_trained(comparison: Comparison, names: Mapping[str, str]) -> str:
 
 
 def _level(rows: pd.DataFrame) -> str:
-    """AP and prevalence of some runs of one mask, in brackets."""
+    """Write AP and prevalence of some runs of one mask, in brackets."""
     ap, prevalence = rows["average_precision"].mean(), rows["prevalence"].iloc[0]
     return f"(AP {ap:.3g} at a prevalence of {prevalence:.3g})"

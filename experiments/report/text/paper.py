@@ -1,4 +1,4 @@
-"""The verdict table as it goes into a paper: LaTeX with booktabs, or Markdown."""
+"""The verdict table for a paper: LaTeX with booktabs, or Markdown."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def latex_table(comparison: Comparison, names: Mapping[str, str] | None = None, 
 
     Args:
         comparison: The comparison.
-        names: What to call each arm; the part that all arms share is dropped when None.
+        names: Display name of each arm; None drops the part that all names share.
         label: For `\ref`.
 
     Returns:
@@ -75,7 +75,7 @@ def paper_markdown(comparison: Comparison, names: Mapping[str, str] | None = Non
 
 
 def _cells(comparison: Comparison, names: Mapping[str, str] | None) -> tuple[list[str], list[list[list[str]]]]:
-    """Headers, and a block of rows per mask: the baseline, then each arm."""
+    """Return headers, and a block of rows per mask: the baseline, then each arm."""
     points = comparison.natural_points
     arms = [comparison.baseline, *(arm for arm in dict.fromkeys(points["arm"]) if arm != comparison.baseline)]
     called = names or short_names(arms)
@@ -134,7 +134,7 @@ def _interval(row: pd.Series, name: str) -> str:
 
 
 def _latex_numbers(cell: str) -> str:
-    """Set a cell of numbers in math mode, so that its signs are minus signs; an undefined one is a dash."""
+    """Set a cell of numbers in math mode, for proper minus signs; an undefined cell becomes a dash."""
     if not cell or cell == "-":
         return "--" if cell else ""
     value, _, brackets = cell.partition(" [")

@@ -1,4 +1,4 @@
-"""What is printed after a single run: precision and recall per mask, and what is not trained."""
+"""The summary after a single run: precision and recall per mask, and untrained masks."""
 
 from __future__ import annotations
 

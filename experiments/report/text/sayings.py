@@ -1,4 +1,4 @@
-"""How a report says and shows each word of the verdict."""
+"""How a report phrases and shows each verdict."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from experiments.inference.words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINE
 
 @dataclass(frozen=True)
 class Saying:
-    """One word of the verdict in a report.
+    """The forms of one verdict in a report.
 
     Args:
-        one: What one arm is said to do.
-        several: What several arms are said to do.
+        one: The phrase after the name of one arm.
+        several: The phrase after the names of several arms.
         count: The verb after a number of arms and masks.
-        means: The word in plain language.
-        sign: A mark beside it.
-        shade: Fill of its cell; the word itself stands in it, so that nothing rests on colour.
+        means: The verdict in plain language.
+        sign: A symbol for it.
+        shade: Fill of its cell; the cell also contains the word, so that nothing depends on colour.
     """
 
     one: str

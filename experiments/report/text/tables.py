@@ -9,7 +9,7 @@ _PIPED = 200  # columns where output goes to a file or another program
 
 
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Align columns with two spaces between them and a rule under the headers; an empty row is a gap."""
+    """Align columns, with two spaces in between and a rule under the headers; an empty row is a gap."""
     cells = [list(headers), *(list(row) for row in rows)]
     widths = [max((len(row[i]) for row in cells if row), default=0) for i in range(len(headers))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in cells]
@@ -18,18 +18,18 @@ def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def terminal_width() -> int:
-    """Columns there are: what `COLUMNS` says, else what the terminal says, else 200 where output is piped."""
+    """Return the width from `COLUMNS`, else from the terminal, else 200 if output is piped."""
     return shutil.get_terminal_size((_PIPED, 24)).columns
 
 
 def fitted_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, width: int, keep: int) -> str:
-    """Align columns as `text_table` does; a narrow terminal loses those at the right first.
+    """Align columns as `text_table` does, dropping columns from the right on a narrow terminal.
 
     Args:
         headers: One per column.
         rows: Cells; an empty row is a gap.
         width: Columns of the terminal.
-        keep: So many columns of the table stay, however narrow it is.
+        keep: Number of columns to keep, however narrow the terminal is.
     """
     for count in range(len(headers), keep, -1):
         table = text_table(headers[:count], [row[:count] for row in rows])
@@ -39,7 +39,7 @@ def fitted_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, width
 
 
 def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Write a Markdown table; pipes and line breaks inside a cell are escaped, an empty row is left out."""
+    """Write a Markdown table; pipes and line breaks inside cells are escaped, and empty rows are left out."""
     lines = [headers, ["---"] * len(headers), *(row for row in rows if row)]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 

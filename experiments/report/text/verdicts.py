@@ -1,4 +1,4 @@
-"""The verdict table as people read it: in the terminal, as wide as it is."""
+"""The verdict table for the terminal, fitted to its width."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from experiments.runs.study import StudyRuns, short_names
 def verdict_text(
     study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None, width: int | None = None
 ) -> str:
-    """Write what is not trained, then the verdicts, a block per mask, the holes and what to keep in mind.
+    """Write what is not trained, then the verdicts in a block per mask, the holes, and the warnings.
 
     Args:
         study: The runs.
@@ -35,7 +35,7 @@ def verdict_text(
 
 
 def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """Return headers and cells; masks are separated by an empty row, each begins with its baseline.
+    """Return headers and cells; an empty row separates masks, and each mask begins with the baseline.
 
     After the arms come the free controls: what the baseline reaches at another threshold, without training.
     """
@@ -88,7 +88,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
                     slide_cell(row_of(comparison.slides, arm, mask)),
                 ]
             )
-        # The control with the most seeds stands for the others: arms with fewer seeds repeat it on a part of them.
+        # Show only the control with the most seeds, because arms with fewer seeds repeat it on some of them.
         controls = _of_mask(comparison.controls, mask)
         most_seeds_first = (
             controls.sort_values("n_seeds", ascending=False, kind="stable") if len(controls) else controls
@@ -104,23 +104,23 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
 
 
 def _levels(scores: pd.DataFrame, mask: str) -> dict[str, str]:
-    """AP of each arm, mean over its seeds, and the prevalence."""
+    """Return the AP of each arm, mean over its seeds, and the prevalence."""
     means = scores[scores["mask"] == mask].groupby("arm")[["average_precision", "prevalence"]].mean()
     return {str(arm): level_cell(row.iloc[0], row.iloc[1]) for arm, row in means.iterrows()}
 
 
 def level_cell(average_precision: float, prevalence: float) -> str:
-    """Format an AP and the prevalence beside it: "0.612 (0.031)"; a dash where there is none."""
+    """Format an AP with the prevalence: "0.612 (0.031)"; a dash if there is none."""
     return "-" if pd.isna(average_precision) else f"{average_precision:.3f} ({prevalence:.3g})"
 
 
 def _of_mask(table: pd.DataFrame, mask: str) -> pd.DataFrame:
-    """Return the rows of a mask; a study of the baseline alone has tables without rows and columns."""
+    """Return the rows of a mask; in a study with only the baseline, tables have no rows and columns."""
     return table[table["mask"] == mask] if len(table) else table
 
 
 def control_name(row: pd.Series, names: Mapping[str, str]) -> str:
-    """Name a free control by the threshold it stands at."""
+    """Name a free control by its threshold."""
     base = names[str(row["baseline"])]
     if "tuned" in str(row["control"]):
         return f"{base} at its tuned threshold"
@@ -140,7 +140,7 @@ def row_of(table: pd.DataFrame, arm: str, mask: str) -> pd.Series:
 
 
 def would_decide(row: pd.Series) -> str:
-    """Say how many seeds, or else test groups, in all would decide an undecided verdict; a dash where neither would."""
+    """Give the total number of seeds, or else of test groups, that would decide a verdict; a dash if neither would."""
     if row["verdict"] != UNDECIDED:
         return ""
     for name in ("seeds", "groups"):
@@ -159,13 +159,13 @@ def slide_cell(row: pd.Series) -> str:
 def footnotes(
     study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None, *, columns: bool = True
 ) -> Sequence[str]:
-    """Say what the table rests on, how to read it, and what is missing.
+    """Say what the table is based on, how to read it, and what is missing.
 
     Args:
         study: The runs.
         comparison: Their comparison.
         ceiling: The best frontier there is, where it is known.
-        columns: Whether to say what the columns of `verdict_rows` mean.
+        columns: Whether to explain the columns of `verdict_rows`.
     """
     verdicts, settings = comparison.verdicts, comparison.settings
     names = short_names(list(study.complete))
@@ -204,7 +204,7 @@ def footnotes(
 
 
 def _is_edge(tuning: pd.DataFrame) -> bool:
-    """Say whether an arm chose the least or the greatest of three or more numbers of one nuisance key."""
+    """Return whether an arm chose the smallest or the largest of three or more values of one nuisance key."""
     values = pd.to_numeric(tuning["setting"].str.partition("=")[2], errors="coerce")
     if len(values) < 3 or values.isna().any():
         return False

@@ -14,12 +14,12 @@ TOO_FEW_SEEDS = "too few seeds for an interval"
 
 
 def listed(words: Sequence[str]) -> str:
-    """Name things in a sentence: a, b and c."""
+    """Join names in a sentence: a, b and c."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def number(value: object) -> str:
-    """Format a ratio; a dash where it is undefined."""
+    """Format a ratio; a dash if it is undefined."""
     return "-" if pd.isna(value) else f"{value:.2f}"  # type: ignore[call-overload]
 
 
@@ -50,9 +50,9 @@ def typeset(value: str) -> str:
 
 
 def with_interval(row: pd.Series, name: str) -> str:
-    """Format an estimate and its interval, or why there is none: +.012 [-.003, +.027].
+    """Format an estimate and its interval, or the reason why there is none: +.012 [-.003, +.027].
 
-    A dash where there is no estimate, and where the row's verdict is that something is not trained.
+    A dash if there is no estimate, or if the row's verdict is that something is not trained.
     """
     estimate, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
     if pd.isna(estimate) or row.get("verdict") == NOT_TRAINED:
@@ -68,7 +68,7 @@ def no_interval(n_seeds: int) -> str:
 
 
 def why_none(n_seeds: int, n_groups: int) -> str:
-    """Say why a level has no interval at all; empty where it can have one."""
+    """Say why a level has no interval at all; empty if it can have one."""
     if n_seeds < MIN_SEEDS:
         return f"{TOO_FEW_SEEDS}: {n_seeds}, where {MIN_SEEDS} are needed"
     if n_groups < 2:

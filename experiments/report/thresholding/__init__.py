@@ -1,1 +1,1 @@
-"""The report of `study=thresholding`."""
+"""The report of `python -m experiments.thresholding`."""

@@ -1,4 +1,4 @@
-"""What a thresholding study found: sentences made from its numbers, none without them."""
+"""The findings of a thresholding study: sentences made from its numbers, and none without them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RECALIBRATIONS = ("platt", "isotonic")
 
 
 def findings(found: Thresholding) -> list[str]:
-    """Sentences for what the numbers show; a sentence without evidence does not appear."""
+    """Write sentences about what the numbers show, leaving out those without evidence."""
     return [
         *_not_trained(found),
         *_frontier(found),
@@ -28,7 +28,7 @@ def findings(found: Thresholding) -> list[str]:
 
 
 def _not_trained(found: Thresholding) -> list[str]:
-    """Tell which arms have no frontier whose thresholds would be worth tuning."""
+    """Say which arms have no frontier worth tuning a threshold on."""
     verdicts = found.verdicts
     if not len(verdicts):
         return []
@@ -42,7 +42,7 @@ def _not_trained(found: Thresholding) -> list[str]:
 
 
 def _frontier(found: Thresholding) -> list[str]:
-    """Tell whether any frontier moved, and where the natural points went."""
+    """Say whether any frontier moved, and where the natural points moved."""
     verdicts = found.verdicts
     if not len(verdicts):
         return []
@@ -74,7 +74,7 @@ def _frontier(found: Thresholding) -> list[str]:
 
 
 def _undecided(found: Thresholding) -> str:
-    """Say of how many undecided verdicts only the operating point is in doubt."""
+    """Say for how many undecided verdicts only the operating point is in doubt."""
     reasons = found.verdicts.loc[found.verdicts["verdict"] == UNDECIDED, "reason"]
     count = int(reasons.str.startswith("the frontier is the same").sum())
     if not count:
@@ -84,7 +84,7 @@ def _undecided(found: Thresholding) -> str:
 
 
 def _extremes(found: Thresholding) -> list[str]:
-    """Tell the largest gain of F1 at probability 0.5."""
+    """State the largest gain of F1 at probability 0.5."""
     changed = found.changes[found.changes["treatment"] != UNTREATED].dropna(subset=["f1_change"])
     if not len(changed):
         return []
@@ -100,7 +100,7 @@ def _extremes(found: Thresholding) -> list[str]:
 
 
 def _harm(found: Thresholding) -> list[str]:
-    """Tell where a treatment lowers F1 by more than the margin, for sure."""
+    """Say where a treatment is shown to lower F1 by more than the margin."""
     changes = found.changes
     harmed = changes[(changes["f1_change"] < -found.settings.margin) & (changes["f1_change_high"] < 0)]
     lines = []
@@ -122,7 +122,7 @@ def _harm(found: Thresholding) -> list[str]:
 
 
 def _mass(found: Thresholding) -> list[str]:
-    """Tell what each map does to the predicted mass that is furthest from the true one."""
+    """State the effect of each map on the predicted mass that is furthest from the true one."""
     plain = found.changes[found.changes["treatment"] == UNTREATED].dropna(subset=["mass_ratio"])
     if not len(plain):
         return []
@@ -157,7 +157,7 @@ def _best_threshold(found: Thresholding) -> list[str]:
 
 
 def _missing(found: Thresholding) -> list[str]:
-    """List treatments that could not be fitted for another reason than that theory has nothing to say."""
+    """List treatments that could not be fitted, unless only because theory makes no prediction."""
     lost = found.runs[(found.runs["missing"] != "") & (found.runs["treatment"] != "prior_theory")]
     return [
         f"Not fitted: {TREATMENTS[str(treatment)]} for {found.names[str(arm)]}, mask {mask}, seed"

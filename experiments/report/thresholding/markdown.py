@@ -1,4 +1,4 @@
-"""The thresholding report in plain words: every sentence with its numbers, none without them."""
+"""The thresholding report in plain words, with numbers in every sentence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAPS = tuple(name for name in TREATMENTS if name != "tuned_threshold")
 
 
 def thresholding_text(found: Thresholding) -> str:
-    """Write what a terminal shows: F1 at probability 0.5 under every treatment, then the findings."""
+    """Write the text for the terminal: F1 at probability 0.5 under every treatment, then the findings."""
     headers, rows = value_rows(found, "f1", number)
     note = f"F1 at probability 0.5 on test, means over {found.seeds}; source: {found.source}"
     plain = [f"- {line.replace('**', '')}" for line in findings(found)]
@@ -67,7 +67,7 @@ def value_rows(
         found: the study.
         value: a column of `changes`.
         text: formats one number.
-        treatments: which, beside the untreated scores.
+        treatments: which to show in addition to the untreated scores.
     """
     headers = ["mask", "arm", UNTREATED, *(TREATMENTS[name] for name in treatments)]
     rows: list[list[str]] = []
@@ -83,7 +83,7 @@ def value_rows(
 
 
 def verdict_rows(found: Thresholding) -> tuple[list[str], list[list[str]]]:
-    """Return headers and cells: the verdict's word per mask, arm and treatment."""
+    """Return headers and cells: the verdict for each mask, arm and treatment."""
     headers = ["mask", "arm", *TREATMENTS.values()]
     if not len(found.verdicts):
         return headers, []

@@ -1,4 +1,4 @@
-"""The report of `study=thresholding`: runs of another study in; what treatments of their scores do out. No training."""
+"""The report of `python -m experiments.thresholding`: a study's runs in, effects of treatments out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIGURE = "thresholding"
 
 
 def report_thresholding(source: Path, report_dir: Path, report: DictConfig) -> None:
-    """Treat every complete run of a study, print what it did and write the report.
+    """Treat every complete run of a study, print the effects and write the report.
 
     Args:
         source: Folder of a finished study, `<arm>/seed=<k>/` below it.
@@ -27,7 +27,7 @@ def report_thresholding(source: Path, report_dir: Path, report: DictConfig) -> N
         report: The `report` group: margins, level, headline.
 
     Raises:
-        ConfigError: When there are no runs to treat, or a setting is out of range.
+        ConfigError: There are no runs to treat, or a setting is out of range.
     """
     try:
         found = treat_study(source, settings_of(report))
@@ -44,7 +44,7 @@ def report_thresholding(source: Path, report_dir: Path, report: DictConfig) -> N
 
 
 def _draw(folder: Path, found: Thresholding) -> str:
-    """Draw the figure as PNG and SVG, its numbers beside it; return its caption."""
+    """Draw the figure as PNG and SVG, write its numbers, and return its caption."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -1,4 +1,4 @@
-"""Every arm of a study under every treatment of its scores, and the words that count what it rests on."""
+"""Every arm of a study under every treatment of its scores, and the sizes that the report states."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Thresholding:
         runs: a row per arm, seed, mask and treatment (`TreatedArm.runs`).
         changes: a row per arm, mask and treatment (`TreatedArm.changes`).
         verdicts: a row per source arm, treatment and mask; `arm` is the treatment, `baseline` is "untreated".
-        holes: runs of the study that are not there or not complete.
-        names: arm -> what to call it, the study's baseline first.
+        holes: runs of the study that are missing or incomplete.
+        names: arm -> display name, the study's baseline first.
         settings: of the comparisons.
         n_validation: validation images, on which everything is fitted.
         n_test: test images.
@@ -62,12 +62,12 @@ class Thresholding:
 def treat_study(source: Path, settings: CompareSettings) -> Thresholding:
     """Treat every complete run of a study, arm by arm.
 
-    Arms of a study with conditions are treated under each, the condition added to the arm's name.
+    If the study has conditions, its arms are treated under each, and the condition is added to the arm's name.
 
     Args:
         source: Folder of the study.
-        settings: Margins, level, headline; the level is shared out over the arms (Bonferroni), which are compared each
-            with itself.
+        settings: Margins, level, headline; the level is divided by the number of arms (Bonferroni), each of which is
+            compared with itself.
 
     Raises:
         ConfigError: When the runs cannot be read as a study.
@@ -96,7 +96,7 @@ def _treat(study: StudyRuns, arm: str, settings: CompareSettings) -> TreatedArm:
     runs = Mapped(study.complete[arm], lambda run: RunScores.of(run.scores))
     masks = next(iter(runs.values())).test.n_masks
     try:
-        # No arm is the baseline here: what theory says of the study's own baseline counts as well.
+        # No arm is the baseline here, so the theory of the study's own baseline is used too.
         theory = replace(settings, theory=theories(replace(study, baseline="")))
         return treat_arm(runs, theory.score_maps(arm, masks), settings)
     except ValueError as error:
@@ -112,7 +112,7 @@ def _named_holes(study: StudyRuns) -> pd.DataFrame:
 
 
 def _joined(tables: Mapping[str, pd.DataFrame], column: str) -> pd.DataFrame:
-    """Put tables below each other, with the name of each in a first column."""
+    """Concatenate tables, with the name of each in a first column."""
     frames = []
     for name, table in tables.items():
         frame = table.copy()
@@ -134,4 +134,4 @@ _VERDICT_COLUMNS = (
     "n_seeds",
     "n_groups",
 )
-"""What stands in `verdicts.csv` where nothing could be compared."""
+"""The columns of `verdicts.csv` if nothing could be compared."""

@@ -1,4 +1,4 @@
-"""An arm at one recall, each of its runs at its own threshold: the drawn frontier and the lock read from it."""
+"""An arm's runs at the same recall, each at its own threshold, for the drawn frontier and the recall lock."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from experiments.inference.paired_difference import level_interval, rows_differe
 from experiments.report.page.numbers.threshold_curve import Pooled
 
 RECALLS = np.round(np.arange(1, 200) / 200.0, 3)
-"""Levels of recall, (L,); every level of the matched-recall table is among them."""
+"""Levels of recall, (L,), including every level of the matched-recall table."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class RunAtRecalls:
     """One run and mask at L recalls: the highest threshold that reaches each.
 
     Args:
-        codes: uint16 (L,), thresholds; the lowest code throughout in a mask without positives.
+        codes: uint16 (L,), thresholds; the lowest code throughout for a mask without positives.
         tp: int64 (L,).
         fp: int64 (L,).
-        recall: (L,), what the threshold really reaches.
+        recall: (L,), the recall that the threshold actually reaches.
         precision: (1+G, L); row 0 with all groups, row 1 + g without group g and with the threshold found anew.
         reached: bool (L,), whether the threshold's recall is close to the level.
     """
@@ -53,9 +53,9 @@ class RecallCurve:
         tp: int64 (S, L).
         fp: int64 (S, L).
         n_reached: uint8 (L,), runs that reach the level.
-        bounds: float32 (L, 4), low and high of precision and F1; NaN where a run does not reach the level.
-        gain: float32 (L, 3), precision minus the baseline's over the seeds that both have: mean, low, high; NaN where
-            a run of either does not reach the level, and for the baseline itself.
+        bounds: float32 (L, 4), low and high of precision and F1; NaN if a run does not reach the level.
+        gain: float32 (L, 3), precision minus the baseline's over the seeds that both have: mean, low, high; NaN if a
+            run of either does not reach the level, and for the baseline itself.
     """
 
     codes: NDArray[np.uint16]
@@ -105,7 +105,7 @@ def run_at_recalls(
 def recall_curve(
     runs: Mapping[int, RunAtRecalls], baseline: Mapping[int, RunAtRecalls] | None, *, level: float
 ) -> RecallCurve:
-    """Put an arm's runs together and, seed by seed, beside the baseline's.
+    """Combine an arm's runs, and compare them with the baseline's, seed by seed.
 
     Args:
         runs: seed -> run of the arm, at least one.

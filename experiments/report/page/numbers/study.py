@@ -27,7 +27,7 @@ Key = tuple[int, str]
 
 
 _FINE = 700
-"""Runs x masks up to which the page has every stop and level; beyond, so many fewer that its size stays below 10 MB."""
+"""Up to this number of runs x masks the page has every stop and level; above it has fewer, to stay below 10 MB."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class PageNumbers:
         n_positive: Positive test pixels of each mask.
         n_pixels: Test pixels of each mask.
         recalls: (L,), levels of recall of the drawn frontiers and the lock.
-        by_threshold: What the sliders read from.
-        by_recall: What the drawn frontiers and the lock read from.
+        by_threshold: For the sliders.
+        by_recall: For the drawn frontiers and the recall lock.
     """
 
     checked: CheckedRuns
@@ -63,7 +63,7 @@ def page_numbers(study: StudyRuns, settings: CompareSettings) -> PageNumbers:
 
     Args:
         study: The runs.
-        settings: Those of the comparison: level, tolerance, workers.
+        settings: Of the comparison: level, tolerance, workers.
     """
     runs = {
         arm: Mapped(dict(sorted(seeds.items())), lambda run: RunScores.of(run.scores))
@@ -108,12 +108,12 @@ def page_numbers(study: StudyRuns, settings: CompareSettings) -> PageNumbers:
 def fineness(run_masks: int) -> tuple[float, NDArray[np.float64]]:
     """Return the step of the sliders' stops and the levels of recall for a number of runs x masks."""
     coarser = max(1.0, run_masks / _FINE)
-    every = next((n for n in (1, 2, 5) if n >= coarser), 10)  # the levels of the matched-recall table stay among them
+    every = next((n for n in (1, 2, 5) if n >= coarser), 10)  # includes the levels of the matched-recall table
     return STEP * coarser, RECALLS[every - 1 :: every]
 
 
 def _aligned(runs: Mapping[str, Mapping[int, RunScores]], baseline: str) -> CheckedRuns:
-    """Bring the images of all runs into one order; that their data are the same, the comparison has checked."""
+    """Put the images of all runs into one order; the comparison has checked that their data are the same."""
     first = runs[baseline][min(runs[baseline])].test
     same = all(run.test.image_ids == first.image_ids for seeds in runs.values() for run in seeds.values())
     if not same:

@@ -1,4 +1,4 @@
-"""An arm at one threshold for all of its runs: what a slider reads from, and the thresholds at which it stops."""
+"""An arm's runs at the same thresholds: the counts for a slider, and the thresholds at which it stops."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Pooled = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Positive and negative pixels of one run and mask per score code, (65536,) each."""
 
 _MOST_TUNED_STOPS = 10
-"""Runs of an arm up to which the slider stops at each one's tuned threshold."""
+"""Up to this number of runs of an arm, the slider stops at each run's tuned threshold."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ThresholdCurve:
         fp: int64 (S, K).
         bounds: float32 (K, 6), low and high of recall, precision and F1, means over seeds.
         natural: Place of the natural threshold in `codes`.
-        tuned_codes: int64 (S,), each run's own threshold from validation; 65536 where there is none.
+        tuned_codes: int64 (S,), each run's threshold from validation; 65536 if there is none.
         tuned_tp: int64 (S,).
         tuned_fp: int64 (S,).
         tuned_bounds: float32 (6,).
@@ -64,7 +64,7 @@ def threshold_curve(
     step: float = STEP,
     pooled: Sequence[Pooled] | None = None,
 ) -> ThresholdCurve:
-    """Count an arm's runs at a grid of thresholds that holds the natural one and, of few runs, each one's tuned one.
+    """Count an arm's runs at a grid of thresholds that includes the natural one and, for few runs, their tuned ones.
 
     Args:
         runs: S runs of the arm, at least one.
@@ -116,9 +116,9 @@ def _bounds(counts: Sequence[GroupCounts], level: float) -> NDArray[np.float32]:
 def threshold_grid(runs: Sequence[Pooled], keep: Iterable[int] = (), *, step: float = STEP) -> NDArray[np.uint16]:
     """Choose threshold codes such that mean recall and mean precision move by at most `step` from one to the next.
 
-    A single code may hold more pixels than that (tied scores); then the step is what the data allow. Thresholds so
-    high that they find less than `step` of the positives are left out but for one: their precision is that of a
-    few pixels. Where more than 1000 stops would be needed, the step is widened.
+    If a single code holds more pixels than that (tied scores), the step is larger. Thresholds so high that they find
+    less than `step` of the positives are left out except for one, because their precision rests on a few pixels. If
+    more than 1000 stops would be needed, the step is widened.
 
     Args:
         runs: Pooled counts of each seed's run, S of them, at least one.
@@ -140,7 +140,7 @@ def threshold_grid(runs: Sequence[Pooled], keep: Iterable[int] = (), *, step: fl
 
 
 def _mean_curve(runs: Sequence[Pooled]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
-    """Mean recall and mean precision over runs at every code that some run holds, from the highest down."""
+    """Return mean recall and mean precision over runs at every code that occurs in a run, from the highest down."""
     occupied = np.zeros(len(runs[0][0]), bool)
     for positives, negatives in runs:
         occupied |= (positives + negatives) > 0
