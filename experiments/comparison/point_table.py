@@ -1,4 +1,6 @@
-"""Tables of single runs: operating points, means over images, and calibration and ties of the scores."""
+"""Tables of single runs: operating points, what averages blend, means over images, calibration and ties."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,6 +57,60 @@ def _pooled(counts: PointCounts, mask: int, name: str) -> OperatingPoint:
     n_positive, n_negative = int(counts.n_positive[0, mask]), int(counts.n_negative[0, mask])
     threshold = float("nan") if code is None else float(code_to_logit(code))
     return OperatingPoint(name, threshold, tp, fp, n_positive - tp, n_negative - fp)
+
+
+AVERAGES = ("frame accuracy", "pixel-weighted F1", "macro F1")
+"""Blended scores, in the order in which they are shown."""
+
+
+def averages_table(points: pd.DataFrame) -> pd.DataFrame:
+    """Tabulate the blended scores of every run, and the classes that they blend.
+
+    The classes are the masks and the background (pixels of no mask). Pixel-weighted F1 = sum of n_c F1_c / sum of n_c
+    with n_c the pixels that truly belong to class c (scikit-learn's "weighted" average); macro F1 = mean of F1_c over
+    the same classes; frame accuracy = mean over images of the share of pixels where every mask is right.
+
+    Args:
+        points: what `point_table` gives; runs without a background row at a point are left out there.
+
+    Returns:
+        A row per arm, seed, point and quantity: `arm, seed, point, what, kind, value, precision, recall, f1, share`.
+        `kind` is "average", "mask" or "background"; `value` is the average, or the class's F1; precision, recall and F1
+        are NaN for averages; `share` is the class's share of the counted pixels.
+    """
+    rows: list[dict[str, Any]] = []
+    for (arm, seed, point), run in points.groupby(["arm", "seed", "operating_point"], sort=False):
+        background = run[run["mask"] == BACKGROUND]
+        if not len(background):
+            continue
+        support = (run["tp"] + run["fn"]).to_numpy(dtype=np.float64)
+        f1 = run["f1"].to_numpy(dtype=np.float64)
+        defined = ~np.isnan(f1)
+        total = support[defined].sum()
+        averages = (
+            float(background["frame_accuracy"].iloc[0]),
+            float(support[defined] @ f1[defined] / total) if total else float("nan"),
+            float(f1[defined].mean()) if defined.any() else float("nan"),
+        )
+        who = {"arm": arm, "seed": seed, "point": point}
+        for what, value in zip(AVERAGES, averages, strict=True):
+            rows.append({**who, "what": what, "kind": "average", "value": value})
+        for _, row in run.iterrows():
+            pixels = row["tp"] + row["fp"] + row["fn"] + row["tn"]
+            rows.append(
+                {
+                    **who,
+                    "what": row["mask"],
+                    "kind": BACKGROUND if row["mask"] == BACKGROUND else "mask",
+                    "value": row["f1"],
+                    "precision": row["precision"],
+                    "recall": row["recall"],
+                    "f1": row["f1"],
+                    "share": (row["tp"] + row["fn"]) / pixels if pixels else float("nan"),
+                }
+            )
+    columns = ["arm", "seed", "point", "what", "kind", "value", "precision", "recall", "f1", "share"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def image_mean_table(study: MeasuredStudy) -> pd.DataFrame:

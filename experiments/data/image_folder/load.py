@@ -11,8 +11,7 @@ import numpy as np
 from experiments.data.cache import DEFAULT_BUDGET, CachedSequence, MemoryBudget
 from experiments.data.file_names import same_name
 from experiments.data.image_folder.decode import MAX_PIXELS
-from experiments.data.image_folder.group_pattern import compile_pattern, group_names
-from experiments.data.image_folder.group_split import cut_by_group
+from experiments.data.image_folder.groups import compile_pattern, cut_by_group, group_names
 from experiments.data.image_folder.index import SampleFiles, index_folder
 from experiments.data.image_folder.problems import ProblemList
 from experiments.data.image_folder.scan import ScannedSample, load_sample, scan_samples

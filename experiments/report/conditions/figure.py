@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.comparison.compare_arms import Comparison
-from experiments.report.conditions.tables import BACKGROUND, level_table, verdicts_by_condition
+from experiments.frontier.operating_point import BACKGROUND
+from experiments.report.conditions.tables import level_table, verdicts_by_condition
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import draw_into, panel_grid
 from experiments.report.figures.style import MARGIN_SHADE, PAGE, QUIET, RC, arm_styles

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from experiments.comparison.compare_arms import Comparison
+from experiments.frontier.operating_point import BACKGROUND
 from experiments.runs.study import condition_values
-
-BACKGROUND = "background"
 
 LEVELS = ("average_precision", "f1_tuned", "f1_natural", "background_f1", "frame_accuracy")
 """Statistics of `level_table`; the last two belong to no single mask and are in rows of the mask `background`."""

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments.comparison.compare_arms import Comparison
+from experiments.comparison.point_table import AVERAGES, averages_table
+from experiments.frontier.operating_point import BACKGROUND
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import check_axes, figure_of
 from experiments.report.figures.style import FAINT, PAGE, QUIET, RC, add_legend, legend_label
@@ -115,61 +117,6 @@ class AveragesDisplay:
     def _legend(self) -> list[Line2D]:
         looks = self._looks.items()
         return [Line2D([], [], linestyle="none", label=legend_label(what), **look) for what, look in looks]
-
-
-BACKGROUND = "background"
-AVERAGES = ("frame accuracy", "pixel-weighted F1", "macro F1")
-"""Blended scores, in the order in which they are shown."""
-
-
-def averages_table(points: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate the blended scores of every run, and the classes that they blend.
-
-    The classes are the masks and the background (pixels of no mask). Pixel-weighted F1 = sum of n_c F1_c / sum of n_c
-    with n_c the pixels that truly belong to class c (scikit-learn's "weighted" average); macro F1 = mean of F1_c over
-    the same classes; frame accuracy = mean over images of the share of pixels where every mask is right.
-
-    Args:
-        points: `comparison.points`; runs without a background row at a point are left out there.
-
-    Returns:
-        A row per arm, seed, point and quantity: `arm, seed, point, what, kind, value, precision, recall, f1, share`.
-        `kind` is "average", "mask" or "background"; `value` is the average, or the class's F1; precision, recall and F1
-        are NaN for averages; `share` is the class's share of the counted pixels.
-    """
-    rows: list[dict[str, Any]] = []
-    for (arm, seed, point), run in points.groupby(["arm", "seed", "operating_point"], sort=False):
-        background = run[run["mask"] == BACKGROUND]
-        if not len(background):
-            continue
-        support = (run["tp"] + run["fn"]).to_numpy(dtype=np.float64)
-        f1 = run["f1"].to_numpy(dtype=np.float64)
-        defined = ~np.isnan(f1)
-        total = support[defined].sum()
-        averages = (
-            float(background["frame_accuracy"].iloc[0]),
-            float(support[defined] @ f1[defined] / total) if total else float("nan"),
-            float(f1[defined].mean()) if defined.any() else float("nan"),
-        )
-        who = {"arm": arm, "seed": seed, "point": point}
-        for what, value in zip(AVERAGES, averages, strict=True):
-            rows.append({**who, "what": what, "kind": "average", "value": value})
-        for _, row in run.iterrows():
-            pixels = row["tp"] + row["fp"] + row["fn"] + row["tn"]
-            rows.append(
-                {
-                    **who,
-                    "what": row["mask"],
-                    "kind": BACKGROUND if row["mask"] == BACKGROUND else "mask",
-                    "value": row["f1"],
-                    "precision": row["precision"],
-                    "recall": row["recall"],
-                    "f1": row["f1"],
-                    "share": (row["tp"] + row["fn"]) / pixels if pixels else float("nan"),
-                }
-            )
-    columns = ["arm", "seed", "point", "what", "kind", "value", "precision", "recall", "f1", "share"]
-    return pd.DataFrame(rows, columns=columns)
 
 
 def averages_sentence(table: pd.DataFrame, point: str = "natural", names: Mapping[str, str] | None = None) -> str:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from experiments.data.data_error import DataError
-from experiments.data.image_folder import group_pattern
+from experiments.data.image_folder import groups
 from experiments.data.image_folder.load import load_image_folder
 
 SIDE = 32
@@ -649,7 +649,7 @@ ACCEPTED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused_with_its_name(tmp_path, monkeypatch, case):
-    monkeypatch.setattr(group_pattern, "SECONDS", 0.2)
+    monkeypatch.setattr(groups, "SECONDS", 0.2)
     change, options, words = REFUSED[case]
     root = tmp_path / "photos"
     write(root)

@@ -7,9 +7,10 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 
 from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import compare_arms
+from experiments.comparison.point_table import averages_table
 from experiments.comparison.settings import CompareSettings
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
-from experiments.report.figures.averages import averages_sentence, averages_table
+from experiments.report.figures.averages import averages_sentence
 
 MASKS = ("solid", "dotted")
 

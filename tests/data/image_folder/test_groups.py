@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from experiments.data.data_error import DataError
-from experiments.data.image_folder import group_pattern
-from experiments.data.image_folder.group_pattern import compile_pattern, group_names
-from experiments.data.image_folder.group_split import cut_by_group
+from experiments.data.image_folder import groups
+from experiments.data.image_folder.groups import compile_pattern, cut_by_group, group_names
 from experiments.data.image_folder.problems import MOST_NAMED, ProblemList
 
 
@@ -39,7 +38,7 @@ def test_no_regular_expression_is_a_problem():
 
 
 def test_a_search_without_end_is_stopped_and_its_file_named(monkeypatch):
-    monkeypatch.setattr(group_pattern, "SECONDS", 0.3)
+    monkeypatch.setattr(groups, "SECONDS", 0.3)
     problems = ProblemList("here")
     names = ["aaa.png", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!.png", "b.png"]
     assert group_names(names, re.compile(r"^(a+)+$"), problems, folder="train/images/") == [n[:-4] for n in names]

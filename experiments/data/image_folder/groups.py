@@ -1,19 +1,28 @@
-"""Groups from file names by a regular expression, run in a process that can be stopped."""
+"""Groups of images that belong together: named by a pattern of file names, and never split by validation.
+
+The pattern is searched in a process that can be stopped.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from experiments.data.image_folder.problems import ProblemList
 
 SECONDS = 1.0  # of CPU time for up to 10,000 names, which normally take a tenth of that
 _WALL_SECONDS = 60.0  # the limit on systems without a CPU timer and on overloaded machines
+ATTEMPTS = 100  # orders of the groups to try, until both sides have positives of every mask
 
 # Python cannot interrupt a search, and nested repeats can make one run for ever. A process of its own can be killed.
 _SEARCH = """
@@ -88,3 +97,55 @@ def _search(pattern: str, names: Sequence[tuple[str, str]], seconds: float) -> l
     except subprocess.TimeoutExpired as error:
         answer = error.stdout.decode() if isinstance(error.stdout, bytes) else error.stdout or ""
     return [json.loads(line) for line in answer.splitlines()]
+
+
+def cut_by_group(
+    groups: Sequence[str], fraction: float, seed: int, positives: NDArray[np.int64] | None = None
+) -> list[bool]:
+    """Choose about a fraction of the images, in whole groups, at least one group and never all.
+
+    The order of the groups depends only on their names and the seed. A group is taken if that brings the number of
+    images closer to the target. A mask without positives on one side cannot be learned, or its threshold tuned. So if
+    some mask has none, up to `ATTEMPTS` orders are tried, and the first with the fewest such masks is kept.
+
+    Args:
+        groups: Group of each image.
+        fraction: Share of the images to choose, between 0 and 1.
+        seed: Of the order.
+        positives: int64 (N, C), positive pixels per image and mask; None takes the first order.
+
+    Returns:
+        Whether each image is chosen.
+
+    Raises:
+        ValueError: There are fewer than two groups.
+    """
+    sizes = Counter(groups)
+    if len(sizes) < 2:
+        raise ValueError(f"groups: expected at least 2 to cut one off, got {len(sizes)}")
+    if positives is None:
+        return _cut_once(groups, sizes, fraction, f"{seed}")
+    best, fewest = [False] * len(groups), positives.size + 1
+    for attempt in range(ATTEMPTS):
+        chosen = _cut_once(groups, sizes, fraction, f"{seed}" if attempt == 0 else f"{seed}/{attempt}")
+        side = np.array(chosen)
+        missed = int((positives[side].sum(axis=0) == 0).sum() + (positives[~side].sum(axis=0) == 0).sum())
+        if missed < fewest:
+            best, fewest = chosen, missed
+        if missed == 0:
+            break
+    return best
+
+
+def _cut_once(groups: Sequence[str], sizes: Mapping[str, int], fraction: float, salt: str) -> list[bool]:
+    order = sorted(sizes, key=lambda group: (hashlib.sha256(f"{salt}\n{group}".encode()).digest(), group))
+    wish = fraction * len(groups)
+    chosen: set[str] = set()
+    count = 0
+    for group in order:
+        if len(chosen) < len(order) - 1 and sizes[group] < 2 * (wish - count):
+            chosen.add(group)
+            count += sizes[group]
+    if not chosen:
+        chosen = {min(order, key=lambda group: sizes[group])}
+    return [group in chosen for group in groups]
