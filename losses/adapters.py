@@ -17,7 +17,7 @@ class FunctionLoss(nn.Module):
     """A function ``(logits, target) -> scalar`` as a module.
 
     Args:
-        function: called as ``function(logits, target)``, with ``valid=valid`` where it takes an argument of that name.
+        function: called as ``function(logits, target)``, with ``valid=valid`` if it takes an argument of that name.
     """
 
     def __init__(self, function: Criterion) -> None:
@@ -27,7 +27,7 @@ class FunctionLoss(nn.Module):
         self.__name__ = str(getattr(inner, "__name__", type(inner).__name__))
 
     def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Return what the function returns.
+        """Return the function's loss.
 
         Raises:
             ValueError: ``valid`` ignores a pixel and the function takes no such argument.
@@ -40,15 +40,16 @@ class FunctionLoss(nn.Module):
 
 
 class ProbabilityLoss(nn.Module):
-    """A loss of probabilities as a loss of logits.
+    """Turns a loss of probabilities into a loss of logits.
 
     loss(logits, target) = inner(p, target),  p = sigmoid(logits) kept within [2⁻²⁴, 1 - 2⁻²⁴]
 
-    In float32 a logit above 17 gives p = 1 exactly: log(1 - p) is infinite there, and the slope p (1 - p) is 0, so a
-    pixel that is wrong and sure would never be mended. Within these bounds both stay finite, and the slope is taken
-    at the bounded p: ``BCELoss`` then has the gradient of ``BCEWithLogitsLoss`` at every logit. The price: values stop
-    rising at 16.6 (= 24 ln 2) a pixel, and an index over a million empty pixels sees .06 of a pixel. On a CPU it takes
-    a quarter longer than ``inner(logits.sigmoid(), target)``, and ``BCELoss`` so 4 times as long as its twin of logits.
+    In float32 a logit above 17 gives p = 1 exactly. There log(1 - p) is infinite and the slope p (1 - p) is 0, so a
+    confidently wrong pixel would never be corrected. Within these bounds both stay finite, and the slope is taken at
+    the bounded p, so that ``BCELoss`` has the gradient of ``BCEWithLogitsLoss`` at every logit. The price: values stop
+    rising at 16.6 (= 24 ln 2) per pixel, and an index over a million empty pixels counts .06 of a pixel. On a CPU this
+    takes a quarter longer than ``inner(logits.sigmoid(), target)``, and ``BCELoss`` takes 4 times as long as
+    ``BCEWithLogitsLoss``.
 
     Args:
         inner: a criterion ``(probabilities, target) -> scalar``, with or without ``valid``.
@@ -60,7 +61,7 @@ class ProbabilityLoss(nn.Module):
         self.__name__ = str(getattr(inner, "__name__", type(inner).__name__))
 
     def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-        """Return the loss of the probabilities; computed in float32, or in float64 for float64 logits.
+        """Return the loss of the probabilities, computed in float32, or in float64 for float64 logits.
 
         Raises:
             ValueError: ``valid`` ignores a pixel and the loss takes no such argument.
@@ -71,7 +72,7 @@ class ProbabilityLoss(nn.Module):
 
 
 class _BoundedSigmoid(torch.autograd.Function):
-    """The sigmoid kept within bounds, with the slope p (1 - p) of what it returns."""
+    """The sigmoid kept within bounds, with the slope p (1 - p) of the bounded value."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ class _BoundedSigmoid(torch.autograd.Function):
 
 
 def takes_valid(criterion: Criterion) -> bool:
-    """Return whether a criterion can leave pixels out, looking inside the adapters of this module."""
+    """Return whether a criterion can ignore pixels, looking inside the adapters of this module."""
     while isinstance(criterion, FunctionLoss | ProbabilityLoss):
         criterion = criterion.function if isinstance(criterion, FunctionLoss) else criterion.inner
     return accepts_valid(criterion)

@@ -42,7 +42,7 @@ class Clause:
 
 
 def finite_value(first: Trial, batch: Batch) -> Clause:
-    """Whether a call gives a finite value."""
+    """Check that a call gives a finite value."""
     name = RUNS
     if first.error is not None:
         shape = tuple(batch.logits.shape)
@@ -72,7 +72,7 @@ def _hint(error: str) -> str:
 
 
 def gradient_on_logits(first: Trial) -> Clause:
-    """Whether there is a gradient, finite and somewhere not 0."""
+    """Check that there is a gradient, finite and somewhere not 0."""
     name = "a gradient on the logits"
     if first.gradient is None:
         return Clause(name, "none: the value does not depend on the logits", FAIL)
@@ -95,7 +95,7 @@ def noise_of(tester: Tester, batch: Batch, first: Trial) -> float:
 
 
 def reaction_to_labels(tester: Tester, batch: Batch, first: Trial, noise: float) -> Iterator[Clause]:
-    """Whether other labels change value or gradient."""
+    """Check that other labels change value or gradient."""
     other = tester.call(batch.logits, batch.labels.roll(batch.labels.shape[-2] // 2, dims=-2))
     by = abs(other.value - first.value)
     moved = other.gradient is not None and first.gradient is not None and not _alike(other.gradient, first.gradient)
@@ -205,7 +205,7 @@ def every_image(tester: Tester, batch: Batch, first: Trial, noise: float) -> Ite
 
 
 def extreme_labels(name: str, trial: Trial) -> Clause:
-    """Whether a batch without, or full of, positives has a finite value and gradient."""
+    """Check that value and gradient are finite for a batch without positives and for one full of them."""
     if trial.error is not None:
         return Clause(name, f"raised {describe_error(trial.error)}", FAIL)
     if not trial.is_finite or trial.gradient is None:
@@ -217,7 +217,7 @@ def extreme_labels(name: str, trial: Trial) -> Clause:
 
 
 def inputs_left_alone(tester: Tester, batch: Batch) -> Iterator[Clause]:
-    """Whether the loss changes what it is given."""
+    """Check whether the loss changes its inputs in place."""
     name = "leaves its inputs alone"
     changed = tester.changed_inputs(batch.logits, batch.labels)
     serious = [one for one in changed if one != "labels"]
@@ -252,7 +252,7 @@ def ignored_pixels(criterion: nn.Module, batch: Batch, *, needed: bool) -> Itera
 
 
 def large_logits(tester: Tester, batch: Batch) -> Iterator[Clause]:
-    """Whether value and gradient stay finite where the sigmoid is 0 or 1."""
+    """Check that value and gradient stay finite where the sigmoid is 0 or 1."""
     trials = [tester.call(sign * batch.perfect(LARGE), batch.labels) for sign in (1, -1)]
     if all(trial.is_finite for trial in trials):
         yield Clause(_LARGE, f"finite at ±{LARGE:g}, right and wrong", PASS)
@@ -281,7 +281,7 @@ def both_errors(tester: Tester, batch: Batch, noise: float) -> Iterator[Clause]:
 
 
 def repeatable(tester: Tester, batch: Batch, first: Trial) -> Iterator[Clause]:
-    """Whether the same batch has the same value."""
+    """Check whether the same batch gives the same value."""
     name = "the same value for the same batch"
     again = tester.value(batch.logits, batch.labels)
     if again != first.value and not abs(again - first.value) < 1e-6 * abs(first.value):

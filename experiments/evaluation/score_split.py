@@ -38,7 +38,7 @@ def window_spans(length: int, side: int, overlap: int) -> list[Span]:
     Args:
         length: Pixels along the axis.
         side: Pixels of a window.
-        overlap: Least number of context pixels beside a core at an inner edge.
+        overlap: Least number of context pixels around a core at an inner edge.
 
     Raises:
         ValueError: The windows would have no core left.

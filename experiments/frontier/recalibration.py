@@ -28,10 +28,10 @@ class LogitMap(Protocol):
 
 
 def code_logits() -> NDArray[np.float64]:
-    """Logit of every score code, (65536,), as `ordered_logits`, with the negative logits next to 0 told apart from it.
+    """Return the logit of every score code, (65536,), like `ordered_logits`, but with the code just below 0 negative.
 
-    Their code reads -0.0; here it reads half of the smallest float16, so that the unchanged map has its 0 at
-    `NATURAL_CODE`.
+    That code stands for negative logits that float16 rounds to -0.0. Here it gets minus half of the smallest float16,
+    so that the unchanged map crosses 0 at `NATURAL_CODE`.
     """
     logits = ordered_logits()
     logits[NATURAL_CODE - 1] = -(2.0**-26)

@@ -1,1 +1,1 @@
-"""What belongs to a process and not to the subject: threads, signals, generators, other processes."""
+"""Processes: threads, signals, random generators, child processes, and work in parallel."""

@@ -1,4 +1,4 @@
-"""Which configurations give the same result: the keys that a result depends on, and one word for all of them."""
+"""The keys of a configuration that a result depends on, and their fingerprint."""
 
 from __future__ import annotations
 

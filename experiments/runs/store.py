@@ -5,7 +5,7 @@ A run folder `<study>/<arm>/seed=<k>/` holds
 | file | what |
 |---|---|
 | `config.yaml` | the resolved configuration |
-| `metrics.csv` | a row per split x mask x operating point, with the background and all-pixel rows beside them |
+| `metrics.csv` | a row per split x mask x operating point, also for the background and for all pixels |
 | `history.csv` | a row per logged update: loss, its terms, share of foreground per mask, learning rate, seconds |
 | `scores.npz` | score histograms per image and mask of validation and test |
 | `examples.npz` | a few test images with their labels and the score of every pixel, unless switched off |

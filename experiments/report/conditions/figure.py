@@ -80,7 +80,7 @@ class ConditionDisplay:
         comparisons: Mapping[str, Comparison],
         kind: str,
     ) -> ConditionDisplay | None:
-        """Take the numbers from the comparisons of a study; None for gains without an arm beside the baseline.
+        """Take the numbers from the comparisons of a study; None for gains without an arm besides the baseline.
 
         Args:
             studies: The runs, one element per condition.

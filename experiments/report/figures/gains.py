@@ -59,7 +59,7 @@ class _GainDisplay:
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison) -> Self | None:
-        """Take the numbers from a comparison; None without an arm beside the baseline."""
+        """Take the numbers from a comparison; None without an arm besides the baseline."""
         verdicts = comparison.verdicts
         if not len(verdicts):
             return None

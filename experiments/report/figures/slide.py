@@ -48,7 +48,7 @@ class SlideDisplay:
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison) -> SlideDisplay | None:
-        """Take the numbers from a comparison; None without an arm beside the baseline."""
+        """Take the numbers from a comparison; None without an arm besides the baseline."""
         if not len(comparison.slides):
             return None
         names = short_names([arm for arm, seeds in study.complete.items() if seeds])
@@ -190,7 +190,7 @@ class DecompositionDisplay:
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison) -> DecompositionDisplay | None:
-        """Take the numbers from a comparison; None without an arm beside the baseline."""
+        """Take the numbers from a comparison; None without an arm besides the baseline."""
         if not len(comparison.decomposition):
             return None
         names = short_names(list(study.complete))
