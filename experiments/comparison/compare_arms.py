@@ -11,7 +11,7 @@ from experiments.comparison.pairing import measure
 from experiments.comparison.point_table import image_mean_table, point_table, score_table
 from experiments.comparison.settings import CompareSettings
 from experiments.comparison.slide import control_table, decomposition_table, slide_table
-from experiments.comparison.verdict_table import arm_bands, verdict_table
+from experiments.comparison.verdict_table import arm_bands, verdict_tables
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Comparison:
     """Tidy tables of a comparison, each documented at the function in brackets.
 
     Args:
-        verdicts: a row per arm and mask (`verdict_table`).
+        arm_verdicts: a row per arm, over its masks: the first verdict (`verdict_tables`).
+        verdicts: a row per arm and mask, behind it.
         points: operating points of every run, a row per arm, seed, mask and point (`point_table`).
         image_means: means over images, a row per arm, seed, mask and point (`image_mean_table`).
         matched: precision at matched recall and the reverse, a row per arm, mask and level (`matched_table`).
@@ -33,6 +34,7 @@ class Comparison:
         masks: names of the masks.
     """
 
+    arm_verdicts: pd.DataFrame
     verdicts: pd.DataFrame
     points: pd.DataFrame
     image_means: pd.DataFrame
@@ -86,8 +88,10 @@ def compare_arms(
     masks = study.checked.masks
     pairs = [study.pair(arm, mask) for arm in study.checked.arms for mask in range(len(masks))]
     bands = arm_bands(study, pairs)
+    tables = verdict_tables(study, pairs, bands)
     return Comparison(
-        verdicts=verdict_table(study, pairs, bands),
+        arm_verdicts=tables.arms,
+        verdicts=tables.masks,
         points=point_table(study),
         image_means=image_mean_table(study),
         matched=matched_table(study, pairs, bands),

@@ -1,6 +1,6 @@
 """Measures all runs of a study, and pairs each arm with the baseline, seed by seed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +13,7 @@ from experiments.frontier.calibration import code_probabilities
 from experiments.frontier.codes import logit_to_code
 from experiments.frontier.leave_one_out import SweepGrid
 from experiments.inference.above_chance import AboveChance, above_chance
-from experiments.inference.paired_difference import PairedDifference, rows_difference
+from experiments.inference.paired_difference import PairedDifference, group_df, rows_difference
 from experiments.inference.words import why_untrained
 from experiments.process.parallel import in_parallel
 
@@ -39,11 +39,11 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class PairedRuns:
-    """One arm and mask, paired with the baseline for the S seeds that both have.
+    """One arm beside the baseline in one mask, or over several, for the S seeds that both have.
 
     Args:
         arm: name.
-        mask: index.
+        masks: indices; rows of several are their means.
         seeds: S seeds.
         rows: (S, 1+G, K) of the arm; columns `SINGLE_VALUES`, precision at R recalls, recall at Q precisions.
         baseline_rows: (S, 1+G, K) of the baseline.
@@ -51,11 +51,13 @@ class PairedRuns:
         baseline_reached: bool (S, R).
         levels: S, the arm's AP compared with chance.
         baseline_levels: S.
-        untrained: which runs are not trained, as text; empty if all are.
+        untrained: which runs are not trained, in words; empty where all are.
+        prevalences: share of positives in the test set, mask by mask; NaN without a paired seed.
+        df_group: (K,), degrees of freedom of the test groups.
     """
 
     arm: str
-    mask: int
+    masks: tuple[int, ...]
     seeds: tuple[int, ...]
     rows: NDArray[np.float64]
     baseline_rows: NDArray[np.float64]
@@ -64,6 +66,19 @@ class PairedRuns:
     levels: tuple[AboveChance, ...]
     baseline_levels: tuple[AboveChance, ...]
     untrained: str
+    prevalences: tuple[float, ...]
+    df_group: NDArray[np.float64]
+
+    @property
+    def mask(self) -> int:
+        """Index of the mask, of one."""
+        (only,) = self.masks
+        return only
+
+    @property
+    def prevalence(self) -> float:
+        """Mean share of positives over the masks."""
+        return float(np.mean(self.prevalences))
 
     @property
     def n_groups(self) -> int:
@@ -80,11 +95,6 @@ class PairedRuns:
         """Columns of the recall at each precision."""
         return slice(len(SINGLE_VALUES) + self.reached.shape[1], self.rows.shape[2])
 
-    @property
-    def prevalence(self) -> float:
-        """Share of positives in the test set; NaN without a paired seed."""
-        return self.levels[0].prevalence if self.levels else float("nan")
-
     def gains(self) -> NDArray[np.float64]:
         """Arm minus baseline, (S, 1+G, K)."""
         return self.rows - self.baseline_rows
@@ -92,18 +102,27 @@ class PairedRuns:
     def difference(self, columns: slice | list[str]) -> PairedDifference:
         """Return the paired difference of some columns, by position or by name."""
         chosen = columns if isinstance(columns, slice) else [SINGLE_VALUES.index(name) for name in columns]
-        return self.difference_of(self.gains()[:, :, chosen])
+        return self._untrained_or(rows_difference(self.gains()[:, :, chosen], self.df_group[chosen]))
 
     def difference_of(self, rows: NDArray[np.float64]) -> PairedDifference:
-        """Return the paired difference of gains (S, 1+G, K) of these runs; its variances are NaN if one is not trained.
+        """Paired difference of other gains (S, 1+G, K) of these runs and their one mask."""
+        return self._untrained_or(rows_difference(rows, self.df_group[0]))
+
+    def trained_seeds_only(self, columns: list[str]) -> PairedDifference:
+        """Paired difference over the seeds of which both runs trained: conditional on that."""
+        chosen = [SINGLE_VALUES.index(name) for name in columns]
+        kept = [not (a.untrained or b.untrained) for a, b in zip(self.levels, self.baseline_levels, strict=True)]
+        return rows_difference(self.gains()[kept][:, :, chosen], self.df_group[chosen])
+
+    def _untrained_or(self, found: PairedDifference) -> PairedDifference:
+        """Without variances where a run is not trained.
 
         A run that did not train, or collapsed, is not a draw from the same distribution as the others, so an interval
         with one variance for all of them would not hold.
         """
-        found = rows_difference(rows)
         if not self.untrained:
             return found
-        nan = np.full(rows.shape[2], np.nan)
+        nan = np.full(found.estimate.shape, np.nan)
         return replace(found, v_seed=nan, v_group=nan)
 
     def mean(self, name: str) -> tuple[float, float]:
@@ -112,6 +131,54 @@ class PairedRuns:
         if not self.seeds:
             return float("nan"), float("nan")
         return float(self.rows[:, 0, column].mean()), float(self.baseline_rows[:, 0, column].mean())
+
+
+def over_masks(pairs: Sequence[PairedRuns], mask_names: Sequence[str]) -> PairedRuns:
+    """One arm over several of its masks: every statistic is the mean over masks, run by run and group by group.
+
+    So the variances of the mean hold the covariances between masks. The groups' degrees of freedom are the harmonic
+    mean over masks, each weighted by its share of the variance over groups: a mask that lies in two wells counts as it
+    varies.
+
+    Args:
+        pairs: the same arm in each mask, at least one.
+        mask_names: of all masks of the study.
+    """
+    if len(pairs) == 1:
+        return pairs[0]
+    first = pairs[0]
+    untrained = [f"{mask_names[pair.mask]}: {pair.untrained}" for pair in pairs if pair.untrained]
+    return PairedRuns(
+        arm=first.arm,
+        masks=tuple(pair.mask for pair in pairs),
+        seeds=first.seeds,
+        rows=np.mean([pair.rows for pair in pairs], axis=0),
+        baseline_rows=np.mean([pair.baseline_rows for pair in pairs], axis=0),
+        reached=np.all([pair.reached for pair in pairs], axis=0),
+        baseline_reached=np.all([pair.baseline_reached for pair in pairs], axis=0),
+        levels=_worst([pair.levels for pair in pairs]),
+        baseline_levels=_worst([pair.baseline_levels for pair in pairs]),
+        untrained="; ".join(untrained),
+        prevalences=tuple(share for pair in pairs for share in pair.prevalences),
+        df_group=_joint_df(pairs),
+    )
+
+
+def _worst(levels: Sequence[tuple[AboveChance, ...]]) -> tuple[AboveChance, ...]:
+    """Of each seed the level of a mask that is not trained, if there is one."""
+    return tuple(next((one for one in each if one.untrained), each[0]) for each in zip(*levels, strict=True))
+
+
+def _joint_df(pairs: Sequence[PairedRuns]) -> NDArray[np.float64]:
+    """(K,), 1 / sum_m (share_m / df_m), share_m the share of mask m in the variances over groups."""
+    df = np.array([pair.df_group for pair in pairs])
+    if not pairs[0].seeds or pairs[0].n_groups < 2:
+        return df.min(axis=0)
+    variances = np.array([pair.gains()[:, 1:].mean(axis=0).var(axis=0) for pair in pairs])
+    total = variances.sum(axis=0)
+    shares = np.divide(variances, total, out=np.full_like(variances, 1.0 / len(pairs)), where=total > 0)
+    with np.errstate(divide="ignore"):
+        return 1.0 / (shares / df).sum(axis=0)
 
 
 @dataclass(frozen=True)
@@ -146,10 +213,11 @@ class MeasuredStudy:
             return np.array(rows, dtype=bool).reshape(len(seeds), n_recalls)
 
         base = self.checked.baseline
+        positives = next(iter(self.points.values())).points["natural"].n_positive[:, mask]
         mine, theirs = (tuple(self.levels[name, seed][mask] for seed in seeds) for name in (arm, base))
         return PairedRuns(
             arm=arm,
-            mask=mask,
+            masks=(mask,),
             seeds=seeds,
             rows=stacked(arm),
             baseline_rows=stacked(base),
@@ -158,6 +226,8 @@ class MeasuredStudy:
             levels=mine,
             baseline_levels=theirs,
             untrained=why_untrained([(base, seeds, theirs), (arm, seeds, mine)]),
+            prevalences=(mine[0].prevalence if mine else float("nan"),),
+            df_group=np.full(shape[2], group_df(positives[0] - positives[1:])),
         )
 
     def _values(self, key: Key, mask: int) -> NDArray[np.float64]:

@@ -1,19 +1,25 @@
-"""The table of verdicts: a row per arm and mask, with estimates and intervals."""
+"""The tables of verdicts: a row per arm, and one per arm and mask; estimates with intervals beside every word."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from experiments.comparison.pairing import SINGLE_VALUES, MeasuredStudy, PairedRuns
+from experiments.comparison.pairing import SINGLE_VALUES, MeasuredStudy, PairedRuns, over_masks
+from experiments.comparison.settings import CompareSettings
 from experiments.inference.claims import Evidence
 from experiments.inference.paired_difference import PairedDifference
 from experiments.inference.simultaneous_band import RecallBand, recall_band
-from experiments.inference.verdict import Verdict, decide
+from experiments.inference.verdict import Verdict, decide_arms
+
+_FEW_GROUPS = 5.0
+"""Fewer effective test groups than this get a warning."""
 
 
-def arm_bands(study: MeasuredStudy, pairs: list[PairedRuns]) -> list[RecallBand]:
-    """Compute the simultaneous band of every arm and mask, over the recalls that every paired run reaches.
+def arm_bands(study: MeasuredStudy, pairs: Sequence[PairedRuns]) -> list[RecallBand]:
+    """Simultaneous band of every row, over the recalls that every paired run reaches.
 
     If the headline is mean precision over a recall band, only recalls inside that count.
     """
@@ -38,35 +44,122 @@ def arm_bands(study: MeasuredStudy, pairs: list[PairedRuns]) -> list[RecallBand]
                 level=settings.level,
                 n_draws=settings.n_draws,
                 rng=np.random.default_rng([settings.seed, index]),
+                df_group=float(pair.df_group[0]),
             )
         )
     return bands
 
 
-def verdict_table(study: MeasuredStudy, pairs: list[PairedRuns], bands: list[RecallBand]) -> pd.DataFrame:
-    """Tabulate verdicts for the headline (`verdict`) and for tuned F1 (`verdict_f1`), with the numbers behind them.
+@dataclass(frozen=True)
+class VerdictTables:
+    """What is said of the arms, and of their masks behind them.
 
-    Each interval covers 1 - level by itself. Unlike verdicts, intervals are not adjusted for the number of arms and
-    masks. `df`, `v_seed`, `v_group` and the p values belong to the headline, columns that begin with `f1_` to tuned F1.
-    `p_difference` uses `v_seed_steadied` with `seed_df` degrees of freedom, the seed variance shrunk towards that of
-    the study (`steady_seed_variances`); `p_equivalence` uses `v_seed`.
+    Args:
+        arms: a row per arm, over its masks.
+        masks: a row per arm and mask.
     """
-    settings = study.settings
+
+    arms: pd.DataFrame
+    masks: pd.DataFrame
+
+
+def verdict_tables(study: MeasuredStudy, pairs: Sequence[PairedRuns], bands: Sequence[RecallBand]) -> VerdictTables:
+    """Verdicts for the headline (`verdict`) and for tuned F1 (`verdict_f1`), with the numbers behind them.
+
+    The first verdict is that of an arm over its masks: of the mean of the gains. An arm that did not train in one of
+    them is not trained; the numbers of its row, and the gate of its masks, are those of the others. Verdicts of masks
+    come second, and are adjusted together with those of the arms (`decide_arms`).
+
+    Intervals cover 1 - level each by itself: they are not adjusted for the number of arms and masks. Those that the
+    verdicts rest on are `verdict_low` to `verdict_high`, of `headline_gain`, and `f1_verdict_low` to
+    `f1_verdict_high`, of `f1_gain`. `df`, `v_seed`, `v_group` and the p values belong to the headline, those that
+    begin with `f1_` to tuned F1. `p_difference` rests on `v_seed_steadied` with `seed_df` degrees of freedom, the seed
+    variance drawn towards that of the whole study (`steady_seed_variances`), `p_equivalence` on `v_seed`.
+
+    Args:
+        study: measured.
+        pairs: every arm in every mask, an arm's masks behind each other.
+        bands: of the pairs.
+    """
+    settings, n_masks = study.settings, len(study.checked.masks)
+    by_arm = [list(pairs[start : start + n_masks]) for start in range(0, len(pairs), n_masks)]
     of_curve = settings.headline in ("ap", "mean_precision")
-    headline = [
-        _evidence(study, pair, settings.headline, band if of_curve else None)
-        for pair, band in zip(pairs, bands, strict=True)
-    ]
-    f1 = [_evidence(study, pair, "f1", None) for pair in pairs]
-    verdicts = decide(headline, settings.rule(settings.headline_name))
-    f1_verdicts = decide(f1, settings.rule("tuned F1"))
+    headline = _decided(study, by_arm, settings.headline, settings.headline_name, bands if of_curve else None)
+    f1 = _decided(study, by_arm, "f1", "tuned F1", None)
     rows = [
-        _row(study, pair, band, (item, verdict), (f1_item, f1_verdict))
-        for pair, band, item, verdict, f1_item, f1_verdict in zip(
-            pairs, bands, headline, verdicts, f1, f1_verdicts, strict=True
+        [
+            _row(study, pair, band, (item, verdict), (f1_item, f1_verdict))
+            for pair, band, item, verdict, f1_item, f1_verdict in zip(*columns, strict=True)
+        ]
+        for columns in (
+            (headline.pairs, headline.bands, headline.arms, headline.of_arms, f1.arms, f1.of_arms),
+            (pairs, bands, headline.masks, headline.of_masks, f1.masks, f1.of_masks),
         )
     ]
-    return pd.DataFrame(rows)
+    return VerdictTables(*(pd.DataFrame(each) for each in rows))
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """Evidence and verdicts about one statistic: of A arms, and of A times M masks."""
+
+    pairs: list[PairedRuns]
+    bands: list[RecallBand]
+    arms: list[Evidence]
+    of_arms: list[Verdict]
+    masks: list[Evidence]
+    of_masks: list[Verdict]
+
+
+def _decided(
+    study: MeasuredStudy,
+    by_arm: Sequence[Sequence[PairedRuns]],
+    column: str,
+    name: str,
+    bands: Sequence[RecallBand] | None,
+) -> _Decided:
+    """Decide about one statistic; `bands` of every arm and mask, None where curves cannot be said to cross."""
+    n_masks = len(study.checked.masks)
+    counted = _counted_masks(study, column)
+    whole = [[row[mask] for mask in counted or range(n_masks)] for row in by_arm]
+    trained = [[pair for pair in row if not pair.untrained] or row for row in whole]
+    of_arms = [over_masks(row, study.checked.masks) for row in trained]
+    arm_bands_ = arm_bands(study, of_arms)
+    flat = [pair for row in by_arm for pair in row]
+    failed = [
+        "" if rest[0].untrained else _untrained_masks(row, study.checked.masks)
+        for row, rest in zip(whole, trained, strict=True)
+    ]
+    arms = [
+        replace(_evidence(study, pair, column, None if bands is None else band), failed=reason)
+        for pair, band, reason in zip(of_arms, arm_bands_, failed, strict=True)
+    ]
+    masks = [_evidence(study, pair, column, None if bands is None else bands[i]) for i, pair in enumerate(flat)]
+    by_mask = [masks[start : start + n_masks] for start in range(0, len(masks), n_masks)]
+    decided, behind = decide_arms(
+        arms, by_mask, study.settings.rule(name), counted=counted, mask_names=study.checked.masks
+    )
+    return _Decided(of_arms, arm_bands_, arms, decided, masks, [verdict for row in behind for verdict in row])
+
+
+def _untrained_masks(row: Sequence[PairedRuns], names: Sequence[str]) -> str:
+    """Say which masks an arm did not train in, and why; empty where it trained in all."""
+    return "; ".join(f"{names[pair.mask]}: {pair.untrained}" for pair in row if pair.untrained)
+
+
+def _counted_masks(study: MeasuredStudy, column: str) -> tuple[int, ...]:
+    """Masks that an arm's mean is over: those of which a verdict can be had and of which the baseline is trained.
+
+    The same for every arm: a mask that only one arm fails at counts.
+    """
+    checked = study.checked
+    seeds = sorted(checked.runs[checked.baseline])
+    return tuple(
+        mask
+        for mask in range(len(checked.masks))
+        if not any(study.levels[checked.baseline, seed][mask].untrained for seed in seeds)
+        and not _mask_problem(study, mask, column, [(checked.baseline, seed) for seed in seeds])
+    )
 
 
 def _row(
@@ -85,14 +178,22 @@ def _row(
     ]
     return {
         "arm": pair.arm,
-        "mask": checked.masks[pair.mask],
+        "mask": _mask_name(checked.masks, pair.masks),
         "baseline": checked.baseline,
         "headline": settings.headline,
         "verdict": verdict.word,
         "verdict_f1": f1_verdict.word,
         **interval_columns("headline_gain", item.gain, settings.level),
+        "verdict_low": verdict.low,
+        "verdict_high": verdict.high,
+        "rests_on": verdict.rests_on,
+        "smallest_margin": verdict.smallest_margin,
         **interval_columns("ap_gain", pair.difference(["ap"]), settings.level),
         **interval_columns("f1_gain", f1_item.gain, settings.level),
+        "f1_verdict_low": f1_verdict.low,
+        "f1_verdict_high": f1_verdict.high,
+        "f1_rests_on": f1_verdict.rests_on,
+        "f1_smallest_margin": f1_verdict.smallest_margin,
         **interval_columns("fbeta_gain", pair.difference(["fbeta"]), settings.level),
         **interval_columns("natural_recall_gain", pair.difference(["recall_natural"]), settings.level),
         **interval_columns("natural_precision_gain", pair.difference(["precision_natural"]), settings.level),
@@ -107,6 +208,7 @@ def _row(
         **_tests("f1_", f1_verdict),
         "n_seeds": len(pair.seeds),
         "n_groups": pair.n_groups,
+        "effective_groups": float(item.gain.effective_groups[0]),
         "n_images": len(checked.image_ids),
         "seeds_left_out": checked.left_out(pair.arm),
         "better_at_recall": ", ".join(f"{level:.2f}" for level in band.better),
@@ -123,6 +225,29 @@ def _row(
         "baseline_ap": pair.mean("ap")[1],
         "prevalence": pair.prevalence,
         "untrained_runs": ", ".join(_untrained_runs(study, pair)),
+        **_of_trained_seeds(study, pair),
+    }
+
+
+def _mask_name(names: Sequence[str], masks: Sequence[int]) -> str:
+    """Name of a mask, or "mean of a, b and c"."""
+    chosen = [names[mask] for mask in masks]
+    return chosen[0] if len(chosen) == 1 else f"mean of {', '.join(chosen[:-1])} and {chosen[-1]}"
+
+
+def _of_trained_seeds(study: MeasuredStudy, pair: PairedRuns) -> dict[str, Any]:
+    """Columns of the seeds of which both runs trained, and of what is known of collapses.
+
+    collapse_excluded: the share of collapsing seeds that n clean seeds exclude at the level, 1 - level^(1/n).
+    """
+    known = pair.trained_seeds_only([study.settings.headline])
+    n_bad = sum(level.untrained for level in pair.levels)
+    n = len(pair.seeds)
+    return {
+        "n_trained_seeds": known.n_seeds,
+        **interval_columns("trained_seeds_gain", known, study.settings.level),
+        "n_collapsed": n_bad,
+        "collapse_excluded": 1.0 - study.settings.level ** (1.0 / n) if n and not n_bad else float("nan"),
     }
 
 
@@ -139,15 +264,29 @@ def _untrained_runs(study: MeasuredStudy, pair: PairedRuns) -> list[str]:
 def _evidence(study: MeasuredStudy, pair: PairedRuns, column: str, band: RecallBand | None) -> Evidence:
     place = SINGLE_VALUES.index("precision_natural")
     undefined = [np.isnan(rows[:, 0, place]).all() for rows in (pair.rows, pair.baseline_rows)]
+    at_chance = np.mean([_at_chance(column, share, study.settings.beta) for share in pair.prevalences])
+    untrained = pair.untrained
+    if untrained:
+        known = pair.trained_seeds_only([column])
+        if 0 < known.n_seeds < len(pair.seeds):
+            untrained += _conditional(known, study.settings)
     return Evidence(
         gain=pair.difference([column]),
         point=pair.difference(["recall_natural", "precision_natural"]),
         point_undefined_alike=bool(pair.seeds) and all(undefined),
         band=band,
         problem=_problem(study, pair, column),
-        untrained=pair.untrained,
-        lead=pair.mean(column)[1] - _at_chance(column, pair.prevalence, study.settings.beta),
+        untrained=untrained,
+        lead=pair.mean(column)[1] - float(at_chance),
     )
+
+
+def _conditional(known: PairedDifference, settings: CompareSettings) -> str:
+    """Say what the seeds show of which both runs trained."""
+    low, high = (float(end[0]) for end in known.shown_interval(settings.level))
+    interval = "" if np.isnan(low) else f" ({low:+.3f} to {high:+.3f})"
+    seeds = "the seed" if known.n_seeds == 1 else f"the {known.n_seeds} seeds"
+    return f"; {seeds} that did train: {settings.headline_name} {float(known.estimate[0]):+.3f}{interval}, if it trains"
 
 
 def _at_chance(column: str, prevalence: float, beta: float) -> float:
@@ -159,24 +298,37 @@ def _at_chance(column: str, prevalence: float, beta: float) -> float:
 
 
 def _problem(study: MeasuredStudy, pair: PairedRuns, column: str) -> str:
-    """Say why an arm and mask cannot have a verdict; empty if it can."""
+    """Why a row cannot have a verdict; empty where it can."""
     base = study.checked.baseline
     if not pair.seeds:
         return f"no seed was run for both {pair.arm} and {base}"
-    counts = study.points[base, pair.seeds[0]].points["natural"]
-    if counts.n_positive[0, pair.mask] == 0:
-        return "no positive pixel of this mask in the test set"
-    if column in ("f1", "fbeta"):
-        for name in (pair.arm, base):
-            for seed in pair.seeds:
-                if study.points[name, seed].points["tuned"].codes[pair.mask] is None:
-                    return "no threshold could be tuned: no positive pixel of this mask in validation"
+    keys = [(name, seed) for name in (pair.arm, base) for seed in pair.seeds]
+    found = [_mask_problem(study, mask, column, keys) for mask in pair.masks]
+    if all(found):
+        return found[0] if len(found) == 1 else f"none of the masks can have a verdict: {found[0]}"
     if pair.n_groups < 2:
         return "one test group: how much the test set matters is unknown; a verdict needs at least 2 groups"
     if len(pair.seeds) < 2:
         return "one seed: how much the seed matters is unknown; a verdict needs at least 2 seeds"
-    sole = np.flatnonzero(counts.n_positive[1:, pair.mask] == 0)
-    if len(sole):
+    return ""
+
+
+def _mask_problem(study: MeasuredStudy, mask: int, column: str, keys: Sequence[tuple[str, int]]) -> str:
+    """Why one mask cannot have a verdict, whatever the arm; empty where it can.
+
+    Args:
+        study: measured.
+        mask: index.
+        column: of the statistic.
+        keys: arms and seeds to look at.
+    """
+    counts = study.points[keys[0]].points["natural"]
+    if counts.n_positive[0, mask] == 0:
+        return "no positive pixel of this mask in the test set"
+    if column in ("f1", "fbeta") and any(study.points[key].points["tuned"].codes[mask] is None for key in keys):
+        return "no threshold could be tuned: no positive pixel of this mask in validation"
+    sole = np.flatnonzero(counts.n_positive[1:, mask] == 0)
+    if len(sole) and len(counts.n_positive) > 2:
         return f"all positive pixels of this mask lie in one test group, {study.checked.group_names[sole[0]]}"
     return ""
 
@@ -186,11 +338,14 @@ def _warning(study: MeasuredStudy, pair: PairedRuns) -> str:
     warnings = []
     if len(pair.seeds) == 2:
         warnings.append("2 seeds: too few for an interval, and the variance over seeds is hardly known; take 3 or more")
-    if 2 <= pair.n_groups < 5:
-        warnings.append(f"{pair.n_groups} test groups: the variance over groups is hardly known")
+    effective = float(pair.df_group[0]) + 1.0
+    if pair.n_groups >= 2 and effective < _FEW_GROUPS:
+        unequal = effective < pair.n_groups - 0.05
+        counted = f"{pair.n_groups} test groups" + (f" that weigh like {effective:.1f} equal ones" if unequal else "")
+        warnings.append(f"{counted}: the variance over groups is hardly known")
     for name in (pair.arm, study.checked.baseline):
         for seed in pair.seeds:
-            if study.numbers[name, seed][pair.mask].saturation.n_codes == 1:
+            if any(study.numbers[name, seed][mask].saturation.n_codes == 1 for mask in pair.masks):
                 warnings.append(f"{name} seed {seed} gives every pixel the same score")
     return "; ".join(warnings)
 

@@ -19,10 +19,10 @@ from experiments.comparison.verdict_table import interval_columns
 from experiments.frontier.codes import NATURAL_CODE, logit_to_code
 from experiments.frontier.curve import f_beta, ratio
 from experiments.frontier.histogram import ScoreHistograms
-from experiments.frontier.leave_one_out import group_counts
+from experiments.frontier.leave_one_out import group_counts, positives_per_group
 from experiments.frontier.theory import right_weight
 from experiments.inference.multiplicity import holm, steady_seed_variances
-from experiments.inference.paired_difference import PairedDifference, rows_difference
+from experiments.inference.paired_difference import PairedDifference, group_df, rows_difference
 from experiments.process.on_demand import Mapped
 from experiments.runs import store
 from experiments.runs.fingerprint import result_config
@@ -75,8 +75,14 @@ class WeightSweep:
         prevalence = study.reference.info.get("prevalence") or {}
         points = weight_table(comparison.points, weights)
         scores = {arm: {seed: natural_f1(test) for seed, test in seeds.items()} for arm, seeds in tests.items()}
+        shared = tests[study.baseline]
+        test = shared[next(iter(shared))]
+        group_of = test.groups()[1]
+        df = [group_df(positives_per_group(test, mask, group_of)) for mask in range(len(comparison.masks))]
         steps, to_heaviest = (
-            step_table(scores, weights, comparison.masks, to=to, level=settings.level, margin=settings.margin)
+            step_table(
+                scores, weights, comparison.masks, to=to, level=settings.level, margin=settings.margin, df_group=df
+            )
             for to in _TO
         )
         return cls(
@@ -244,6 +250,7 @@ def step_table(
     to: Literal["next", "heaviest"] = "next",
     level: float = 0.05,
     margin: float = 0.01,
+    df_group: Sequence[float] | None = None,
 ) -> pd.DataFrame:
     """Tabulate the change of natural F1 from each weight to a larger one, paired by seed, with its verdict.
 
@@ -258,6 +265,7 @@ def step_table(
         to: the weight to compare each with: the next larger one, or the largest of all.
         level: error level; intervals cover 1 - level.
         margin: changes inside it do not matter.
+        df_group: degrees of freedom of the test groups, mask by mask (`group_df`); G - 1 when None.
 
     Returns:
         A row per mask and weight but the heaviest, ascending: `mask, weight, to_weight, arm, to_arm, f1, to_f1,
@@ -278,7 +286,7 @@ def step_table(
                 np.array([scores[name][seed][:, place] for seed in seeds]).reshape(len(seeds), n_values)
                 for name in (arm, other)
             )
-            changes.append(rows_difference((after - before)[:, :, None]))
+            changes.append(rows_difference((after - before)[:, :, None], None if df_group is None else df_group[place]))
             means = [float(part[:, 0].mean()) if seeds else float("nan") for part in (before, after)]
             rows.append(
                 {

@@ -38,6 +38,19 @@ def group_sums(per_image: NDArray[Number], group_of: NDArray[np.intp], n_groups:
     return sums
 
 
+def positives_per_group(histograms: ScoreHistograms, mask: int, group_of: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Count one mask's positive pixels in each test group, (G,).
+
+    Args:
+        histograms: N images.
+        mask: index of the mask.
+        group_of: (N,), each image's group, 0 to G-1.
+    """
+    _, positives, _, lengths = histograms.mask_entries(mask)
+    n_groups = int(group_of.max(initial=-1)) + 1
+    return np.bincount(np.repeat(group_of, lengths), weights=positives, minlength=n_groups).astype(np.int64)
+
+
 @dataclass(frozen=True)
 class GroupCounts:
     """Counts of one run and mask at K thresholds; row 0 holds all G groups, row 1 + g leaves group g out.

@@ -43,6 +43,7 @@ def advise(
     v_group: float,
     n_seeds: int,
     n_groups: int,
+    df_group: float | None = None,
     margin: float,
     level_difference: float,
     level_equivalence: float,
@@ -50,11 +51,11 @@ def advise(
 ) -> Advice:
     """Find the smallest number of seeds, or of groups, at which either test decides with probability one half.
 
-    With S' seeds the variance is v_seed S / S' + v_group, with G' groups v_seed + v_group G / G'. A study of that size
-    decides if its difference D passes either test: |D| is at least the two-way tail's quantile at level_difference / 2,
-    or margin - |D| at least the quantile at level_equivalence. The true difference is averaged over d + sqrt(v) t,
-    because an undecided study tends to have a small difference by bad luck. Using its estimate as the truth would ask
-    for half as much again as needed.
+    With S' seeds the variance is v_seed S / S' + v_group, with G' groups v_seed + v_group G / G', and G' / G times the
+    degrees of freedom of the groups. A study of that size decides if its difference D passes either test: |D| at least
+    the two-way tail's quantile at level_difference / 2, or margin - |D| at least the one at level_equivalence. The
+    true difference is averaged over d + sqrt(v) t: an undecided study tends to have met a small difference by bad
+    luck, and taking its estimate for the truth would ask for half as much again as is needed.
 
     Args:
         estimate: present difference d.
@@ -62,6 +63,7 @@ def advise(
         v_group: its variance from groups.
         n_seeds: S, at least 2.
         n_groups: G, at least 2.
+        df_group: degrees of freedom of v_group (`group_df`); G - 1 when None.
         margin: half-width of the equivalence region.
         level_difference: level of the two-sided test, after multiplicity.
         level_equivalence: level of each one-sided test, after multiplicity.
@@ -72,7 +74,8 @@ def advise(
     if steady is not None:
         spread, prior_df = float(steady.variance[0]), steady.df - (n_seeds - 1)
     total = spread + v_group
-    df_now = float(satterthwaite(spread, v_group, prior_df + n_seeds, n_groups))
+    effective = float(n_groups) if df_group is None else df_group + 1.0
+    df_now = float(satterthwaite(spread, v_group, prior_df + n_seeds, effective))
     likely = (np.arange(_N_TRUTHS) + 0.5) / _N_TRUTHS
     truths = estimate + np.sqrt(total) * stats.t.ppf(likely, df_now)
 
@@ -81,7 +84,7 @@ def advise(
         error = np.sqrt(shared + by_group)
         if error == 0.0:
             return 1.0
-        sizes = (round(seeds), round(groups))
+        sizes = (round(seeds), effective * round(groups) / n_groups)
         outer = two_way_isf(level_difference / 2.0, shared, by_group, prior_df + sizes[0], sizes[1])
         inner = min(max(margin - two_way_isf(level_equivalence, own, by_group, *sizes), 0.0), outer)
         differs = special.ndtr((truths - outer) / error) + special.ndtr((-truths - outer) / error)

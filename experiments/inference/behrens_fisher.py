@@ -8,12 +8,12 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
 _FURTHEST = 18.0
 """Integrals over t use asinh(t), cut off here, at |t| = 3e7."""
 
-Part = tuple[NDArray[np.float64], float]
-"""Scales (n,) of one t variable, at least 0, and its degrees of freedom."""
+Part = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Scales (n,) of one t variable, at least 0, and its degrees of freedom (n,)."""
 
 
 def two_way_sf(
-    x: ArrayLike, v_seed: ArrayLike, v_group: ArrayLike, n_seeds: float, n_groups: float
+    x: ArrayLike, v_seed: ArrayLike, v_group: ArrayLike, n_seeds: ArrayLike, n_groups: ArrayLike
 ) -> NDArray[np.float64]:
     """P(sqrt(v_seed) T_(S-1) + sqrt(v_group) T_(G-1) >= x) for independent t variables: Behrens-Fisher's tail.
 
@@ -24,18 +24,23 @@ def two_way_sf(
     Args:
         x: any shape.
         v_seed: broadcasts with x, at least 0; NaN gives NaN.
-        v_group: as v_seed; if both are 0 the result is NaN.
-        n_seeds: S; v_seed has S - 1 degrees of freedom. A fractional number stands for a variance that is known better
-            than from its own seeds; not above 1 gives NaN.
-        n_groups: G; not above 1 gives NaN.
+        v_group: as v_seed; where both are 0 the result is NaN.
+        n_seeds: S; v_seed has S - 1 degrees of freedom. A broken number stands for a variance that is known
+            better than from its own seeds; not above 1 gives NaN.
+        n_groups: G, or the effective number where groups differ in weight; not above 1 gives NaN.
 
     Reference: Fisher 1935; Robinson 1976 (its error rate does not exceed the nominal one).
     """
-    value, seed, group = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.sqrt(v_seed), np.sqrt(v_group))
+    value, seed, group, seed_df, df = np.broadcast_arrays(
+        np.asarray(x, dtype=np.float64),
+        np.sqrt(v_seed),
+        np.sqrt(v_group),
+        np.subtract(n_seeds, 1.0),
+        np.subtract(n_groups, 1.0),
+    )
     out = np.full(value.shape, np.nan)
-    usable = (seed + group > 0) & ~np.isnan(value) & (min(n_seeds, n_groups) > 1)
-    distance, first, second = np.abs(value[usable]), seed[usable], group[usable]
-    tail = _upper_tail(distance, (first, n_seeds - 1), (second, n_groups - 1))
+    usable = (seed + group > 0) & ~np.isnan(value) & (seed_df > 0) & (df > 0)
+    tail = _upper_tail(np.abs(value[usable]), (seed[usable], seed_df[usable]), (group[usable], df[usable]))
     out[usable] = np.where(value[usable] < 0, 1.0 - tail, tail)
     return out
 
@@ -51,7 +56,7 @@ def _upper_tail(x: NDArray[np.float64], first: Part, second: Part) -> NDArray[np
     # A part that is 0 or nearly 0 adds nothing to the other.
     both = np.minimum(a, b) > 1e-9 * np.maximum(a, b)
     if both.any():
-        far, a, b = x[both], a[both], b[both]
+        far, a, b, a_df, b_df = (part[both] for part in (x, a, b, a_df, b_df))
         neither_half = special.stdtr(a_df, -far / (2.0 * a)) * special.stdtr(b_df, -far / (2.0 * b))
         tail[both] = _made_up_for(far, (a, a_df), (b, b_df)) + _made_up_for(far, (b, b_df), (a, a_df)) + neither_half
     # The quadrature's error must not give a p value above 1, or one below 1 for a difference of 0.
@@ -60,7 +65,7 @@ def _upper_tail(x: NDArray[np.float64], first: Part, second: Part) -> NDArray[np
 
 def _made_up_for(x: NDArray[np.float64], inner: Part, outer: Part) -> NDArray[np.float64]:
     """Return P(a T + b U >= x and a T <= x / 2): Gauss-Legendre over T, its density times the tail of U."""
-    (a, df), (b, outer_df) = inner, outer
+    (a, df), (b, outer_df) = ((scale, part[:, None]) for scale, part in (inner, outer))
     half = 0.5 * (np.minimum(np.arcsinh(x / (2.0 * a)), _FURTHEST) + _FURTHEST)[:, None]
     place = half * (_NODES + 1.0) - _FURTHEST
     t = np.sinh(place)
@@ -69,8 +74,10 @@ def _made_up_for(x: NDArray[np.float64], inner: Part, outer: Part) -> NDArray[np
     return np.asarray((half * density * special.stdtr(outer_df, (a[:, None] * t - x[:, None]) / b[:, None])) @ _WEIGHTS)
 
 
-def two_way_isf(level: float, v_seed: float, v_group: float, n_seeds: float, n_groups: float) -> float:
-    """Find x with `two_way_sf(x, ...)` = level, to some percent of the level.
+def two_way_isf(
+    level: float, v_seed: float, v_group: float, n_seeds: float, n_groups: float, *, rtol: float = 1e-3
+) -> float:
+    """Find x with `two_way_sf(x, ...)` = level.
 
     Args:
         level: in (0, .5).
@@ -78,6 +85,7 @@ def two_way_isf(level: float, v_seed: float, v_group: float, n_seeds: float, n_g
         v_group: at least 0; if both are 0 the result is 0.
         n_seeds: S, above 1.
         n_groups: G, above 1.
+        rtol: relative error of x; .001 is some percent of the level.
     """
     seed = -float(np.sqrt(v_seed) * special.stdtrit(n_seeds - 1, level))
     group = -float(np.sqrt(v_group) * special.stdtrit(n_groups - 1, level))
@@ -94,4 +102,4 @@ def two_way_isf(level: float, v_seed: float, v_group: float, n_seeds: float, n_g
         return low
     if excess(high) >= 0.0:
         return high
-    return float(optimize.brentq(excess, low, high, rtol=1e-3))
+    return float(optimize.brentq(excess, low, high, rtol=rtol))

@@ -1,11 +1,12 @@
-"""The tests behind the verdict: a p value for each claim, arm and mask, adjusted over arms and masks."""
+"""The tests behind the verdict: one p value per claim and row, adjusted over arms, and over masks behind them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.inference.gatekeeping import gated_holm
 from experiments.inference.multiplicity import holm, steady_seed_variances
 from experiments.inference.paired_difference import PairedDifference, SeedVariance
 from experiments.inference.simultaneous_band import RecallBand
@@ -41,12 +42,15 @@ class Evidence:
 
     Args:
         gain: difference of the headline statistic, K = 1.
-        point: differences of natural recall and natural precision, K = 2; NaN if undefined.
-        point_undefined_alike: natural precision is undefined in both, in every seed: neither predicts any positive, and
-            only recall tells whether the point moved.
-        band: precision difference over recall; None if the headline is a single point of the curve, which cannot cross.
-        problem: why no verdict is possible; empty if one is.
-        untrained: which runs are not trained, as text; empty if all are.
+        point: differences of natural recall and natural precision, K = 2. NaN where one is undefined.
+        point_undefined_alike: natural precision is undefined in both, in every seed: nothing is predicted
+            positive by either, and recall alone tells whether the point moved.
+        band: precision difference over recall; None where the headline is a single point of the curve, of
+            which "crosses" cannot be said.
+        problem: why there can be no verdict at all; empty where there can.
+        untrained: which runs are not trained, in words; empty where all are.
+        failed: of an arm, the masks that it did not train in, in words: it is not trained then, and its tests, which
+            are of its other masks, serve as their gate.
         lead: how far the baseline's headline statistic lies above that of random scores.
     """
 
@@ -56,24 +60,25 @@ class Evidence:
     band: RecallBand | None = None
     problem: str = ""
     untrained: str = ""
+    failed: str = ""
     lead: float = float("inf")
 
 
 @dataclass(frozen=True)
 class PValues:
-    """p values of one arm and mask; `_holm` values are adjusted over all arms and masks, each family by itself.
+    """p values of one row, an arm or one of its masks; `_holm` ones are adjusted, each family by itself.
 
     Args:
         difference: two-sided, for a gain of 0; NaN if not tested, like all the others.
         difference_holm: adjusted.
         equivalence: for a gain outside the margin, two one-sided tests.
         equivalence_holm: adjusted.
-        crosses_holm: for curves that do not cross by more than the margin.
-        moved_holm: for a natural point that did not move; 1 if no coordinate moved by more than its margin.
-        same_holm: for a natural point that moved by more than its margin.
-        difference_factor: the factor by which Holm multiplied `difference`.
-        equivalence_factor: the factor by which Holm multiplied `equivalence`.
-        steady: seed variance used by `difference`.
+        crosses_holm: of curves that do not cross by more than the margin.
+        moved_holm: of a natural point that moved by no more than its margin.
+        same_holm: of a natural point that moved by more than its margin.
+        difference_factor: what the adjustment multiplied `difference` by.
+        equivalence_factor: what the adjustment multiplied `equivalence` by.
+        steady: seed variance that `difference` rests on.
     """
 
     difference: float
@@ -83,13 +88,54 @@ class PValues:
     crosses_holm: float
     moved_holm: float
     same_holm: float
-    difference_factor: int
-    equivalence_factor: int
+    difference_factor: float
+    equivalence_factor: float
     steady: SeedVariance
 
 
-def p_values(evidence: Sequence[Evidence], rule: Rule) -> list[PValues]:
-    """Run every test of the whole family and adjust.
+FAMILIES = ("difference", "equivalence", "crosses", "moved", "same")
+
+
+@dataclass(frozen=True)
+class Tests:
+    """Unadjusted p values of N rows.
+
+    Args:
+        p: family -> (N,), NaN where no test is made.
+        steady: N, seed variances that the differences rest on.
+        usable: (N,), False where a row is not trained or has a problem.
+    """
+
+    __test__ = False  # the name begins like a test's
+
+    p: Mapping[str, NDArray[np.float64]]
+    steady: Sequence[SeedVariance]
+    usable: NDArray[np.bool_]
+
+    def adjusted(self, by_family: Mapping[str, NDArray[np.float64]]) -> list[PValues]:
+        """Rows with their adjusted p values, family -> (N,), not cut at 1."""
+        cut = {name: np.where(self.usable, np.minimum(values, 1.0), np.nan) for name, values in by_family.items()}
+        p = {name: np.where(self.usable, values, np.nan) for name, values in self.p.items()}
+        factors = {name: _factors(self.p[name], by_family[name]) for name in ("difference", "equivalence")}
+        return [
+            PValues(
+                difference=float(p["difference"][row]),
+                difference_holm=float(cut["difference"][row]),
+                equivalence=float(p["equivalence"][row]),
+                equivalence_holm=float(cut["equivalence"][row]),
+                crosses_holm=float(cut["crosses"][row]),
+                moved_holm=float(cut["moved"][row]),
+                same_holm=float(cut["same"][row]),
+                difference_factor=float(factors["difference"][row]),
+                equivalence_factor=float(factors["equivalence"][row]),
+                steady=self.steady[row],
+            )
+            for row in range(len(self.usable))
+        ]
+
+
+def unadjusted(evidence: Sequence[Evidence], rule: Rule) -> Tests:
+    """Run every test of every row.
 
     Rows with a problem do not count. Rows that are not trained are not tested, but count like a p of 1: they were left
     out because of their numbers, and a correction that shrank with them would favour the other rows.
@@ -104,34 +150,75 @@ def p_values(evidence: Sequence[Evidence], rule: Rule) -> list[PValues]:
             ]
         )
 
-    gain_seeds = _steadied([item.gain for item in evidence], usable)
-    pairs = zip(evidence, gain_seeds, strict=True)
-    difference = family([float(item.gain.p_difference(seeds)[0]) for item, seeds in pairs])
-    equivalence = family([float(item.gain.p_equivalence(rule.margin)[0]) for item in evidence])
-    crosses = holm(family([np.nan if item.band is None else item.band.p_crosses for item in evidence]))
+    steady = _steadied([item.gain for item in evidence], usable)
     recall_seeds, precision_seeds = (_steadied([item.point.single(k) for item in evidence], usable) for k in (0, 1))
     point_seeds = zip(evidence, recall_seeds, precision_seeds, strict=True)
-    moved = holm(family([_p_moved(item, seeds, rule.point_margin) for item, *seeds in point_seeds]))
-    same = holm(family([_p_same(item, rule.point_margin) for item in evidence]))
-    difference_holm, equivalence_holm = holm(difference), holm(equivalence)
-    factors = [[_holm_factor(p, index) for p in (difference, equivalence)] for index in range(len(evidence))]
-    for each in (difference, difference_holm, equivalence, equivalence_holm, crosses, moved, same):
-        each[np.logical_not(usable)] = np.nan
-    return [
-        PValues(
-            difference=float(difference[index]),
-            difference_holm=float(difference_holm[index]),
-            equivalence=float(equivalence[index]),
-            equivalence_holm=float(equivalence_holm[index]),
-            crosses_holm=float(crosses[index]),
-            moved_holm=float(moved[index]),
-            same_holm=float(same[index]),
-            difference_factor=factors[index][0],
-            equivalence_factor=factors[index][1],
-            steady=gain_seeds[index],
-        )
-        for index in range(len(evidence))
-    ]
+    p = {
+        "difference": family(
+            [float(item.gain.p_difference(seeds)[0]) for item, seeds in zip(evidence, steady, strict=True)]
+        ),
+        "equivalence": family([float(item.gain.p_equivalence(rule.margin)[0]) for item in evidence]),
+        "crosses": family([np.nan if item.band is None else item.band.p_crosses for item in evidence]),
+        "moved": family([_p_moved(item, seeds, rule.point_margin) for item, *seeds in point_seeds]),
+        "same": family([_p_same(item, rule.point_margin) for item in evidence]),
+    }
+    return Tests(p, steady, np.array(usable, bool))
+
+
+def p_values(evidence: Sequence[Evidence], rule: Rule) -> list[PValues]:
+    """Run every test and adjust by Holm: rows of one kind, none of which goes before another."""
+    tests = unadjusted(evidence, rule)
+    return tests.adjusted({name: holm(values, cut=False) for name, values in tests.p.items()})
+
+
+def arm_and_mask_p_values(
+    arms: Sequence[Evidence], masks: Sequence[Sequence[Evidence]], counted: Sequence[int], rule: Rule
+) -> tuple[list[PValues], list[list[PValues]]]:
+    """Run the tests of A arms and of M masks in each; adjust them together, arms first (`gated_holm`).
+
+    Of an arm the natural point moved where it moved in some mask (Bonferroni), and stayed where it stayed in every
+    mask. Curves may cross in one mask alone, so "crosses" has no gate: Holm over all arms and masks.
+
+    Args:
+        arms: A, the mean over the counted masks.
+        masks: A times M.
+        counted: masks that the arms' means are over.
+        rule: margins and level.
+    """
+    if not arms:
+        return [], []
+    n_arms, n_masks = len(arms), len(masks[0])
+    of_masks = unadjusted([item for row in masks for item in row], rule)
+    of_arms = unadjusted(arms, rule)
+    if len(counted):
+        chosen = list(counted)
+        moved, same = (of_masks.p[name].reshape(n_arms, n_masks)[:, chosen] for name in ("moved", "same"))
+        least = np.where(np.isnan(moved), np.inf, moved).min(axis=1)
+        joined = {
+            "moved": np.where(np.isinf(least), np.nan, np.minimum(len(chosen) * least, 1.0)),
+            "same": same.max(axis=1),
+        }
+        tested = {name: np.where(of_arms.usable, p, of_arms.p[name]) for name, p in joined.items()}
+        of_arms = replace(of_arms, p={**of_arms.p, **tested})
+    arm_p, mask_p = {}, {}
+    for name in FAMILIES:
+        if name == "crosses":
+            together = [of_arms.p[name], of_masks.p[name]] if n_masks > 1 else [of_arms.p[name]]
+            both = holm(np.concatenate(together), cut=False)
+            arm_p[name], mask_p[name] = both[:n_arms], both[n_arms:] if n_masks > 1 else both
+            continue
+        arm_p[name], gated = gated_holm(of_arms.p[name], of_masks.p[name].reshape(n_arms, n_masks))
+        mask_p[name] = gated.ravel()
+    rows = iter(of_masks.adjusted(mask_p))
+    return of_arms.adjusted(arm_p), [[next(rows) for _ in range(n_masks)] for _ in range(n_arms)]
+
+
+def _factors(p: NDArray[np.float64], adjusted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return adjusted / p; at a p of 0 the number of tests that are left, and 1 where none is made."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        factors = adjusted / p
+    tests = max(1, int((~np.isnan(p)).sum()))
+    return np.where(np.isnan(p), 1.0, np.where(np.isfinite(factors) & (p > 0), factors, tests))
 
 
 def _steadied(differences: list[PairedDifference], usable: list[bool]) -> list[SeedVariance]:
@@ -143,22 +230,11 @@ def _steadied(differences: list[PairedDifference], usable: list[bool]) -> list[S
     ]
 
 
-def _holm_factor(family: NDArray[np.float64], index: int) -> int:
-    """Count the tests of a family whose p is not smaller than this one."""
-    return max(1, int((~np.isnan(family)).sum() - (family < family[index]).sum()))
-
-
 def _p_moved(item: Evidence, seeds: Sequence[SeedVariance], margin: float) -> float:
-    """Return the smaller p of the coordinates that moved by more than the margin, doubled because two are tested."""
-    estimate, error = item.point.estimate, item.point.standard_error
-    far = np.abs(estimate) > margin
-    # Recall 0 in every baseline run and 1 in every other run has no variance, and has certainly moved.
-    tested = [float(item.point.single(k).p_difference(seeds[k])[0]) for k in (0, 1)]
-    p = np.where((error == 0.0) & far, 0.0, tested)
-    if np.isnan(p).all():
-        return float("nan")
-    counted = p[far & ~np.isnan(p)]
-    return min(1.0, 2.0 * float(counted.min())) if len(counted) else 1.0
+    """Smaller p of the two coordinates' moves beyond the margin, doubled for looking at two."""
+    p = np.array([float(item.point.single(k).p_beyond(margin, seeds[k])[0]) for k in (0, 1)])
+    counted = p[~np.isnan(p)]
+    return min(1.0, 2.0 * float(counted.min())) if len(counted) else float("nan")
 
 
 def _p_same(item: Evidence, margin: float) -> float:

@@ -40,10 +40,11 @@ def steady_seed_variances(differences: Sequence[PairedDifference]) -> list[SeedV
     return steadied
 
 
-def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Return Holm's adjusted p values; NaN entries are tests that were not made, which stay NaN and do not count.
+def holm(p_values: ArrayLike, *, cut: bool = True) -> NDArray[np.float64]:
+    """Holm's adjusted p values; NaN entries are tests that were not made: they stay NaN and do not count.
 
-    Adjusted p of the k-th smallest of m: the largest over j <= k of min(1, (m - j + 1) p_(j)).
+    Adjusted p of the k-th smallest of m: the largest over j <= k of min(1, (m - j + 1) p_(j)); without the min where
+    `cut` is False.
 
     Reference: Holm 1979.
     """
@@ -53,5 +54,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     order = made[np.argsort(flat[made], kind="stable")]
     factors = len(order) - np.arange(len(order))
     adjusted = np.full(flat.shape, np.nan)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(factors * flat[order]))
+    adjusted[order] = np.maximum.accumulate(factors * flat[order])
+    if cut:
+        adjusted = np.minimum(1.0, adjusted)
     return adjusted.reshape(p.shape)

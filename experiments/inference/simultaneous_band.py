@@ -51,6 +51,7 @@ def recall_band(
     level: float = 0.05,
     n_draws: int = 3_000,
     rng: np.random.Generator,
+    df_group: float | None = None,
 ) -> RecallBand:
     """Compute the band from the joint distribution of the differences over recall.
 
@@ -72,15 +73,16 @@ def recall_band(
         level: 1 - level is the probability that the band covers everywhere.
         n_draws: simulated studies.
         rng: generator of the simulation.
+        df_group: degrees of freedom of the groups (`group_df`); G - 1 when None.
     """
-    difference = difference_of(per_seed, left_out)
+    difference = difference_of(per_seed, left_out, df_group)
     error = difference.standard_error
     usable = len(recalls) > 0 and bool(np.isfinite(error).all())
     if not usable:
         nan = np.full(len(recalls), np.nan)
         return RecallBand(recalls, difference, nan, nan.copy(), float("nan"))
-    df = _common_df(difference.v_seed, difference.v_group, difference.n_seeds, difference.n_groups)
-    tails = _null_tails(per_seed, left_out, n_draws, rng)
+    df = _common_df(difference.v_seed, difference.v_group, difference.n_seeds, difference.effective_groups)
+    tails = _null_tails(per_seed, left_out, difference, n_draws, rng)
     smallest = 2.0 * np.minimum(tails, 1.0 - tails).min(axis=1)
     # Never narrower than each recall's own interval either, although a simulation of two seeds or groups may give that.
     pointwise = float(np.clip(np.quantile(smallest, level), level / len(recalls), level))
@@ -96,24 +98,35 @@ def recall_band(
 
 
 def _null_tails(
-    per_seed: NDArray[np.float64], left_out: NDArray[np.float64], n_draws: int, rng: np.random.Generator
+    per_seed: NDArray[np.float64],
+    left_out: NDArray[np.float64],
+    difference: PairedDifference,
+    n_draws: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Return one-sided p values at each recall of simulated studies without any difference, (n_draws, R)."""
+    """One-sided p values at each recall of simulated studies without any difference, (n_draws, R).
+
+    Groups are drawn with the correlation over recall of their jackknife and the variances that the difference has.
+    """
     n_seeds, n_groups = left_out.shape[:2]
     seed_part = per_seed - per_seed.mean(axis=0)
     replicates = left_out.mean(axis=0)
     group_part = replicates - replicates.mean(axis=0)
     seed_covariance = seed_part.T @ seed_part / ((n_seeds - 1) * n_seeds)
     group_covariance = group_part.T @ group_part * (n_groups - 1) / n_groups
+    jackknife = np.diag(group_covariance)
+    ratio = np.divide(difference.v_group, jackknife, out=np.zeros_like(jackknife), where=jackknife > 0)
+    group_covariance = group_covariance * np.sqrt(np.outer(ratio, ratio))
+    effective = difference.effective_groups
     by_seed, v_seed = _component(seed_covariance, n_seeds, n_draws, rng)
-    by_group, v_group = _component(group_covariance, n_groups, n_draws, rng)
+    by_group, v_group = _component(group_covariance, float(effective.min()), n_draws, rng)
     error = np.sqrt(v_seed + v_group)
     t = np.divide(by_seed + by_group, error, out=np.zeros_like(error), where=error > 0)
-    return np.asarray(special.stdtr(_common_df(v_seed, v_group, n_seeds, n_groups), -t))
+    return np.asarray(special.stdtr(_common_df(v_seed, v_group, n_seeds, effective), -t))
 
 
 def _common_df(
-    v_seed: NDArray[np.float64], v_group: NDArray[np.float64], n_seeds: int, n_groups: int
+    v_seed: NDArray[np.float64], v_group: NDArray[np.float64], n_seeds: int, n_groups: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the smallest degrees of freedom over recall, (..., 1).
 
@@ -125,19 +138,23 @@ def _common_df(
 
 
 def _component(
-    covariance: NDArray[np.float64], n: int, n_draws: int, rng: np.random.Generator
+    covariance: NDArray[np.float64], n: float, n_draws: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return means of n draws and the variances of these means, estimated from the draws, (n_draws, R) each."""
+    """Means of n draws and the variances of these means as estimated from the draws, (n_draws, R) each.
+
+    An effective number of groups is broken: it is drawn like a whole one below `_MANY` after rounding down.
+    """
     spread = np.sqrt(np.diag(covariance))
-    shrunk = covariance + (np.diag(spread**2) - covariance) / (n - 1)
+    shrunk = covariance + (np.diag(spread**2) - covariance) / max(n - 1.0, 1.0)
     values, vectors = np.linalg.eigh(shrunk)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
     if n > _MANY:
         # With many draws the error of the variance is small, and nearly the same at all recalls.
         scale = rng.chisquare(n - 1, (n_draws, 1)) / (n - 1)
         return rng.standard_normal((n_draws, len(spread))) @ root.T, scale * spread**2
-    draws = np.sqrt(n) * rng.standard_normal((n_draws, n, len(spread))) @ root.T
-    return draws.mean(axis=1), draws.var(axis=1, ddof=1) / n
+    whole = max(int(n), 2)
+    draws = np.sqrt(whole) * rng.standard_normal((n_draws, whole, len(spread))) @ root.T
+    return draws.mean(axis=1), draws.var(axis=1, ddof=1) / whole
 
 
 def _smallest_p(excess: NDArray[np.float64], error: NDArray[np.float64], df: NDArray[np.float64]) -> float:

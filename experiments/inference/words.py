@@ -17,17 +17,20 @@ MOVES_OUT, MOVES_IN, CROSSES, SLIDES, STAYS, UNDECIDED, NOT_TRAINED = WORDS
 
 
 def advice_sentence(advice: Advice, n_seeds: int, n_groups: int) -> str:
-    """Say which variance dominates and what would decide, given the present numbers of seeds and test groups."""
+    """Say which variance dominates and what would decide, given the seeds and test groups that there are.
+
+    "An even chance": half of the studies of that size would be decided, not all.
+    """
     name = {"seeds": "training seeds", "groups": "test groups"}[advice.dominates]
     text = f"{advice.share:.0%} of the variance comes from {name}; "
     options = [
-        f"about {wanted:.0f} {what}s in all ({wanted - have:.0f} more) would decide"
+        f"about {wanted:.0f} {what}s in all ({wanted - have:.0f} more)"
         for wanted, have, what in ((advice.seeds, n_seeds, "seed"), (advice.groups, n_groups, "test group"))
         if np.isfinite(wanted)
     ]
     if options:
-        return text + ", or ".join(options)
-    text += "neither more seeds nor more test groups alone would decide"
+        return f"{text}{', or '.join(options)} would give an even chance of deciding"
+    text += "neither more seeds nor more test groups alone would give an even chance of deciding"
     return f"{text}, about {advice.both:.2g} times as many of both would" if np.isfinite(advice.both) else text
 
 

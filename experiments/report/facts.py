@@ -91,4 +91,4 @@ def counted(counts: list[int], what: str) -> str:
 def correction(n_comparisons: int) -> str:
     """Say what a verdict's level is corrected for: arms and masks, and conditions if there are several."""
     others = f" and Bonferroni over {n_comparisons} conditions" if n_comparisons > 1 else ""
-    return f"Holm over all arms and masks{others}"
+    return f"Holm over all arms, and over masks behind them{others}"

@@ -78,10 +78,19 @@ def test_ap_gain_against_scikit_learn_and_a_plain_jackknife(runs, comparison) ->
     assert row.ap_gain == pytest.approx(estimate, abs=1e-12)
     assert row.v_seed == pytest.approx(v_seed, rel=1e-9)
     assert row.v_group == pytest.approx(v_group, rel=1e-9)
-    df = (v_seed + v_group) ** 2 / (v_seed**2 / 2 + v_group**2 / 11)
+    df = (v_seed + v_group) ** 2 / (v_seed**2 / 2 + v_group**2 / _groups_df(runs, 1))
     half = stats.t.ppf(0.975, df) * np.sqrt(v_seed + v_group)
     assert (row.ap_gain_low, row.ap_gain_high) == pytest.approx((estimate - half, estimate + half))
     assert (row.n_seeds, row.n_groups, row.n_images) == (3, 12, 24)
+
+
+def _groups_df(runs, mask: int) -> float:
+    """(sum n)^2 / sum n^2 - 1 or (sum n^2)^2 / sum n^4, the smaller, over the positives n of each test group."""
+    names, group_of = runs["bce"][0].test.groups()
+    n = np.zeros(len(names))
+    for image, group in enumerate(group_of):
+        n[group] += reorder_images(runs["bce"][0].test, np.array([image])).pooled(mask)[0].sum()
+    return min(n.sum() ** 2 / (n**2).sum() - 1, (n**2).sum() ** 2 / (n**4).sum())
 
 
 def test_tuned_f1_is_frozen_on_validation(runs, comparison) -> None:

@@ -63,16 +63,25 @@ def test_a_move_smaller_than_the_margin_is_no_slide() -> None:
     assert wider.word == "slides"
 
 
-def test_the_p_of_a_moved_point_is_twice_that_of_the_coordinate_that_moved_for_sure() -> None:
+def test_the_p_of_a_moved_point_is_twice_the_smaller_of_the_coordinates_beyond_the_margin() -> None:
     point = _difference(0.06, -0.09, error=0.04)
     (p,) = p_values([replace(_evidence(0.001), point=point)], Rule())
-    assert p.moved_holm == pytest.approx(2 * float(point.p_difference()[1]), rel=1e-12)
-    # Precision lies inside its margin, so only recall is tested, and still counts twice.
-    point = _difference(0.06, -0.049, error=0.02)
-    (p,) = p_values([replace(_evidence(0.001), point=point)], Rule())
-    assert p.moved_holm == pytest.approx(2 * float(point.p_difference()[0]), rel=1e-12)
+    beyond = point.p_beyond(0.05)
+    assert p.moved_holm == pytest.approx(2 * float(beyond.min()), rel=1e-12)
+    # As surely different from 0 as can be, and not shown to be beyond the margin: no move.
+    (p,) = p_values([replace(_evidence(0.001), point=_difference(0.051, 0.0, error=0.002))], Rule())
+    assert p.moved_holm > 0.5
     # Both must stay, so the larger p counts.
-    assert p.same_holm == pytest.approx(float(point.p_equivalence(0.05)[0]), rel=1e-12)
+    (p,) = p_values([replace(_evidence(0.001), point=_difference(0.06, -0.049, error=0.02))], Rule())
+    assert p.same_holm == pytest.approx(float(_difference(0.06, -0.049, error=0.02).p_equivalence(0.05)[0]), rel=1e-12)
+
+
+def test_beyond_the_margin_is_a_one_sided_test_at_its_edge() -> None:
+    shifted = _difference(0.06, 0.0, error=0.02)
+    alone = _difference(0.01, 0.0, error=0.02).p_difference()[0] / 2
+    far = _difference(0.11, 0.0, error=0.02).p_difference()[0] / 2
+    assert shifted.p_beyond(0.05)[0] == pytest.approx(float(alone + far), rel=1e-9)
+    assert shifted.p_beyond(0.0)[0] == pytest.approx(float(shifted.p_difference()[0]), rel=1e-9)
 
 
 def test_undefined_precision() -> None:
@@ -200,7 +209,7 @@ def test_advice_is_asked_for_at_the_level_of_its_test() -> None:
         (_evidence(0.05, error=0.02), "moves out", "difference_holm", "undecided"),
         (_evidence(0.001, error=0.003), "stays", "equivalence_holm", "undecided"),
         (_evidence(0.05, band=_band(0.03)), "crosses", "crosses_holm", "moves out"),
-        (replace(_evidence(0.001), point=_difference(0.08, 0.0, error=0.02)), "slides", "moved_holm", "undecided"),
+        (replace(_evidence(0.001), point=_difference(0.12, 0.0, error=0.02)), "slides", "moved_holm", "undecided"),
         (replace(_evidence(0.001), point=_difference(0.01, -0.01, error=0.015)), "stays", "same_holm", "undecided"),
     ],
 )

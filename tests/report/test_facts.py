@@ -23,17 +23,17 @@ def test_counts_are_written_with_their_noun():
         "0 seeds",
         "0 to 1 seed",
     ]
-    assert correction(1) == "Holm over all arms and masks"
-    assert correction(3) == "Holm over all arms and masks and Bonferroni over 3 conditions"
+    assert correction(1) == "Holm over all arms, and over masks behind them"
+    assert correction(3) == "Holm over all arms, and over masks behind them and Bonferroni over 3 conditions"
 
 
 def test_captions_of_verdicts_name_every_correction(drawn_study):
     study, alone = drawn_study
     beside = replace(alone, settings=replace(alone.settings, n_comparisons=4))
     for kind in (VerdictDisplay, ForestDisplay):
-        assert "level 0.05 after Holm over all arms and masks" in kind.of(study, alone).caption
+        assert "level 0.05 after Holm over all arms, and over masks behind them" in kind.of(study, alone).caption
         assert "Bonferroni" not in kind.of(study, alone).caption
-        assert "over all arms and masks and Bonferroni over 4 conditions" in kind.of(study, beside).caption
+        assert "over masks behind them and Bonferroni over 4 conditions" in kind.of(study, beside).caption
     assert "Bonferroni over 4 conditions" in latex_table(beside, {arm: arm for arm in study.complete})
     assert StudySize.of(study, beside).text == "3 seeds, 12 test images"
 

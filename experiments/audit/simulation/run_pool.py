@@ -8,7 +8,7 @@ import pandas as pd
 from experiments.comparison.checked_runs import RunScores, check_runs
 from experiments.comparison.pairing import MeasuredStudy, measure
 from experiments.comparison.settings import CompareSettings
-from experiments.comparison.verdict_table import arm_bands, verdict_table
+from experiments.comparison.verdict_table import arm_bands, verdict_tables
 
 
 @dataclass(frozen=True)
@@ -52,4 +52,4 @@ class RunPool:
             levels={key: self.study.levels[source] for key, source in keys.items()},
         )
         pairs = [study.pair("arm", mask) for mask in range(len(checked.masks))]
-        return verdict_table(study, pairs, arm_bands(study, pairs))
+        return verdict_tables(study, pairs, arm_bands(study, pairs)).masks

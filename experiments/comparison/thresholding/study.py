@@ -24,8 +24,9 @@ from experiments.comparison.thresholding.treatments import TREATMENTS, UNTREATED
 from experiments.comparison.verdict_table import interval_columns
 from experiments.frontier.codes import N_CODES, code_to_logit
 from experiments.frontier.curve import average_precision, pr_curve
+from experiments.frontier.leave_one_out import positives_per_group
 from experiments.frontier.theory import ScoreMap
-from experiments.inference.paired_difference import rows_difference
+from experiments.inference.paired_difference import group_df, rows_difference
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ def treat_arm(runs: Mapping[int, RunScores], maps: Sequence[ScoreMap] | None, se
             rows += _rows(seed, name, run.test.pooled(mask), fits, found)
             for treatment, each in found.items():
                 values.setdefault((mask, treatment), {})[seed] = each
-    changes = _changes(checked.masks, values, settings.level)
+    reference = next(iter(checked.runs[UNTREATED].values())).test
+    df = [group_df(positives_per_group(reference, mask, checked.group_of)) for mask in range(len(checked.masks))]
+    changes = _changes(checked.masks, values, df, settings.level)
     return TreatedArm(pd.DataFrame(rows), changes, _verdicts(checked.runs[UNTREATED], held, settings))
 
 
@@ -117,7 +120,10 @@ def _ranked_average_precision(
 
 
 def _changes(
-    masks: Sequence[str], values: Mapping[tuple[int, str], Mapping[int, NDArray[np.float64]]], level: float
+    masks: Sequence[str],
+    values: Mapping[tuple[int, str], Mapping[int, NDArray[np.float64]]],
+    df_group: Sequence[float],
+    level: float,
 ) -> pd.DataFrame:
     rows = []
     for mask, name in enumerate(masks):
@@ -131,7 +137,7 @@ def _changes(
             for column, value in enumerate(VALUES):
                 row[value] = float(own[:, 0, column].mean())
                 gains = (own - theirs)[:, :, column : column + 1]
-                row |= interval_columns(f"{value}_change", rows_difference(gains), level)
+                row |= interval_columns(f"{value}_change", rows_difference(gains, df_group[mask]), level)
             rows.append(row | {"n_seeds": len(seeds), "n_groups": own.shape[1] - 1})
     return pd.DataFrame(rows)
 

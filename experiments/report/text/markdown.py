@@ -8,7 +8,7 @@ import pandas as pd
 
 from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
-from experiments.inference.words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, Word
+from experiments.inference.words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, UNDECIDED, Word
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.tables import markdown_table
@@ -60,33 +60,43 @@ def conclusion(comparison: Comparison, names: Mapping[str, str]) -> str:
 
     Names and the most important words are in `**bold**`.
     """
-    verdicts, base = comparison.verdicts, names[comparison.baseline]
+    verdicts, arms, base = comparison.verdicts, comparison.arm_verdicts, names[comparison.baseline]
     warned = not_trained(comparison, names)
     lead = f"{warned} " if warned else ""
     if not len(verdicts):
         return f"{lead}Only the baseline, {base}, has complete runs: nothing to compare."
-    told = {word: _who(verdicts, "verdict", word, comparison.masks, names) for word in SAYINGS if word != NOT_TRAINED}
+    several = len(comparison.masks) > 1
+    told = {word: _who(arms, "verdict", word, 1, names) for word in SAYINGS if word != NOT_TRAINED}
     if not any(told.values()):
         return f"{lead}There is no verdict."
     first = told.pop(MOVES_OUT)
     opening = _said_of(MOVES_OUT, first) if first else f"**no arm {SAYINGS[MOVES_OUT].one}**"
-    text = f"{lead}Against {base}, {opening} by {comparison.settings.headline_name}."
-    rest = "; ".join(_said_of(word, arms) for word, arms in told.items() if arms)
+    over = f", mean over {len(comparison.masks)} masks" if several else ""
+    text = f"{lead}Against {base}, {opening} by {comparison.settings.headline_name}{over}."
+    rest = "; ".join(_said_of(word, which) for word, which in told.items() if which)
     text += f" {rest}." if rest else ""
     text += "" if told[SLIDES] else " None is shown to slide along it."
+    if several:
+        by_mask = {
+            word: _who(verdicts, "verdict", word, len(comparison.masks), names)
+            for word in SAYINGS
+            if word not in (NOT_TRAINED, UNDECIDED)
+        }
+        shown = "; ".join(_said_of(word, which) for word, which in by_mask.items() if which)
+        text += f" Mask by mask, {shown}." if shown else " No single mask is decided."
     if comparison.settings.headline != "f1":
-        differs = verdicts[verdicts["verdict"] != verdicts["verdict_f1"]]
+        differs = arms[arms["verdict"] != arms["verdict_f1"]]
         for word, change in ((MOVES_OUT, "higher"), (MOVES_IN, "lower")):
-            arms = _who(differs, "verdict_f1", word, comparison.masks, names)
-            text += f" Tuned F1 alone is shown to be {change} with {listed(arms)}." if arms else ""
+            which = _who(differs, "verdict_f1", word, 1, names)
+            text += f" Tuned F1 alone is shown to be {change} with {listed(which)}." if which else ""
     return text
 
 
-def _who(verdicts: pd.DataFrame, column: str, word: str, masks: Sequence[str], names: Mapping[str, str]) -> list[str]:
-    """Name the arms with a verdict, and their masks unless the verdict holds in all of them."""
+def _who(verdicts: pd.DataFrame, column: str, word: str, n_rows: int, names: Mapping[str, str]) -> list[str]:
+    """Arms with a verdict, each with its masks unless it has it in all of its rows."""
     found = []
     for arm, rows in verdicts[verdicts[column] == word].groupby("arm", sort=False):
-        where = "" if len(rows) == len(masks) else f" ({', '.join(rows['mask'])})"
+        where = "" if len(rows) == n_rows else f" ({', '.join(rows['mask'])})"
         found.append(f"**{names[str(arm)]}**{where}")
     return found
 
@@ -186,7 +196,7 @@ def _where(verdict: pd.Series) -> list[str]:
         for side in ("better", "worse")
         if verdict[f"{side}_at_recall"]
     ]
-    alone = "" if verdict["verdict"] == CROSSES else ", taken by itself (without Holm over the other rows),"
+    alone = "" if verdict["verdict"] == CROSSES else ", taken by itself (not adjusted for the other rows),"
     return [f"Its simultaneous band{alone} has its precision {' and '.join(sides)}."] if sides else []
 
 
@@ -211,12 +221,14 @@ _WORDS = """## Words
 | simultaneous band | an interval for the difference of precision that holds at all recalls at once |
 | theory | what a loss's optimum does to the logits of plain BCE's: a positive weight w adds ln w, focal bends them |
 | lever | what is changed between arms: a loss, a weight, a sampling, more data |
-| Holm | a correction of the p values for looking at many arms and masks |"""
+| adjusted | corrected for looking at many arms and masks: by Holm over arms, then over each arm's masks |
+| verdict's interval | the interval that a verdict rests on, adjusted; beside it stands the row's own |"""
 
 _FILES = """## Files
 
 | file | one row per |
 |---|---|
+| `arm_verdicts.csv` | arm, over its masks: the first verdict, with the columns of `verdicts.csv` |
 | `verdicts.csv` | arm and mask: both verdicts, gains with intervals, levels of AP, p values, reasons, advice |
 | `metrics.csv` | arm, seed, split, mask and operating point: precision, recall, F1, AP, counts; background rows |
 | `image_means.csv` | arm, seed, mask and operating point: means over images of each image's own values |

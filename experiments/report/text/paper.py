@@ -10,6 +10,7 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import NOT_TRAINED
 from experiments.report.facts import correction, counted
 from experiments.report.text.tables import markdown_table
+from experiments.report.text.verdicts import verdict_interval
 from experiments.report.text.wording import no_interval, number, signed
 from experiments.runs.study import short_names
 
@@ -82,22 +83,27 @@ def _cells(comparison: Comparison, names: Mapping[str, str] | None) -> tuple[lis
     gain = {"ap": "AP", "f1": "tuned F1", "fbeta": "F-beta", "mean_precision": "mean precision"}
     headers = ["mask", "arm", "verdict", f"{gain[comparison.settings.headline]} gain", "tuned F1 gain"]
     headers += ["recall", "precision", "F1", "slide (logits)"]
+    headers.insert(4, "verdict's interval")
     blocks = []
-    for mask in comparison.masks:
-        means = points[points["mask"] == mask].groupby("arm")[["recall", "precision", "f1"]].mean()
+    several = len(comparison.masks) > 1
+    for mask in [None, *comparison.masks] if several else comparison.masks:
+        own = points if mask is None else points[points["mask"] == mask]
+        means = own.groupby("arm")[["recall", "precision", "f1"]].mean()
+        label = f"over {len(comparison.masks)}" if mask is None else mask
         rows = []
         for arm in arms:
-            verdict, slide = (_row(table, arm, mask) for table in (comparison.verdicts, comparison.slides))
+            table = comparison.arm_verdicts if mask is None else comparison.verdicts
+            verdict = _row(table, arm, mask)
+            slide = None if mask is None else _row(comparison.slides, arm, mask)
             numbers = [number(means.loc[arm, column]) for column in means.columns]
-            if arm == comparison.baseline or verdict is None or slide is None:
+            if arm == comparison.baseline or verdict is None:
                 word = "baseline" if arm == comparison.baseline else "-"
-                rows.append([mask, called[arm], word, "", "", *numbers, ""])
+                rows.append([label, called[arm], word, "", "", "", *numbers, ""])
                 continue
-            gains = [_interval(verdict, "headline_gain"), _interval(verdict, "f1_gain")]
-            shift = slide["shift"] if slide["status"] == "reached" else float("nan")
-            rows.append(
-                [mask, called[arm], str(verdict["verdict"]), *gains, *numbers, signed(shift, 1, bare_zero=True)]
-            )
+            gains = [_interval(verdict, "headline_gain"), verdict_interval(verdict), _interval(verdict, "f1_gain")]
+            reached = slide is not None and slide["status"] == "reached"
+            shift = "" if slide is None else signed(slide["shift"] if reached else float("nan"), 1, bare_zero=True)
+            rows.append([label, called[arm], str(verdict["verdict"]), *gains, *numbers, shift])
         blocks.append(rows)
     return headers, blocks
 
@@ -110,14 +116,19 @@ def _caption(comparison: Comparison) -> str:
     return (
         f"Verdicts against the baseline: {seeds}, {images}{groups}; "
         rf"margin $\pm${settings.margin:g}, level {settings.level:g} after {correction(settings.n_comparisons)}. Gains "
-        rf"with {100 * (1 - settings.level):g}~\% intervals of the paired two-way t over seeds and test groups. "
+        rf"with {100 * (1 - settings.level):g}~\% intervals of the paired two-way t over seeds and test groups, beside "
+        "them the adjusted intervals that the verdicts rest on. Verdicts over all masks come first, those of a mask "
+        "behind its arm's. "
         "Recall, precision and F1 at the natural point (probability 0.5), counts pooled over images, means over seeds. "
         "Slide: the shift of all the baseline's logits that reaches the arm's natural recall."
     )
 
 
-def _row(table: pd.DataFrame, arm: str, mask: str) -> pd.Series | None:
-    found = table[(table["arm"] == arm) & (table["mask"] == mask)] if len(table) else table
+def _row(table: pd.DataFrame, arm: str, mask: str | None) -> pd.Series | None:
+    if len(table):
+        table = table[table["arm"] == arm]
+        table = table if mask is None else table[table["mask"] == mask]
+    found = table
     return found.iloc[0] if len(found) else None
 
 

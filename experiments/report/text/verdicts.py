@@ -29,83 +29,104 @@ def verdict_text(
         width: Columns of the terminal; None asks it (`terminal_width`). Narrow terminals lose the right-hand columns
             first.
     """
-    table = fitted_table(*verdict_rows(study, comparison), width=width or terminal_width(), keep=5)
+    table = fitted_table(*verdict_rows(study, comparison), width=width or terminal_width(), keep=6)
     warned = not_trained(comparison, short_names(list(study.complete))).replace("**", "")
     return "\n".join([warned, *([""] if warned else []), table, "", *footnotes(study, comparison, ceiling)])
 
 
 def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], list[list[str]]]:
-    """Return headers and cells; an empty row separates masks, and each mask begins with the baseline.
+    """Return headers and cells: the arms over all masks first, then each mask; each block begins with its baseline.
 
-    After the arms come the free controls: what the baseline reaches at another threshold, without training.
+    Blocks are separated by an empty row. After the arms of a mask come the free controls: what the baseline reaches at
+    another threshold, without training. A study of one mask has one block.
     """
     names = short_names(list(study.complete))
     gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision"}
-    headers = [
-        "mask",
-        "arm",
-        "verdict",
-        "AP (prevalence)",
-        f"{gain[comparison.settings.headline]} gain",
-        "would decide",
-    ]
-    headers += ["recall", "precision", "F1", "verdict F1", "tuned F1 gain", "baseline threshold"]
-    rows: list[list[str]] = []
-    base = names[study.baseline]
+    headers = ["mask", "arm", "verdict", "AP (prevalence)", f"{gain[comparison.settings.headline]} gain"]
+    headers += ["verdict's interval", "would decide", "least margin", "recall", "precision", "F1", "verdict F1"]
+    headers += ["tuned F1 gain", "baseline threshold"]
+    points, scores = comparison.natural_points, comparison.scores
+    blocks = []
+    if len(comparison.masks) > 1:
+        blocks.append(_block(f"over {len(comparison.masks)}", study, comparison.arm_verdicts, points, scores, {}))
     for mask in comparison.masks:
-        if rows:
-            rows.append([])
-        natural = _of_mask(comparison.natural_points, mask)
-        means = natural.groupby("arm")[["recall", "precision", "f1"]].mean()
-        levels = _levels(comparison.scores, mask)
-        rows.append(
-            [
-                mask,
-                base,
-                "(baseline)",
-                levels.get(study.baseline, "-"),
-                "",
-                "",
-                *_numbers(means, study.baseline),
-                "",
-                "",
-                "",
-            ]
-        )
-        for _, row in _of_mask(comparison.verdicts, mask).iterrows():
-            arm = str(row["arm"])
-            rows.append(
-                [
-                    mask,
-                    names[arm],
-                    str(row["verdict"]),
-                    levels.get(arm, "-"),
-                    with_interval(row, "headline_gain"),
-                    would_decide(row),
-                    *_numbers(means, arm),
-                    str(row["verdict_f1"]),
-                    with_interval(row, "f1_gain"),
-                    slide_cell(row_of(comparison.slides, arm, mask)),
-                ]
-            )
-        # Show only the control with the most seeds, because arms with fewer seeds repeat it on some of them.
-        controls = _of_mask(comparison.controls, mask)
-        most_seeds_first = (
-            controls.sort_values("n_seeds", ascending=False, kind="stable") if len(controls) else controls
-        )
-        for _, row in most_seeds_first.iterrows():
-            label = control_name(row, names)
-            point = [number(row[column]) for column in ("recall", "precision", "f1")]
-            if row["threshold"] == 0:  # theory says the natural point itself: the baseline's own row
-                continue
-            if not any(line[:2] == [mask, label] for line in rows):
-                rows.append([mask, label, "(no training)", "", "", "", *point, "", "", ""])
+        verdicts = _of_mask(comparison.verdicts, mask)
+        slides = {str(row["arm"]): slide_cell(row) for _, row in _of_mask(comparison.slides, mask).iterrows()}
+        own = _block(mask, study, verdicts, _of_mask(points, mask), _of_mask(scores, mask), slides)
+        blocks.append([*own, *_controls(mask, comparison, names)])
+    rows = [line for block in blocks for line in ([], *block)][1:]
     return headers, rows
 
 
-def _levels(scores: pd.DataFrame, mask: str) -> dict[str, str]:
-    """Return the AP of each arm, mean over its seeds, and the prevalence."""
-    means = scores[scores["mask"] == mask].groupby("arm")[["average_precision", "prevalence"]].mean()
+def _block(
+    mask: str,
+    study: StudyRuns,
+    verdicts: pd.DataFrame,
+    points: pd.DataFrame,
+    scores: pd.DataFrame,
+    slides: Mapping[str, str],
+) -> list[list[str]]:
+    """Rows of the baseline and of each arm, in one mask or over those of the tables given.
+
+    Args:
+        mask: what the first column says.
+        study: the runs.
+        verdicts: a row per arm.
+        points: natural points.
+        scores: levels of AP.
+        slides: arm -> last cell.
+    """
+    names = short_names(list(study.complete))
+    means = points.groupby("arm")[["recall", "precision", "f1"]].mean()
+    levels = _levels(scores)
+    base = [mask, names[study.baseline], "(baseline)", levels.get(study.baseline, "-")]
+    rows = [[*base, "", "", "", "", *_numbers(means, study.baseline), "", "", ""]]
+    for _, row in verdicts.iterrows():
+        arm = str(row["arm"])
+        rows.append(
+            [
+                mask,
+                names[arm],
+                str(row["verdict"]),
+                levels.get(arm, "-"),
+                with_interval(row, "headline_gain"),
+                verdict_interval(row),
+                would_decide(row),
+                "" if pd.isna(row["smallest_margin"]) else f"±{row['smallest_margin']:.2g}",
+                *_numbers(means, arm),
+                str(row["verdict_f1"]),
+                with_interval(row, "f1_gain"),
+                slides.get(arm, ""),
+            ]
+        )
+    return rows
+
+
+def _controls(mask: str, comparison: Comparison, names: Mapping[str, str]) -> list[list[str]]:
+    """Rows of what the baseline reaches in one mask without training."""
+    # The control with the most seeds stands for the others: arms with fewer seeds repeat it on a part of them.
+    controls = _of_mask(comparison.controls, mask)
+    most_seeds_first = controls.sort_values("n_seeds", ascending=False, kind="stable") if len(controls) else controls
+    rows: list[list[str]] = []
+    for _, row in most_seeds_first.iterrows():
+        label = control_name(row, names)
+        # A theory that says the natural point itself is the baseline's own row.
+        if row["threshold"] == 0 or any(line[1] == label for line in rows):
+            continue
+        point = [number(row[column]) for column in ("recall", "precision", "f1")]
+        rows.append([mask, label, "(no training)", "", "", "", "", "", *point, "", "", ""])
+    return rows
+
+
+def verdict_interval(row: pd.Series, prefix: str = "") -> str:
+    """Format the interval that a verdict rests on: "[+0.012, +0.083]"; empty where there is none."""
+    low, high = (row[f"{prefix}verdict_{end}"] for end in ("low", "high"))
+    return "" if pd.isna(low) else f"[{max(low, -1.0):+.3f}, {min(high, 1.0):+.3f}]"
+
+
+def _levels(scores: pd.DataFrame) -> dict[str, str]:
+    """AP of each arm, mean over its seeds and the table's masks, and the prevalence."""
+    means = scores.groupby("arm")[["average_precision", "prevalence"]].mean()
     return {str(arm): level_cell(row.iloc[0], row.iloc[1]) for arm, row in means.iterrows()}
 
 
@@ -170,19 +191,16 @@ def footnotes(
     verdicts, settings = comparison.verdicts, comparison.settings
     names = short_names(list(study.complete))
     size = StudySize.of(study, comparison)
-    both = "" if settings.headline == "f1" else f", for {settings.headline_name} and for tuned F1 each"
-    notes = [
-        f"{size.text}; margin ±{settings.margin:g}, {size.corrected}{both}; {size.brackets}.",
-        "An interval is a row's own. A verdict has to hold over all rows, and where seeds are few it takes part of its "
-        "variance from the other rows: so a row can be undecided although its interval leaves out 0.",
-    ]
+    notes = [f"{size.text}; margin ±{settings.margin:g}; {size.brackets}.", *level_notes(comparison)]
     if columns:
         notes.append(
             "AP (prevalence): level of the frontier, beside the AP of one score for all pixels. "
             "recall, precision: at the natural point (probability 0.5). "
-            "would decide: seeds or test groups in all, if the gain stays as it is; -: neither alone would. "
+            "would decide: seeds or test groups in all that give an even chance of a decision, if the gain stays as it "
+            "is; -: neither alone would. "
+            "least margin: the smallest inside which these seeds and images could show a gain of 0 to lie. "
             "baseline threshold: where it has the arm's recall, and the shift of its logits that does the same; "
-            f"a point moves when its recall or precision does by more than ±{settings.point_margin:g}."
+            f"a point moves when its recall or precision is shown to by more than ±{settings.point_margin:g}."
         )
     for _, row in study.holes.iterrows():
         again = f" Run it again: {row['command']}" if row["command"] else ""
@@ -200,6 +218,45 @@ def footnotes(
             shares = ", ".join(f"{names[r['arm']]} {r['share']:.0%}" for _, r in rows.iterrows())
             notes.append(f"ceiling: {mask} AP {rows['ceiling_ap'].iloc[0]:.3f}, the best any model can do; {shares}")
     notes += [f"warning: {text}" for text in dict.fromkeys(verdicts["warning"]) if text] if len(verdicts) else []
+    return [*notes, *limits(comparison)]
+
+
+def level_notes(comparison: Comparison) -> list[str]:
+    """Say what an interval covers, what a verdict rests on, and the level that holds over all claims."""
+    settings = comparison.settings
+    level = settings.level / settings.n_comparisons
+    families = [settings.headline_name, *(["tuned F1"] if settings.headline != "f1" else [])]
+    families += ["crossing curves"] if settings.headline in ("ap", "mean_precision") else []
+    over = "arms (Holm)"
+    if len(comparison.masks) > 1:
+        over = "arms and masks together, arms first: no mask is claimed before its arm"
+    total = f", {len(families) * level:.2g} over the {len(families)} families" if len(families) > 1 else ""
+    conditions = ""
+    if settings.n_comparisons > 1:
+        conditions = f" Bonferroni over {settings.n_comparisons} conditions: each has its share of {settings.level:g}."
+    return [
+        "The first interval is a row's own. The second is the one that its verdict rests on, adjusted for all other "
+        "rows: a gain moves where that leaves out 0, is the same where that lies inside the margin, and else is "
+        "undecided.",
+        f"False claims that a frontier moves: at most {level:.2g} over {over}, for {' and for '.join(families)} each"
+        f"{total}; as much for false claims that it does not.{conditions}",
+    ]
+
+
+def limits(comparison: Comparison) -> list[str]:
+    """Say what no interval covers, and which rates of collapse the clean seeds leave possible."""
+    notes = [
+        "Not covered: another training set, the noise of the tuned threshold, another learning rate or a longer "
+        "training than the one that all arms had."
+    ]
+    table = comparison.arm_verdicts
+    clean = table[table["collapse_excluded"].notna()] if len(table) else table
+    if len(clean):
+        n = int(clean["n_seeds"].min())
+        notes.append(
+            f"No seed of {len(clean)} of {len(table)} arms collapsed: {n} clean seeds exclude a rate of collapse above "
+            f"{clean['collapse_excluded'].max():.2f} and none below."
+        )
     return notes
 
 

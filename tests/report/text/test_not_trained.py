@@ -70,7 +70,7 @@ def test_the_answer_begins_with_what_is_not_trained(study_dir, tmp_path, capsys)
     assert re.search(r'<p class="answer"><(b|strong)>Not trained:', page)
     verdicts = pd.read_csv(tmp_path / "verdicts.csv").set_index(["arm", "mask"])
     assert (verdicts["verdict"] == "not trained").all()
-    assert verdicts.columns[-4:].tolist() == ["arm_ap", "baseline_ap", "prevalence", "untrained_runs"]
+    assert verdicts.columns[-10:-6].tolist() == ["arm_ap", "baseline_ap", "prevalence", "untrained_runs"]
     assert verdicts["untrained_runs"]["loss=partly"].tolist() == ["loss=partly seed 2"] * 2
     assert verdicts["reason"]["loss=partly", "thin"].startswith("1 of 3 seeds of loss=partly collapsed (seed 2: one ")
     assert verdicts[["ap_gain_low", "f1_gain_high", "needed_seeds"]].isna().all(axis=None)

@@ -18,19 +18,25 @@ def test_numbers_are_those_of_the_comparison(drawn_study):
     _, comparison = drawn_study
     latex = latex_table(comparison)
     header, *rows = body(latex)
-    assert all(len(row) == len(header) == 9 for row in rows)
-    assert len(rows) == 2 * 3  # masks x arms, the baseline among them
+    assert all(len(row) == len(header) == 10 for row in rows)
+    assert len(rows) == 3 * 3  # all masks, then each, x arms, the baseline among them
+    over = comparison.arm_verdicts.set_index("arm").loc["loss=worse"]
+    row = next(row for row in rows[:3] if row[1] == "worse")
+    assert row[2] == over["verdict"]
+    assert float(re.findall(r"[+-]?\d+\.\d+", row[3])[0]) == pytest.approx(over["ap_gain"], abs=5e-4)
     verdict = comparison.verdicts.query("arm == 'loss=worse' and mask == 'dots'").iloc[0]
-    row = next(row for row in rows[3:] if row[1] == "worse")
+    row = next(row for row in rows[6:] if row[1] == "worse")
     assert row[2] == verdict["verdict"]
     numbers = [float(text) for text in re.findall(r"[+-]?\d+\.\d+", row[3])]
     assert numbers == pytest.approx([verdict["ap_gain"], verdict["ap_gain_low"], verdict["ap_gain_high"]], abs=5e-4)
+    interval = [float(text) for text in re.findall(r"[+-]?\d+\.\d+", row[4])]
+    assert interval == pytest.approx([verdict["verdict_low"], verdict["verdict_high"]], abs=5e-4)
     natural = comparison.points.query("arm == 'loss=worse' and mask == 'dots' and operating_point == 'natural'")
-    shown = [float(cell.strip("$")) for cell in row[5:8]]
+    shown = [float(cell.strip("$")) for cell in row[6:9]]
     assert shown == pytest.approx(natural[["recall", "precision", "f1"]].mean().tolist(), abs=5e-3)
     slide = comparison.slides.query("arm == 'loss=worse' and mask == 'dots'").iloc[0]
-    assert float(row[8].strip("$")) == pytest.approx(slide["shift"], abs=0.05)
-    assert [row[0] for row in rows] == ["thin", "", "", "dots", "", ""]
+    assert float(row[9].strip("$")) == pytest.approx(slide["shift"], abs=0.05)
+    assert [row[0] for row in rows] == ["over 2", "", "", "thin", "", "", "dots", "", ""]
     assert rows[0][1:3] == ["bce", "baseline"]
 
 
@@ -39,10 +45,10 @@ def test_the_table_is_whole_and_its_caption_says_what_it_rests_on(drawn_study):
     assert latex.count("{") - latex.count(r"\{") == latex.count("}") - latex.count(r"\}")
     for command in (r"\toprule", r"\bottomrule", r"\label{tab:mine}", r"\end{table}"):
         assert latex.count(command) == 1
-    assert latex.count(r"\midrule") == 2
+    assert latex.count(r"\midrule") == 3
     assert "3 seeds, 12 test images in 12 groups" in latex
-    assert r"margin $\pm$0.01, level 0.05 after Holm" in latex
-    assert len(re.search(r"tabular}{(\w+)}", latex).group(1)) == 9
+    assert r"margin $\pm$0.01, level 0.05 after Holm over all arms" in latex
+    assert len(re.search(r"tabular}{(\w+)}", latex).group(1)) == 10
 
 
 def test_names_are_escaped(make_study):
@@ -52,7 +58,7 @@ def test_names_are_escaped(make_study):
     assert r"a\_b\&c" in latex
     assert r"50\%\$x\textbar{}" in latex
     assert r"m\#1" in latex
-    assert all(len(row) == 9 for row in body(latex.replace(r"\&", "")))
+    assert all(len(row) == 10 for row in body(latex.replace(r"\&", "")))
     text = paper_markdown(comparison)
     assert r"50%$x\|" in text
     assert r"\[link](x)\<b\>" in text
@@ -70,7 +76,7 @@ def test_every_special_character_is_escaped():
 def test_markdown_has_the_same_rows_and_a_caption(drawn_study):
     _, comparison = drawn_study
     table, caption = paper_markdown(comparison).split("\n\n")
-    assert len(table.splitlines()) == 2 + 6
+    assert len(table.splitlines()) == 2 + 9
     assert "margin ±0.01" in caption
     assert "95 % intervals" in caption
     assert "\\" not in table.replace("weighted\\_bce", "") + caption

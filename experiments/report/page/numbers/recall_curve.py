@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from experiments.comparison.checked_runs import RunScores
 from experiments.frontier.curve import index_at_recall, pr_curve
-from experiments.frontier.leave_one_out import SweepGrid, group_sweep
-from experiments.inference.paired_difference import level_interval, rows_difference
+from experiments.frontier.leave_one_out import SweepGrid, group_sweep, positives_per_group
+from experiments.inference.paired_difference import group_df, level_interval, rows_difference
 from experiments.report.page.numbers.threshold_curve import Pooled
 
 RECALLS = np.round(np.arange(1, 200) / 200.0, 3)
@@ -29,6 +29,7 @@ class RunAtRecalls:
         recall: (L,), the recall that the threshold actually reaches.
         precision: (1+G, L); row 0 with all groups, row 1 + g without group g and with the threshold found anew.
         reached: bool (L,), whether the threshold's recall is close to the level.
+        df_group: degrees of freedom of the test groups.
     """
 
     codes: NDArray[np.uint16]
@@ -37,6 +38,7 @@ class RunAtRecalls:
     recall: NDArray[np.float64]
     precision: NDArray[np.float64]
     reached: NDArray[np.bool_]
+    df_group: float
 
     @property
     def f1(self) -> NDArray[np.float64]:
@@ -90,7 +92,9 @@ def run_at_recalls(
     if not curve.n_positive:
         empty = np.zeros(len(recalls), np.int64)
         nan = np.full(len(recalls), np.nan)
-        return RunAtRecalls(empty.astype(np.uint16), empty, empty, nan, sweep.precision_at_recall, sweep.reached)
+        return RunAtRecalls(
+            empty.astype(np.uint16), empty, empty, nan, sweep.precision_at_recall, sweep.reached, float("nan")
+        )
     index = index_at_recall(curve, recalls)
     return RunAtRecalls(
         codes=curve.codes[index],
@@ -99,6 +103,7 @@ def run_at_recalls(
         recall=curve.recall[index],
         precision=sweep.precision_at_recall,
         reached=sweep.reached,
+        df_group=group_df(positives_per_group(run.test, mask, group_of)),
     )
 
 
@@ -114,7 +119,10 @@ def recall_curve(
     """
     arm = list(runs.values())
     n_reached = np.sum([run.reached for run in arm], axis=0)
-    bounds = [level_interval(np.stack([getattr(run, name) for run in arm]), level) for name in ("precision", "f1")]
+    bounds = [
+        level_interval(np.stack([getattr(run, name) for run in arm]), level, arm[0].df_group)
+        for name in ("precision", "f1")
+    ]
     both = np.concatenate(bounds, axis=1).astype(np.float32)
     both[n_reached < len(arm)] = np.nan
     return RecallCurve(
@@ -133,7 +141,7 @@ def _gain(runs: Mapping[int, RunAtRecalls], baseline: Mapping[int, RunAtRecalls]
         levels = len(next(iter(runs.values())).reached)
         return np.full((levels, 3), np.nan, np.float32)
     rows = np.stack([mine.precision - theirs.precision for mine, theirs in pairs])
-    difference = rows_difference(rows)
+    difference = rows_difference(rows, pairs[0][0].df_group)
     # Cut where no difference of two ratios can be, as in the matched-recall table.
     gain = np.clip(np.stack([difference.estimate, *difference.shown_interval(level)], axis=1), -1.0, 1.0)
     reached = np.all([mine.reached & theirs.reached for mine, theirs in pairs], axis=0)

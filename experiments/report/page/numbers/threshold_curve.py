@@ -13,7 +13,7 @@ from experiments.frontier.codes import N_CODES, NATURAL_CODE
 from experiments.frontier.curve import pr_curve, ratio
 from experiments.frontier.leave_one_out import GroupCounts, group_counts
 from experiments.frontier.operating_point import tuned_code
-from experiments.inference.paired_difference import level_interval
+from experiments.inference.paired_difference import group_df, level_interval
 
 STEP = 0.005
 """Largest distance in mean recall, and in mean precision, between neighbouring stops."""
@@ -110,7 +110,8 @@ def _columns(counts: GroupCounts, places: NDArray[np.intp]) -> GroupCounts:
 
 def _bounds(counts: Sequence[GroupCounts], level: float) -> NDArray[np.float32]:
     stacks = [np.stack([getattr(each, name) for each in counts]) for name in ("recall", "precision", "f1")]
-    return np.concatenate([level_interval(stack, level) for stack in stacks], axis=1).astype(np.float32)
+    df = group_df(counts[0].n_positive[0] - counts[0].n_positive[1:])
+    return np.concatenate([level_interval(stack, level, df) for stack in stacks], axis=1).astype(np.float32)
 
 
 def threshold_grid(runs: Sequence[Pooled], keep: Iterable[int] = (), *, step: float = STEP) -> NDArray[np.uint16]:
