@@ -1,4 +1,4 @@
-// Making elements, and the few shapes that all drawings share.
+// Makes elements, and the few shapes that all drawings share.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -16,7 +16,7 @@ function shape(tag, attributes = {}, text = null) {
   return made;
 }
 
-// Setting the same text again would cost a layout.
+// Setting an unchanged text would still cost a layout.
 function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
@@ -49,7 +49,7 @@ function place(path, x, y) {
   if (!off) path.setAttribute("transform", `translate(${x.toFixed(2)} ${y.toFixed(2)}) scale(${path.dataset.scale})`);
 }
 
-// The baseline is drawn in ink: black on white paper, white on black.
+// The baseline has the colour of the text: black on a white page, white on a black one.
 const colourOf = (arm) => (arm.baseline ? "var(--ink)" : arm.colour);
 
 function swatch(arm) {
@@ -80,7 +80,7 @@ function choice(container, legend, options, value, chosen) {
   return (key) => inputs.forEach((input) => (input.checked = input.value === String(key)));
 }
 
-// Draw again when the width has changed, not when only the height has.
+// Redraw when the width changes, but not when only the height does.
 function redrawn(container, draw) {
   let width = 0;
   new ResizeObserver((entries) => {

@@ -1,4 +1,4 @@
-// The frontiers of one mask: drawn once per mask and width; markers move.
+// The frontiers of one mask, drawn once per mask and width; only markers move.
 
 const plot = { focus: baseline, level: null };
 
@@ -52,7 +52,7 @@ function startFrontier() {
     band = shape("path", { class: "band" });
     svg.append(band);
     curves = [];
-    // The baseline last: its dashes stay visible on top of a curve that it coincides with.
+    // The baseline comes last, so that its dashes stay visible on top of a coinciding curve.
     for (const arm of [...lines.filter((each) => each !== baseline), baseline]) {
       const points = mask.arms[arm].frontier;
       // Levels that some run skips break the line.
@@ -110,7 +110,7 @@ function startFrontier() {
     if (arms.includes(plot.focus)) showSeeds();
   }
 
-  // The runs of the arm in focus, one dot each: where they differ, their mean lies off the line.
+  // The runs of the arm in focus, one dot each; if they differ, their mean lies off the line.
   function showSeeds() {
     const point = standing(plot.focus);
     const count = point.none ? 0 : point.recalls.length;

@@ -1,4 +1,4 @@
-// Counts as they lie in the page, and what follows from them.
+// The counts stored in the page, and the numbers that follow from them.
 
 const data = JSON.parse(document.getElementById("numbers").textContent);
 
@@ -44,7 +44,7 @@ function meanOf(values) {
   return count ? sum / count : NaN;
 }
 
-// Recall, precision and F1 of every run, and their means over the runs where they are defined.
+// Recall, precision and F1 of every run, and their means over the runs that define them.
 function ratios(tp, fp, positives) {
   const recalls = [];
   const precisions = [];
@@ -97,7 +97,7 @@ const masks = data.masks.map((mask) => ({
         none,
       };
     }
-    // The drawn frontier: [level index, recall, precision] wherever every run gets there.
+    // The drawn frontier: [level index, recall, precision] for the levels that every run reaches.
     const frontier = [];
     for (let index = 0; index < levels; index++) {
       if (line.reached[index] < runs) continue;
@@ -112,7 +112,7 @@ const masks = data.masks.map((mask) => ({
 // Words for numbers.
 const minus = (text) => text.replace("-", "\u2212");
 const three = (value) => (value === value ? value.toFixed(3) : "\u2013");
-// What rounds to nothing is +0.000.
+// A value that rounds to 0 is +0.000.
 function signed(value) {
   if (value !== value) return "\u2013";
   const rounded = Number(value.toFixed(3)) + 0;
@@ -126,7 +126,7 @@ function probabilityWords(logit) {
   if (value < 0.001) return value === 0 ? "0" : value.toExponential(0).replace("e-", "e\u2212");
   return "> 0.999";
 }
-// The threshold of one operating point: a number, or the range of the runs' own.
+// The threshold of one operating point: a number, or the range of the runs' thresholds.
 function thresholdWords(codes) {
   const logits = codes.map(logitOf).filter((logit) => logit === logit);
   if (!logits.length) return ["\u2013", ""];

@@ -1,4 +1,4 @@
-// Example predictions: scores lie in the page as ranks, the picture is thresholded here.
+// Example predictions: the page holds scores as ranks, and thresholds the pictures here.
 
 const pictures = { index: 0, ready: [], canvases: [] };
 
@@ -30,7 +30,7 @@ async function loadPicture(example) {
   for (let i = 0; i < size; i++) {
     const rgb = channels === 3 ? [image[3 * i], image[3 * i + 1], image[3 * i + 2]] : Array(3).fill(image[i]);
     pixels[i] = word(rgb);
-    // Washed out, so that the three colours stand on light grey whatever the image.
+    // Washed out, so that the three colours are on light grey whatever the image.
     pale[i] = valid && !valid[i] ? word([128, 128, 128]) : word(rgb.map((value) => 140 + 0.45 * value));
   }
   return { example, pixels, pale, target, valid, ranks, size };

@@ -32,7 +32,7 @@ function startSeesaw() {
   traceHolder.append(trace);
   slider.max = String(steps.length - 1);
   document.getElementById("step-label").textContent = weighted.length ? "positive-class weight" : "arm";
-  // Below the slider, each weight under its stop; names of arms would not fit.
+  // Each weight goes below its stop of the slider; names of arms would not fit.
   if (weighted.length) document.getElementById("stops").append(...steps.map((arm) => element("span", {}, weightOf(arm))));
   document.getElementById("trace-title").textContent = weighted.length ? "All measured weights" : "All arms";
   slider.addEventListener("input", () => {
@@ -219,7 +219,7 @@ function startSeesaw() {
       group.append(shape("text", { x: m.left - 12, y: at + 4, "text-anchor": "end", class: "row-name" }, name));
       const b = point.bounds;
       if (!point.none) {
-        // One below the other, so that intervals do not hide each other.
+        // Stacked, so that intervals do not hide each other.
         for (const [value, low, high, kind, down] of [
           [point.precision, b[2], b[3], "end hollow", -0.22],
           [point.f1, b[4], b[5], "hub", 0],
@@ -253,6 +253,6 @@ function startSeesaw() {
     drawTrace();
     show();
   });
-  // The baseline first: the others are seen to tilt against it.
+  // The baseline comes first, because the others tilt against it.
   seesaw.step = Math.max(steps.indexOf(baseline), 0);
 }

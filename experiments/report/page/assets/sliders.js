@@ -1,4 +1,4 @@
-// One row per arm: its slider and where it stands.
+// One row per arm: its slider and its present position.
 
 const rows = [];
 
@@ -83,7 +83,7 @@ function startSliders() {
   });
 }
 
-// The slider of the common recall, wherever the page has room for one.
+// The slider for the common recall, in each place of the page that has one.
 function makeLock(container, index) {
   const level = element("input", { type: "range", id: `level-${index}`, min: 0, max: data.recalls.length - 1, step: 1 });
   const text = element("output", { for: level.id });

@@ -1,4 +1,4 @@
-// Everything is there: begin.
+// Everything is defined by now: start.
 
 startSliders();
 startFrontier();
@@ -6,7 +6,7 @@ startSeesaw();
 startPictures();
 setMask(0);
 
-// A table that is wider than the page says so, and fades where it goes on.
+// A table that is wider than the page says so, and fades at its hidden side.
 for (const box of document.querySelectorAll(".wide")) {
   const look = () => {
     box.classList.toggle("scrolls", box.scrollWidth > box.clientWidth + 1);
@@ -16,7 +16,7 @@ for (const box of document.querySelectorAll(".wide")) {
   box.addEventListener("scroll", look, { passive: true });
 }
 
-// What is folded away on a screen is printed too.
+// Details that are collapsed on the screen are printed too.
 addEventListener("beforeprint", () => {
   for (const part of document.querySelectorAll("details:not([open])")) {
     part.open = true;

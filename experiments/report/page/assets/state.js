@@ -1,4 +1,4 @@
-// Where every arm stands. One mode for all arms; "hand" remembers a stop for each arm and mask.
+// The position of every arm. All arms share a mode; "hand" remembers a stop for each arm and mask.
 
 const lines = data.arms.map((_, arm) => arm);
 const baseline = data.arms.findIndex((arm) => arm.baseline);
@@ -9,7 +9,7 @@ const state = {
   stops: masks.map((mask) => mask.arms.map((arm) => arm.natural)),
   level: 0,
 };
-// The lock begins where the baseline's tuned point is, at a level that the table has.
+// The lock starts at the baseline's tuned point, at a level that the table has.
 state.level = nearest(data.recalls, Math.min(0.95, Math.max(0.05, Math.round(20 * (masks[0].arms[baseline].atTuned().recall || 0.5)) / 20)));
 
 function nearest(values, wanted) {
@@ -25,7 +25,7 @@ function standing(arm, mask = state.mask, mode = state.mode) {
   return here.atStop(mode === "natural" ? here.natural : state.stops[mask][arm]);
 }
 
-// The stop of the slider that is nearest to where the runs stand.
+// The stop of the slider that is nearest to the runs' position.
 function stopOf(arm, point) {
   const codes = masks[state.mask].arms[arm].codes;
   const known = point.codes.filter((code) => code <= 0xffff);
@@ -48,7 +48,7 @@ function setMask(mask) {
   for (const listener of maskListeners) listener();
   moved(lines);
 }
-// Only what stands elsewhere is drawn again: `arms` lists the arms that moved.
+// Only arms that moved are redrawn; `arms` lists them.
 function moved(arms) {
   for (const listener of pointListeners) listener(arms);
 }
@@ -78,7 +78,7 @@ function setLevel(level) {
   moved(lines);
 }
 
-// Every section can change the mask; all of them show the same.
+// Every section can change the mask, and all show the same one.
 for (const container of document.querySelectorAll("[data-mask-choice]")) {
   if (masks.length < 2) continue;
   const many = masks.length > 6;
