@@ -1,4 +1,4 @@
-"""The comparison of arms beside a jackknife that sorts every pixel again, and without torch."""
+"""The comparison of arms, compared with a jackknife that sorts every pixel each time; without torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ARMS, SEEDS = 6, 3
 
 
 def study_scores(data: TrainedLogits, *, arms: int, seeds: int) -> dict[str, dict[int, RunScores]]:
-    """Make a study of a trained network's logits: every arm and seed changes them a little, arms also their scale."""
+    """Make a study from a trained network's logits: every arm and seed changes them a little, arms also their scale."""
     names = [f"i{index}" for index in range(len(data.logits))]
     runs: dict[str, dict[int, RunScores]] = {}
     for arm in range(arms):

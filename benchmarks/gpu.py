@@ -1,7 +1,7 @@
 """A GPU: training at full size, runs that share it, losses, histogram, and agreement with the CPU.
 
-Nothing here asks for more than one GPU, and all of it together takes less than eight minutes on a current one: a part
-that fails, or that would begin too late, is a row that says so, and the rest goes on.
+It needs only one GPU and takes less than eight minutes in all on a current one. A part that fails, or would start too
+late, becomes a row that says so, and the rest continues.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from benchmarks.trained_run import TrainedLogits, trained_logits
 from experiments.training.device import device_name
 
 BEGIN_UNTIL = 400
-"""Seconds after which no part is begun any more, so that all ends within eight minutes."""
+"""No part starts after this many seconds, so that everything ends within eight minutes."""
 
 
 def measure(settings: Settings, device: str = "cuda") -> Table:
-    """Measure everything that needs a GPU; `device="cpu"` runs the same code, to see that it runs."""
+    """Measure everything that needs a GPU; `device="cpu"` runs the same code as a check."""
     where = torch.device(device)
     started = time.perf_counter()
     data = trained_logits(4, updates=4) if settings.quick else trained_logits()
@@ -69,7 +69,7 @@ def measure(settings: Settings, device: str = "cuda") -> Table:
 
 
 def _rows_or_reason(name: str, part: Callable[[], list[Row]]) -> list[Row]:
-    """Measure a part; what it says when it fails stands in a row in its place."""
+    """Measure a part; if it fails, its error becomes a row in its place."""
     try:
         rows = part()
     except Exception as error:

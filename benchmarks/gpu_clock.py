@@ -1,4 +1,4 @@
-"""Timing on a device that works while the host goes on: from idle device to idle device."""
+"""Timing on a device that works asynchronously: from idle device to idle device."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def in_turn_on(device: torch.device, calls: dict[str, Callable[[], Any]], rounds
 
 
 def wait_for(device: torch.device) -> None:
-    """Return when a GPU has nothing left to do; at once on a CPU."""
+    """Wait until a GPU has finished its work; on a CPU, return at once."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

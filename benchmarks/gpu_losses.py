@@ -1,4 +1,4 @@
-"""Losses and histograms on a GPU: beside their peers there, and beside themselves on the CPU."""
+"""Losses and histograms on a GPU, compared with their peers there and with themselves on the CPU."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _histograms(data: TrainedLogits) -> Any:
 
 
 def loss_rows(name: str, data: TrainedLogits, settings: Settings) -> list[Row]:
-    """Time a loss of `losses_and_peers` beside its fastest peer, eager and compiled."""
+    """Time a loss of `losses_and_peers` and its fastest peer, eager and compiled."""
     labels = data.target.float()
     ours, peers = losses_and_peers()[name]
     peers = {
@@ -84,7 +84,7 @@ def loss_rows(name: str, data: TrainedLogits, settings: Settings) -> list[Row]:
 
 
 def histogram_rows(data: TrainedLogits, settings: Settings) -> list[Row]:
-    """Time the histogram beside torchmetrics on the same GPU."""
+    """Time the histogram and torchmetrics on the same GPU."""
     from torchmetrics.classification import MultilabelAveragePrecision
 
     if settings.quick:

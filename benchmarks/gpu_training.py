@@ -1,4 +1,4 @@
-"""Training on a GPU as a run trains, beside a bare compiled loop; the full study; the histogram's share of scoring."""
+"""Training on a GPU, compared with a bare compiled loop; the full study; the histogram's share of scoring."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from losses import WeightedBCELoss
 
 FULL_UPDATES, FULL_RUNS = 20_000, 30
 STRETCHES = 6
-"""Parts of a training that are timed on their own; the first, in which things compile and warm up, is left out."""
+"""Parts of a training that are timed separately; the first, which compiles and warms up, is left out."""
 
 Twin = Callable[[nn.Module], Callable[[Tensor], Tensor]]
 
@@ -52,7 +52,7 @@ def full_size(device: torch.device, settings: Settings) -> Any:
 
 
 def training_rows(device: torch.device, settings: Settings) -> list[Row]:
-    """Time the training loop with and without what makes it fast, beside a bare compiled loop on resident batches."""
+    """Time the training loop with and without its optimisations, and a bare compiled loop on resident batches."""
     cfg = full_size(device, settings)
     loaded = load_data(cfg)
     # Compiling even the smallest network takes a CPU minutes: a quick run shows that all else works.
@@ -91,7 +91,7 @@ def training_rows(device: torch.device, settings: Settings) -> list[Row]:
 
 
 def scoring_rows(device: torch.device, settings: Settings) -> list[Row]:
-    """Time what share of forward pass and histogram, in percent, the histogram takes."""
+    """Measure the histogram's share, in percent, of the time for forward pass and histogram."""
     cfg = full_size(device, settings)
     loaded = load_data(cfg)
     batch = tile_batches(cfg, loaded)[0].to(device)
@@ -190,7 +190,7 @@ def _bare_loop(cfg: Any, loaded: LoadedData, batches: Iterable[Batch], device: t
 
 
 class _Stretches:
-    """Marks the time at the end of each stretch of a training, when the device has done its work."""
+    """Records the time at the end of each part of a training, when the device has finished its work."""
 
     def __init__(self, updates: int, device: torch.device) -> None:
         self.length = updates // STRETCHES
@@ -198,7 +198,7 @@ class _Stretches:
         self.marks: list[float] = []
 
     def update_done(self, update: int) -> None:
-        """Take note of the number of updates done."""
+        """Record the number of updates done."""
         if update % self.length == 0:
             wait_for(self.device)
             self.marks.append(time.perf_counter())

@@ -1,4 +1,4 @@
-"""How time and memory grow with images, pixels, masks, arms and seeds; and what that means for a million images."""
+"""Growth of time and memory with images, pixels, masks, arms and seeds, and a projection to a million images."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ class Growth:
     """Cost at growing sizes.
 
     Args:
-        work: what was done.
-        axis: what grows.
-        unit: what the constant counts per.
+        work: the measured work.
+        axis: the quantity that grows.
+        unit: the unit of the constant.
         sizes: along the axis.
         seconds: at each size, the least of the rounds.
         peak: bytes at each size, or empty where it was not measured.
@@ -35,12 +35,12 @@ class Growth:
 
     @property
     def exponent(self) -> float:
-        """Slope of log time over log size: 1 is linear, below 1 a fixed part still shows."""
+        """Slope of log time over log size: 1 is linear; below 1 a fixed cost still shows."""
         return float(np.polyfit(np.log(self.sizes), np.log(self.seconds), 1)[0])
 
     @property
     def constant(self) -> float:
-        """Seconds that one unit more costs, by a straight line through the sizes."""
+        """Seconds per additional unit, by a straight line through the sizes."""
         return float(np.polyfit(self.sizes, self.seconds, 1)[0] / self.per)
 
 

@@ -1,4 +1,4 @@
-"""The figure of how cost grows: every line relative to its smallest size, so that all share one pair of axes."""
+"""The figure of growing costs: every line is relative to its smallest size, so that all share the axes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Score histograms and AP of one batch, beside torchmetrics and scikit-learn."""
+"""Score histograms and AP of one batch, compared with torchmetrics and scikit-learn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IMAGES = 16
 
 
 def our_ap(data: TrainedLogits) -> list[float]:
-    """Return the AP of every mask by way of the histograms."""
+    """Return the AP of every mask from the histograms."""
     builder = ScoreHistogramBuilder(data.masks)
     names = [f"i{index}" for index in range(len(data.logits))]
     builder.add_batch(names, names, data.logits, data.target)

@@ -1,10 +1,10 @@
-"""Write a study of a thousand runs, to see what comparing it takes: a trained study's runs, changed run by run.
+"""Write a study of a thousand runs, to measure their comparison: a trained study's runs, changed run by run.
 
     python -m benchmarks.large_study outputs/losses /tmp/large --arms 20 --seeds 50
     /usr/bin/time -v python -m experiments.compare study_dir=/tmp/large
 
-Each image's scores are shifted by a few float16 steps of its own in every run, so that runs differ as networks do and
-every count stays what it was. A thousand runs of demo size take 9 GB of disk.
+In every run each image's scores are shifted by a few float16 steps, so that runs differ like networks do, while every
+count stays the same. A thousand runs of demo size take 9 GB of disk.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Losses, forward and backward, beside those of torch, torchvision, segmentation_models_pytorch and MONAI."""
+"""Losses, forward and backward, compared with torch, torchvision, segmentation_models_pytorch and MONAI."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def losses_and_peers() -> dict[str, tuple[Loss, dict[str, Loss]]]:
 
 
 def plain_tversky(logits: Tensor, target: Tensor, *, fp_weight: float, fn_weight: float, power: float = 1.0) -> Tensor:
-    """Write the formula down with torch's operations, as one would for oneself; Dice has both weights at one half."""
+    """Compute the formula with torch's operations, as a user would write it; Dice has both weights at one half."""
     p = logits.sigmoid()
     hits, predicted, positives = (x.sum((0, 2, 3)) for x in (p * target, p, target))
     cost = fp_weight * (predicted - hits) + fn_weight * (positives - hits)
@@ -121,7 +121,7 @@ def measure(settings: Settings) -> Table:
 
 
 def compile_all(peers: dict[str, Loss], logits: Tensor, labels: Tensor) -> tuple[dict[str, Loss], str]:
-    """Compile the peers; those that cannot be are left out, and the reason is told."""
+    """Compile the peers; those that cannot be compiled are left out, with the reason."""
     logging.getLogger("torch._inductor").setLevel(logging.ERROR)
     compiled, reason = {}, ""
     for name, peer in peers.items():
@@ -139,7 +139,7 @@ def compile_all(peers: dict[str, Loss], logits: Tensor, labels: Tensor) -> tuple
 
 
 def forward_backward(loss: Loss, logits: Tensor, labels: Tensor) -> Callable[[], Tensor | None]:
-    """Make the call that is measured: value and gradient."""
+    """Return the measured call: value and gradient."""
 
     def call() -> Tensor | None:
         leaf = logits.detach().requires_grad_()
@@ -159,7 +159,7 @@ def loss_rows(
     rounds: int,
     reason: str,
 ) -> list[Row]:
-    """Time one loss beside its peers, eager and compiled, and beside the floor."""
+    """Time one loss, its peers, eager and compiled, and the floor."""
     logits, labels = data.logits, data.target.float()
     gradient = torch.empty_like(logits)
     calls: dict[str, Callable[[], object]] = {

@@ -1,4 +1,4 @@
-"""What the numbers were measured on and with."""
+"""The machine and the versions that the numbers were measured with."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def machine_text() -> str:
 
 
 def versions_text() -> str:
-    """Name the versions of the packages that take part."""
+    """Name the versions of the packages involved."""
     found = []
     for name in PACKAGES:
         try:
@@ -41,7 +41,7 @@ def versions_text() -> str:
 
 
 def load_text() -> str:
-    """Say how busy the machine is besides."""
+    """Say how busy the machine is with other work."""
     return f"load average {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "load unknown"
 
 
