@@ -241,7 +241,7 @@ MIRROR = {"moves out": "moves in", "moves in": "moves out"}
 def families(draw: st.DrawFn) -> list[Evidence]:
     """Evidence of several arms and masks of one study: with and without a band, a point, a problem."""
     items = []
-    for _ in range(draw(st.integers(1, 6))):
+    for _ in range(draw(st.integers(1, 4))):
         gain, point = draw(differences()), draw(differences(values=2))
         gain = replace(gain, v_seed=gain.v_seed * 1e-3, v_group=gain.v_group * 1e-3)
         point = replace(point, n_seeds=gain.n_seeds, n_groups=gain.n_groups)
