@@ -219,17 +219,28 @@ class _Examined:
 def _examine(compose: Callable[[list[str]], DictConfig], overrides: list[str]) -> _Examined:
     problems: list[str] = []
     try:
-        composed = compose(overrides)
-        cfg = _without_hydra(composed)
+        cfg = compose(overrides)
+        folder = _resolved_folder(cfg.hydra.sweep)
+        with open_dict(cfg):
+            del cfg["hydra"]  # composed for this run alone, and costly to copy
         problems = value_problems(cfg)
         plain = to_plain(cfg)
-        folder = Path(composed.hydra.sweep.dir) / composed.hydra.sweep.subdir
     except OmegaConfBaseException:  # a value that cannot be resolved; it is among the problems
         return _Examined(None, {}, problems)
     except COMPOSING_ERRORS as error:
         swept = [override for override in overrides if override in str(error) or key_of(override) in str(error)]
         return _Examined(None, {}, [compose_problem(error, swept[-1] if swept else None)])
+    if folder is None:
+        return _Examined(None, {}, problems)
     return _Examined(Job(folder, folder.parent.name, cfg, cfg.seed, overrides), plain, problems)
+
+
+def _resolved_folder(sweep: DictConfig) -> Path | None:
+    """Return the folder of a run, or None where a value that it is made of cannot be resolved."""
+    try:
+        return Path(sweep.dir) / sweep.subdir
+    except OmegaConfBaseException:
+        return None
 
 
 def _add_jobs(plan: Plan, config: DictConfig, grid: Sequence[list[str]], loader: Any) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 _kernels = pytest.importorskip("losses._kernels", exc_type=ImportError)
+planes_module = pytest.importorskip("losses._planes", exc_type=ImportError)
 
 PLANES, PIXELS = 3, 7
 
@@ -39,3 +40,21 @@ def test_shared_pieces_add_up_to_one_loop(bounds: list[int], gamma: float) -> No
     expected = alone * np.where(labels == 0, factors[0][:, None], factors[1][:, None])
     _kernels.weigh_planes_in_threads(together, *factors, 1, np.array(bounds))
     np.testing.assert_allclose(together, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "planes", "shares", "expected"),
+    [(1, 3, 8, 1), (2, 3, 8, 2), (9, 3, 8, 4), (9, 3, 0.9, 1), (9, 3, 2, 2), (9, 3, 3, 3)],
+)
+def test_no_more_threads_than_allowed_started_or_worth_waking(
+    allowed: int, planes: int, shares: float, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four threads are started. What is shared is a multiple of the least share of a thread."""
+    parts: list[int] = []
+    monkeypatch.setattr(_kernels, "weigh_planes", lambda *arguments: parts.append(1))
+    monkeypatch.setattr(_kernels, "weigh_planes_in_threads", lambda bounds: parts.append(len(bounds) - 1))
+    monkeypatch.setattr(planes_module, "_most_threads", lambda: 4)
+    monkeypatch.setattr("numba.set_num_threads", lambda threads: None)
+    pixels = np.empty((planes, round(shares * planes_module._LEAST_SHARE / planes) + 1), np.float32)
+    planes_module._with_threads("weigh_planes", allowed, pixels)
+    assert parts == [expected]

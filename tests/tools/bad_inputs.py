@@ -68,7 +68,7 @@ JARGON = re.compile(
 SAYS = re.compile(
     r"expected|got |no such|not |no |must|needs?\b|nothing|missing|already|same|[Ii]nvalid|[Cc]ould|cannot|failed"
     r"|Did you mean|looks like|wrong|constant|refused|twice|takes|unrecognized|Unsupported|detected|calls"
-    r"|\bbut\b|must|exists|[Uu]nable|is an? |are |changes its"
+    r"|\bbut\b|must|exists|[Uu]nable|is an? |are |changes its|should be|Wrong"
 )
 
 
