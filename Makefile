@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Runs at once: one a core on a CPU, so that each has a thread of its own.
 JOBS ?= $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() or 1, 8))")
 
-.PHONY: setup compare test processors audit check lint types bench bench-gpu fuzz coverage mutation kill-test lock clean
+.PHONY: setup compare test processors audit check lint types bench bench-gpu fuzz coverage mutation calibrate-quick kill-test lock clean
 
 setup: $(READY)
 
@@ -54,6 +54,13 @@ coverage: $(READY)
 MUTANTS ?= 1000
 mutation: $(READY)
 	$(BIN)/python tests/tools/mutants.py --at-most $(MUTANTS) $(if $(MUTATE),--only $(MUTATE))
+
+# Error rates on simulated studies, a few hundred a row: fails where coverage below .92, or more false claims than the
+# level, are shown. The whole calibration is `python -m experiments.calibrate`.
+calibrate-quick: $(READY)
+	$(BIN)/python -m experiments.calibrate parts=[coverage,ugly,collapse,families] out_dir=outputs/calibration_quick \
+	  fail=true coverage.n_gaussian=1000 coverage.n_histogram=60 ugly.n_gaussian=500 ugly.n_histogram=60 \
+	  collapse.n_studies=2000 families.n_studies=100
 
 # A small study killed at 25 random moments and started again, in each way it can run; an hour where cores are shared.
 kill-test: $(READY)

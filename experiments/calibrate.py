@@ -5,7 +5,10 @@
     python -m experiments.calibrate same_arm.study_dir=DIR            A/A on the baseline runs of another study
     python -m experiments.calibrate coverage.n_histogram=5000         a smaller Monte Carlo error
 
-Parts: coverage of the interval; floor, where coverage is lowest; same_arm, real trainings of one arm split in two;
+    make calibrate-quick                                              some hundred studies a row; fails if any row does
+
+Parts: coverage of the interval; floor, where coverage is lowest; ugly, few and unequal groups, heavy tails, empty
+groups; collapse, seeds that do not train; families, claims of arms and masks together; same_arm, real trainings of one arm split in two;
 slides, increasing maps of the logits; power, true improvements of known size; advice, the size that "undecided" asks
 for. Writes a CSV table per part and calibration.md to out_dir. The real trainings come from
 
@@ -29,10 +32,13 @@ from experiments.cli import exit_on_bad_input, run_command
 def calibrate(cfg: DictConfig) -> None:
     """Run the parts and write their tables."""
     from experiments.audit.audit import run_calibration
+    from experiments.audit.tables import failures
 
     with exit_on_bad_input():
         raise_if_any(calibrate_problems(cfg))
-        run_calibration(cfg)
+        shown = failures(run_calibration(cfg))
+    if cfg.fail and shown:
+        raise SystemExit("\n".join(["fail: not calibrated", *shown]))
 
 
 def main() -> None:

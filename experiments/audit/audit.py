@@ -11,6 +11,9 @@ from omegaconf import DictConfig
 
 from experiments.audit.coverage import coverage_tasks, floor_tasks
 from experiments.audit.decisive_size import advice_tasks
+from experiments.audit.error_rates.collapse import collapse_tasks
+from experiments.audit.error_rates.families import family_tasks
+from experiments.audit.error_rates.ugly import ugly_tasks
 from experiments.audit.page import page
 from experiments.audit.power import power_tasks
 from experiments.audit.pure_slide import real_slide_tasks, simulated_slide_tasks, slide_summary
@@ -78,6 +81,24 @@ def _tasks(part: str, cfg: DictConfig, settings: CompareSettings, runs: dict[int
         options = cfg.coverage
         return floor_tasks(
             seeds=list(options.seeds), n_groups=max(options.groups), n_studies=options.n_floor, level=level
+        )
+    if part == "ugly":
+        ugly = cfg.ugly
+        sizes = {"seeds": list(ugly.seeds), "groups": list(ugly.groups)}
+        return ugly_tasks(**sizes, n_gaussian=ugly.n_gaussian, n_histogram=ugly.n_histogram, level=level)
+    if part == "collapse":
+        options = cfg.collapse
+        return collapse_tasks(
+            seeds=list(options.seeds), n_groups=options.groups, n_studies=options.n_studies, level=level
+        )
+    if part == "families":
+        options = cfg.families
+        return family_tasks(
+            seeds=list(options.seeds),
+            n_groups=options.groups,
+            n_studies=options.n_studies,
+            level=level,
+            margin=margin,
         )
     if part == "same_arm":
         return [] if runs is None else same_arm_tasks(runs, n_splits=cfg.same_arm.n_splits, settings=settings)

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.audit.coverage import GAUSSIAN_SPREADS, HISTOGRAM_SPREADS
+from experiments.audit.error_rates.sections import collapse_section, families_section, ugly_section
 from experiments.audit.pure_slide import SOURCES
 from experiments.audit.simulation.gaussian import Spread
 from experiments.audit.tables import MOVES, CalibrationTables
@@ -21,6 +22,9 @@ def page(result: CalibrationTables) -> str:
     sections = {
         "coverage": coverage_section,
         "floor": floor_section,
+        "ugly": ugly_section,
+        "collapse": collapse_section,
+        "families": families_section,
         "same_arm": _same_arm,
         "slides": _slides,
         "power": _power,
@@ -239,8 +243,7 @@ from, for two kinds of studies:
 
 {verdict} The lowest share is {worst["coverage"]:.3f} ± {worst["coverage_error"]:.3f} ({worst["model"]},
 {worst["spread"]}, true gain {worst["true_gain"]:+.3f}, {worst["n_seeds"]} seeds, {worst["n_groups"]} groups), the
-highest {table["coverage"].max():.3f}: v_seed and v_group overlap in the interaction, so where that is all there is the
-interval is too wide.
+highest {table["coverage"].max():.3f}.
 
 "Images only" and "seeds only" are t intervals that know one source of variance, as a bootstrap of images or of seeds
 does. "False claims" is the share of studies without a gain whose p value is below {result.level:g}, the largest of the

@@ -16,7 +16,7 @@ from experiments.config import ConfigError
 if TYPE_CHECKING:
     from experiments.comparison.settings import CompareSettings
 
-PARTS = ("coverage", "floor", "same_arm", "slides", "power", "advice")
+PARTS = ("coverage", "floor", "ugly", "collapse", "families", "same_arm", "slides", "power", "advice")
 
 
 @dataclass
@@ -65,6 +65,34 @@ class AdviceSchema:
 
 
 @dataclass
+class UglySchema:
+    """Sizes and numbers of simulated studies of the table of ugly data."""
+
+    seeds: list[int] = MISSING
+    groups: list[int] = MISSING
+    n_gaussian: int = MISSING
+    n_histogram: int = MISSING
+
+
+@dataclass
+class CollapseSchema:
+    """Sizes and number of simulated studies with collapsing seeds."""
+
+    seeds: list[int] = MISSING
+    groups: int = MISSING
+    n_studies: int = MISSING
+
+
+@dataclass
+class FamiliesSchema:
+    """Sizes and number of simulated studies with several arms and masks."""
+
+    seeds: list[int] = MISSING
+    groups: int = MISSING
+    n_studies: int = MISSING
+
+
+@dataclass
 class CalibrateSchema:
     """The configuration of `python -m experiments.calibrate`; see conf/calibrate.yaml."""
 
@@ -74,8 +102,12 @@ class CalibrateSchema:
     threads: int = MISSING
     level: float = MISSING
     margin: float = MISSING
+    fail: bool = MISSING
     n_draws: int = MISSING
     coverage: CoverageSchema = field(default_factory=CoverageSchema)
+    ugly: UglySchema = field(default_factory=UglySchema)
+    collapse: CollapseSchema = field(default_factory=CollapseSchema)
+    families: FamiliesSchema = field(default_factory=FamiliesSchema)
     same_arm: SameArmSchema = field(default_factory=SameArmSchema)
     slides: SlidesSchema = field(default_factory=SlidesSchema)
     power: PowerSchema = field(default_factory=PowerSchema)
@@ -85,6 +117,9 @@ class CalibrateSchema:
 _SCHEMAS: dict[str, type] = {
     "": CalibrateSchema,
     "coverage": CoverageSchema,
+    "ugly": UglySchema,
+    "collapse": CollapseSchema,
+    "families": FamiliesSchema,
     "same_arm": SameArmSchema,
     "slides": SlidesSchema,
     "power": PowerSchema,
@@ -104,6 +139,12 @@ _NUMBERS = {
     "coverage.n_gaussian": (1, 10**8),
     "coverage.n_histogram": (1, 10**8),
     "coverage.n_floor": (1, 10**8),
+    "ugly.n_gaussian": (1, 10**8),
+    "ugly.n_histogram": (1, 10**8),
+    "collapse.groups": (2, 10**6),
+    "collapse.n_studies": (1, 10**8),
+    "families.groups": (2, 10**6),
+    "families.n_studies": (1, 10**8),
     "same_arm.n_splits": (1, 10**8),
     "slides.n_studies": (1, 10**8),
     "slides.n_splits": (1, 10**8),
@@ -113,6 +154,18 @@ _NUMBERS = {
     "advice.n_studies": (1, 10**8),
     "advice.n_per_size": (1, 10**8),
     "n_draws": (100, 10**8),
+}
+
+
+# Lists of sizes: the greatest of each; the least is 2.
+_SIZES = {
+    "coverage.seeds": 10**4,
+    "coverage.groups": 10**6,
+    "ugly.seeds": 10**4,
+    "ugly.groups": 10**6,
+    "collapse.seeds": 10**4,
+    "families.seeds": 10**4,
+    "power.seeds": 10**4,
 }
 
 
@@ -143,7 +196,7 @@ def calibrate_problems(cfg: DictConfig) -> list[str]:
         if value is not None and not least <= value <= most:
             wanted = f"at least {least}" if value < least else f"at most {most}"
             problems.append(f"{key}: expected {wanted}, got {value}")
-    for key, most in (("coverage.seeds", 10**4), ("coverage.groups", 10**6), ("power.seeds", 10**4)):
+    for key, most in _SIZES.items():
         sizes = values.get(key)
         if sizes is not None and (not sizes or min(sizes) < 2 or max(sizes) > most):
             problems.append(f"{key}: expected numbers of at least 2 and at most {most}, got {sizes}")

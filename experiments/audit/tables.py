@@ -38,6 +38,20 @@ class CalibrationTables:
 MOVES = (MOVES_OUT, MOVES_IN)
 
 
+_FLAGS = ("below_92", "claims_above_level", "above_level")
+"""Columns that say that a row fails."""
+
+
+def failures(result: CalibrationTables) -> list[str]:
+    """Name the rows where coverage below .92, or more false claims than the level, are shown."""
+    found = []
+    for part, table in result.tables.items():
+        for flag in set(_FLAGS) & set(table.columns):
+            for _, row in table[table[flag].astype(bool)].iterrows():
+                found.append(f"{part}: {', '.join(f'{name} {value}' for name, value in row.items())}")
+    return found
+
+
 def summary_lines(result: CalibrationTables) -> list[str]:
     """Summarise each part in a line."""
     tables, lines = result.tables, []
@@ -51,6 +65,19 @@ def summary_lines(result: CalibrationTables) -> list[str]:
     if "floor" in tables:
         floor = tables["floor"].groupby("n_seeds")["coverage"].min()
         lines.append("floor: " + ", ".join(f"{value:.3f} with {seeds} seeds" for seeds, value in floor.items()))
+    if "ugly" in tables:
+        table = tables["ugly"]
+        lines.append(
+            f"ugly: coverage at least {table['coverage'].min():.3f}, false claims at most {table['claims'].max():.3f} "
+            f"in {len(table)} rows; shown to be below .92 in {int(table['below_92'].sum())}, above the level in "
+            f"{int(table['claims_above_level'].sum())}"
+        )
+    if "collapse" in tables:
+        table = tables["collapse"]
+        lines.append(f"collapse: coverage of clean studies at least {table['clean_coverage'].min():.3f}")
+    if "families" in tables:
+        table = tables["families"]
+        lines.append(f"families: any false claim in at most {table['false_any'].max():.3f} of the studies")
     if "same_arm" in tables:
         table = tables["same_arm"]
         moving = table.loc[table["verdict"].isin(MOVES), "split"].nunique()

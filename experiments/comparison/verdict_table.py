@@ -67,7 +67,7 @@ def verdict_tables(study: MeasuredStudy, pairs: Sequence[PairedRuns], bands: Seq
     """Verdicts for the headline (`verdict`) and for tuned F1 (`verdict_f1`), with the numbers behind them.
 
     The first verdict is that of an arm over its masks: of the mean of the gains. An arm that did not train in one of
-    them is not trained; the numbers of its row, and the gate of its masks, are those of the others. Verdicts of masks
+    them is not trained; the numbers of its row, and its tests, are those of the others. Verdicts of masks
     come second, and are adjusted together with those of the arms (`decide_arms`).
 
     Intervals cover 1 - level each by itself: they are not adjusted for the number of arms and masks. Those that the

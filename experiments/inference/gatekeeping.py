@@ -6,6 +6,9 @@ from numpy.typing import ArrayLike, NDArray
 TO_MASKS = 0.2
 """Share of its level that a rejected arm gives to its own masks; the other arms get the rest."""
 
+FOR_MASKS = 0.1
+"""Share of the level that all masks have from the start: an arm that trades one mask for another has no mean gain."""
+
 _LEFTOVER = 1e-9
 """Share of its level that a rejected mask gives to the other arms while it has siblings: in effect, after the last."""
 
@@ -13,10 +16,10 @@ _LEFTOVER = 1e-9
 def gated_holm(arms: ArrayLike, masks: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Adjust the p values of A arms, and of M masks in each, so that all claims together keep one level.
 
-    A sequentially rejective procedure on a graph. At first the arms share the level and the masks have none. A
-    rejected arm passes `TO_MASKS` of its level to its own masks and the rest to the other arms; a rejected mask passes
-    its level to the other masks of its arm, and the last one to the other arms. So no mask is claimed before its arm,
-    the probability of any false claim about an arm or a mask is at most the level, and with one mask it is Holm's
+    A sequentially rejective procedure on a graph. At first the arms share the level, but for `FOR_MASKS` of it, which
+    all masks share. A rejected arm passes `TO_MASKS` of what it has to its own masks and the rest to the other arms; a
+    rejected mask passes what it has to the other masks of its arm, and the last one to the other arms. So the
+    probability of any false claim about an arm or a mask is at most the level, and with one mask it is Holm's
     correction over the arms.
 
     Args:
@@ -29,7 +32,7 @@ def gated_holm(arms: ArrayLike, masks: ArrayLike) -> tuple[NDArray[np.float64], 
     Reference: Bretz, Maurer, Brannath & Posch 2009, algorithm 1.
 
     >>> [p.round(3).tolist() for p in gated_holm([0.001, 0.04], [[0.002, 0.2], [0.03, 0.5]])]
-    [[0.002, 0.044], [[0.04, 0.4], [0.12, 0.5]]]
+    [[0.002, 0.049], [[0.029, 0.4], [0.12, 0.5]]]
     """
     arm_p, mask_p = np.asarray(arms, np.float64), np.array(masks, np.float64, ndmin=2)
     mask_p = np.where(np.isnan(arm_p)[:, None], np.nan, mask_p)
@@ -47,8 +50,11 @@ def _graph(p: NDArray[np.float64], n_arms: int, n_masks: int) -> tuple[NDArray[n
     made = ~np.isnan(p)
     arm_of = np.concatenate([np.arange(n_arms), np.repeat(np.arange(n_arms), n_masks)])
     is_arm = np.arange(len(p)) < n_arms
-    arms = made & is_arm
-    weights = np.where(arms, 1.0 / max(int(arms.sum()), 1), 0.0)
+    arms, masks = made & is_arm, made & ~is_arm
+    own = FOR_MASKS if masks.any() else 0.0
+    weights = np.zeros(len(p))
+    for kind, share in ((arms, 1.0 - own), (masks, own)):
+        weights[kind] = share / max(int(kind.sum()), 1)
     transitions = np.zeros((len(p), len(p)))
     for node in np.flatnonzero(made):
         others = arms & (arm_of != arm_of[node])

@@ -89,8 +89,8 @@ def decide_arms(
 ) -> tuple[list[Verdict], list[list[Verdict]]]:
     """Verdict of every arm, over its masks, and behind it the verdict of each mask; rules as in `decide`.
 
-    The p values of arms and masks are adjusted together (`arm_and_mask_p_values`): a mask is claimed after its arm
-    only, and any false claim about an arm or a mask has the level of `rule`, family by family. An arm whose mean gain
+    The p values of arms and masks are adjusted together (`arm_and_mask_p_values`), arms first: any false claim about an
+    arm or a mask has the level of `rule`, family by family. An arm whose mean gain
     lies inside the margin while a mask's own interval lies beyond it is undecided: its masks disagree.
 
     Args:
@@ -141,7 +141,7 @@ def _with_interval(item: Evidence, verdict: Verdict, rule: Rule) -> Verdict:
     half = inner if same else outer if p.difference_holm < rule.level else max(inner, outer)
     estimate = float(gain.estimate[0])
     if not same and p.difference_holm >= rule.level:
-        half = max(half, abs(estimate))  # a mask behind an undecided arm, however small its own p
+        half = max(half, abs(estimate))  # a mask behind an undecided arm may have too small a level to invert
     further = same and verdict.word == UNDECIDED
     return replace(
         verdict,

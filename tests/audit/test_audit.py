@@ -9,8 +9,10 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from experiments.audit.audit import run_calibration
+from experiments.audit.error_rates.ugly import _FLAGGED_AT
 from experiments.audit.observed_share import ObservedShare
 from experiments.audit.settings import check_settings
+from experiments.audit.tables import CalibrationTables, failures
 from experiments.config import ConfigError
 
 TINY = (
@@ -18,6 +20,12 @@ TINY = (
     "coverage.n_histogram=2",
     "coverage.n_floor=50",
     "coverage.groups=[5,8]",
+    "ugly.n_gaussian=20",
+    "ugly.n_histogram=2",
+    "ugly.groups=[5,8]",
+    "collapse.n_studies=50",
+    "families.n_studies=2",
+    "families.groups=12",
     "power.n_gaussian=20",
     "power.n_histogram=2",
     "advice.n_studies=8",
@@ -31,13 +39,22 @@ def _composed(*overrides: str):
 
 
 def test_every_part_leaves_a_table_and_its_section(tmp_path) -> None:
-    parts = "parts=[coverage,floor,same_arm,power,advice]"
+    parts = "parts=[coverage,floor,ugly,collapse,families,same_arm,power,advice]"
     cfg = _composed(*TINY, parts, f"out_dir={tmp_path}", f"same_arm.study_dir={tmp_path / 'none'}")
     run_calibration(cfg)
-    for part in ("coverage", "floor", "power", "advice"):
+    for part in ("coverage", "floor", "ugly", "collapse", "families", "power", "advice"):
         assert len(pd.read_csv(tmp_path / f"{part}.csv")) > 1
     text = (tmp_path / "calibration.md").read_text()
-    for heading in ("## Coverage", "## Where coverage is lowest", "## A/A", "## Power", "## The advice"):
+    for heading in (
+        "## Coverage",
+        "## Where coverage is lowest",
+        "## Ugly",
+        "## Seeds that collapse",
+        "## Arms and",
+        "## A/A",
+        "## Power",
+        "## The advice",
+    ):
         assert heading in text
     assert "Left out: there is no folder" in text
     assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 120
@@ -68,3 +85,17 @@ def test_a_share_and_its_bounds() -> None:
     assert not ObservedShare(60, 1000).is_above(0.05)
     with pytest.raises(ValueError, match="count, n: expected 0 <= count <= n"):
         ObservedShare(3, 2)
+
+
+def test_a_row_that_fails_is_named() -> None:
+    rows = pd.DataFrame({"case": ["a", "b"], "below_92": [False, True], "claims_above_level": [False, False]})
+    tables = CalibrationTables({"ugly": rows, "power": pd.DataFrame({"n": [1]})}, 0.05, 0.01, 0.05, "", 0, 0, 0, 1)
+    (failed,) = failures(tables)
+    assert failed.startswith("ugly: case b, below_92 True")
+
+
+@pytest.mark.parametrize("coverage", [0.9])
+def test_the_flag_finds_a_coverage_of_90_nine_times_in_ten(coverage) -> None:
+    n = int(_composed().ugly.n_gaussian)
+    counts = np.random.default_rng(0).binomial(n, coverage, 2000)
+    assert np.mean([ObservedShare(int(count), n).is_below(0.92, _FLAGGED_AT) for count in counts]) >= 0.9

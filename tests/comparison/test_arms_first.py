@@ -47,7 +47,7 @@ def test_variances_of_an_arm_hold_the_covariances_between_masks(runs) -> None:
     once = {arm: {seed: _masks(run, [0]) for seed, run in seeds.items()} for arm, seeds in runs.items()}
     thrice = {arm: {seed: _masks(run, [0, 0, 0]) for seed, run in seeds.items()} for arm, seeds in runs.items()}
     alone, repeated = (compare_arms(each, baseline="bce", settings=FAST).arm_verdicts for each in (once, thrice))
-    for column in ("ap_gain", "v_seed", "v_group", "df", "p_difference", "p_difference_holm", "ap_gain_low"):
+    for column in ("ap_gain", "v_seed", "v_group", "df", "p_difference", "ap_gain_low"):
         np.testing.assert_allclose(repeated[column], alone[column], rtol=1e-7)
 
 
@@ -55,13 +55,6 @@ def test_one_mask_has_one_verdict(runs) -> None:
     one = {arm: {seed: _masks(run, [1]) for seed, run in seeds.items()} for arm, seeds in runs.items()}
     found = compare_arms(one, baseline="bce", settings=FAST)
     pd.testing.assert_frame_equal(found.arm_verdicts, found.verdicts)
-
-
-def test_a_mask_is_claimed_behind_its_arm_only(comparison) -> None:
-    arms = comparison.arm_verdicts.set_index("arm")
-    for _, row in comparison.verdicts.iterrows():
-        for family in ("p_difference_holm", "p_equivalence_holm", "p_point_moved_holm", "p_point_same_holm"):
-            assert row[family] >= arms.loc[row["arm"], family] - 1e-12
 
 
 @pytest.mark.parametrize("table", ["arm_verdicts", "verdicts"])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.inference.paired_difference import PairedDifference, difference_of
 
@@ -56,13 +57,21 @@ def gaussian_studies(
     parts = []
     for start in range(0, n_studies, chunk):
         n = min(chunk, n_studies - start)
-        effects = spread.interaction * rng.standard_normal((n_seeds, n_groups, n))
-        effects += gain + spread.seed * rng.standard_normal((n_seeds, 1, n))
-        effects += spread.group * rng.standard_normal((1, n_groups, n))
+        effects = gain + gaussian_effects(spread, n_seeds=n_seeds, n_groups=n_groups, n_studies=n, rng=rng)
         means = effects.mean(axis=1)
         left_out = (n_groups * means[:, None] - effects) / (n_groups - 1)
         parts.append(difference_of(means, left_out))
     return joined(parts)
+
+
+def gaussian_effects(
+    spread: Spread, *, n_seeds: int, n_groups: int, n_studies: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Draw the effects of n_studies studies without a gain, (S, G, K)."""
+    effects = spread.interaction * rng.standard_normal((n_seeds, n_groups, n_studies))
+    effects += spread.seed * rng.standard_normal((n_seeds, 1, n_studies))
+    effects += spread.group * rng.standard_normal((1, n_groups, n_studies))
+    return effects
 
 
 def joined(parts: list[PairedDifference]) -> PairedDifference:

@@ -29,6 +29,7 @@ class ScoreModel:
         bulk: mean and standard deviation of all other negatives.
         clutter_share: share of clutter among negatives.
         amount_spread: standard deviation of a group's log number of positives, and of its log share of clutter.
+        empty_share: share of groups without a positive.
         difficulty: standard deviation of a group's effect, the same in all arms and seeds.
     """
 
@@ -41,6 +42,7 @@ class ScoreModel:
     clutter_share: float = 0.03
     amount_spread: float = 0.5
     difficulty: float = 1.2
+    empty_share: float = 0.0
 
     def rates(self, effect: Array, extra_variance: float = 0.0) -> tuple[Array, Array]:
         """Return the shares of positives and of clutter in each bin, from the highest scores down: (..., B) each.
@@ -101,6 +103,10 @@ class HistogramStudy:
     positives: Array
     negatives: Array
 
+    def baseline_average_precision(self) -> float:
+        """AP of the baseline, mean over its seeds."""
+        return float(average_precision(self.positives[1].sum(axis=1), self.negatives[1].sum(axis=1)).mean())
+
     def differences(self, n_seeds: int, n_groups: int) -> tuple[Array, Array]:
         """Return AP differences of the first seeds on the first groups: (S,) with all, (S, G) without each group."""
         positives = self.positives[:, :n_seeds, :n_groups]
@@ -125,6 +131,8 @@ def histogram_study(
         rng: generator.
     """
     amounts = np.exp(model.amount_spread * rng.standard_normal((2, n_groups)) - 0.5 * model.amount_spread**2)
+    if model.empty_share:
+        amounts[0] = np.where(rng.random(n_groups) < model.empty_share, 0.0, amounts[0])
     effect = np.array([separation, 0.0])[:, None, None] + model.difficulty * rng.standard_normal(n_groups)
     effect = effect + spread.seed * rng.standard_normal((2, n_seeds, 1))
     effect = effect + spread.group * rng.standard_normal((2, 1, n_groups))

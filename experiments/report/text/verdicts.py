@@ -229,7 +229,7 @@ def level_notes(comparison: Comparison) -> list[str]:
     families += ["crossing curves"] if settings.headline in ("ap", "mean_precision") else []
     over = "arms (Holm)"
     if len(comparison.masks) > 1:
-        over = "arms and masks together, arms first: no mask is claimed before its arm"
+        over = "arms and masks together, arms first"
     total = f", {len(families) * level:.2g} over the {len(families)} families" if len(families) > 1 else ""
     conditions = ""
     if settings.n_comparisons > 1:
