@@ -8,9 +8,9 @@
     make calibrate-quick                                              some hundred studies a row; fails if any row does
 
 Parts: coverage of the interval; floor, where coverage is lowest; ugly, few and unequal groups, heavy tails, empty
-groups; collapse, seeds that do not train; families, claims of arms and masks together; same_arm, real trainings of one arm split in two;
-slides, increasing maps of the logits; power, true improvements of known size; advice, the size that "undecided" asks
-for. Writes a CSV table per part and calibration.md to out_dir. The real trainings come from
+groups; collapse, seeds that do not train; families, claims of arms and masks together; same_arm, real trainings of one
+arm split in two; slides, increasing maps of the logits; power, true improvements of known size; advice, the size that
+"undecided" asks for. Writes a CSV table per part and calibration.md to out_dir. The real trainings come from
 
     python -m experiments.train study=same_arm hydra/launcher=joblib hydra.launcher.n_jobs=2
 
