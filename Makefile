@@ -29,7 +29,7 @@ compare: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n auto
 
-# Properties over generated inputs, 10,000 examples each: 1.9 hours of CPU time, in proportion to FUZZ_EXAMPLES.
+# Properties over generated inputs, 10,000 examples each: 2 hours of CPU time, in proportion to FUZZ_EXAMPLES.
 FUZZ_EXAMPLES ?= 10000
 fuzz: $(READY)
 	HYPOTHESIS_PROFILE=fuzz FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest -n auto -m hypothesis
