@@ -32,7 +32,7 @@ class ComparedStudy:
 
     Args:
         runs: Arms, seeds and their score histograms.
-        comparison: All tables; start with `verdicts`, `metrics` and `curves`.
+        comparison: All tables; start with `arms`, `verdicts`, `metrics` and `curves`.
 
     Example:
         >>> import numpy as np
@@ -40,7 +40,7 @@ class ComparedStudy:
         >>> targets = [rng.random((20, 20)) < 0.1 for _ in range(3)]
         >>> maps = {seed: [target + rng.normal(size=target.shape) for target in targets] for seed in range(2)}
         >>> study = compare_scores({"bce": maps, "same": maps}, targets)
-        >>> list(study.runs.complete), study.verdicts["ap_gain"].tolist()
+        >>> list(study.runs.complete), study.arms["ap_gain"].tolist()
         (['bce', 'same'], [0.0])
     """
 
@@ -48,8 +48,13 @@ class ComparedStudy:
     comparison: Comparison
 
     @property
+    def arms(self) -> pd.DataFrame:
+        """A row per arm, over its masks: the first verdict, gains with intervals, how many seeds and groups."""
+        return self.comparison.arm_verdicts
+
+    @property
     def verdicts(self) -> pd.DataFrame:
-        """A row per arm and mask: the verdict, the gains with their intervals, how many seeds and groups."""
+        """A row per arm and mask, behind `arms`: the verdict, gains with intervals, how many seeds and groups."""
         return self.comparison.verdicts
 
     @property
