@@ -1,10 +1,10 @@
 """All numbers of one run that a comparison needs, with all groups and without each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from experiments.comparison.checked_runs import RunScores
 from experiments.frontier.calibration import Calibration, Saturation, calibration, saturation
@@ -21,6 +21,9 @@ from experiments.frontier.leave_one_out import (
 from experiments.frontier.operating_point import ImageMeans, image_means, mean_defined, tuned_codes
 from experiments.frontier.per_image import ImageCounts
 
+OWN_THRESHOLDS = -1
+"""In place of a threshold code: each image has its own."""
+
 Rows = NDArray[np.float64]
 """A statistic of one run: row 0 with all G groups, row 1 + g without group g."""
 
@@ -30,7 +33,7 @@ class PointCounts:
     """Pooled counts of every mask at one operating point, with all groups and without each.
 
     Args:
-        codes: C thresholds; None leaves a mask's point undefined.
+        codes: C thresholds; None leaves a mask's point undefined, `OWN_THRESHOLDS` stands for one per image.
         tp: int64 (1+G, C).
         fp: int64 (1+G, C).
         n_positive: int64 (1+G, C).
@@ -68,7 +71,8 @@ class RunPoints:
     """Operating points of one run.
 
     Args:
-        points: name -> counts; "natural", "tuned" (F1), "tuned_fbeta", and the points that the caller asked for.
+        points: name -> counts; "natural", "tuned" (F1), "tuned_fbeta", and the points that the caller asked for;
+            "rankseg" and "oracle" have a threshold per image.
         image_ap: (C,), mean over images of each image's average precision.
         image_ap_undefined: (C,), number of images without a positive, which are left out of it.
     """
@@ -85,8 +89,19 @@ def run_points(
     *,
     beta: float,
     extra: Mapping[str, tuple[int, ...]],
+    probabilities: Sequence[NDArray[np.float64]] | None = None,
 ) -> RunPoints:
-    """Count at the natural point, at the tuned points and at `extra` threshold codes (name -> C codes)."""
+    """Count at the natural point, at the tuned points and at others.
+
+    Args:
+        run: of which to count the test split.
+        group_of: (N,), each image's group, 0 to G-1.
+        n_groups: G.
+        beta: of F-beta.
+        extra: name -> C threshold codes.
+        probabilities: C times (65536,), what each code states; they add the points "rankseg"
+            (`ImageCounts.expected_dice_codes`) and "oracle" (`ImageCounts.best_f1_codes`). None leaves these out.
+    """
     n_masks = run.test.n_masks
     none: tuple[int | None, ...] = (None,) * n_masks
     codes: dict[str, tuple[int | None, ...]] = {"natural": (NATURAL_CODE,) * n_masks}
@@ -101,9 +116,15 @@ def run_points(
         return with_each_left_out(group_sums(per_image, group_of, n_groups))
 
     n_positive, n_negative = (left_out(part) for part in counts.totals)
+    limits_of: dict[str, ArrayLike] = {
+        name: [N_CODES if code is None else code for code in wanted] for name, wanted in codes.items()
+    }
+    if probabilities is not None:
+        limits_of |= {"rankseg": counts.expected_dice_codes(probabilities), "oracle": counts.best_f1_codes()}
+        codes |= dict.fromkeys(("rankseg", "oracle"), (OWN_THRESHOLDS,) * n_masks)
     points = {}
     for name, wanted in codes.items():
-        limits = [N_CODES if code is None else code for code in wanted]
+        limits = limits_of[name]
         tp, fp = (left_out(part) for part in counts.above(limits))
         means = image_means(counts, limits, beta=beta)
         points[name] = PointCounts(wanted, tp, fp, n_positive, n_negative, means)

@@ -188,7 +188,7 @@ class MeasuredStudy:
     Args:
         checked: the runs, checked to be comparable.
         settings: the settings that they were measured with.
-        points: (arm, seed) -> operating points; the baseline's also hold "theory:<arm>".
+        points: (arm, seed) -> operating points; the baseline's also hold "theory:<arm>", "rankseg" and "oracle".
         numbers: (arm, seed) -> one `MaskNumbers` per mask.
         levels: (arm, seed) -> one `AboveChance` per mask.
     """
@@ -265,10 +265,22 @@ def measure(checked: CheckedRuns, settings: CompareSettings) -> MeasuredStudy:
     keys = [(arm, seed) for arm, seeds in checked.runs.items() for seed in sorted(seeds)]
     workers = checked.worth_workers(settings.workers)
 
+    stated = code_probabilities()
+    corrected = {
+        arm: None if items is None else tuple(code_probabilities(item) for item in items) for arm, items in maps.items()
+    }
+    believed = corrected[checked.baseline] or (stated,) * n_masks
+
     def point_counts(key: Key) -> RunPoints:
-        extra = theory_codes if key[0] == checked.baseline else {}
-        run = checked.runs[key[0]][key[1]]
-        return run_points(run, checked.group_of, n_groups, beta=settings.beta, extra=extra)
+        run, is_baseline = checked.runs[key[0]][key[1]], key[0] == checked.baseline
+        return run_points(
+            run,
+            checked.group_of,
+            n_groups,
+            beta=settings.beta,
+            extra=theory_codes if is_baseline else {},
+            probabilities=believed if is_baseline else None,
+        )
 
     points = dict(zip(keys, in_parallel(point_counts, keys, workers), strict=True))
     grid = SweepGrid(
@@ -278,10 +290,6 @@ def measure(checked: CheckedRuns, settings: CompareSettings) -> MeasuredStudy:
         tolerance=settings.recall_tolerance,
         curve_recalls=CURVE_RECALLS,
     )
-    stated = code_probabilities()
-    corrected = {
-        arm: None if items is None else tuple(code_probabilities(item) for item in items) for arm, items in maps.items()
-    }
 
     def curves(key: Key) -> tuple[MaskNumbers, ...]:
         arm, seed = key

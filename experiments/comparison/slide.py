@@ -1,6 +1,6 @@
 """The slide: how far an arm's natural point moved along the baseline's frontier, and what that did to F1.
 
-Also the free controls: what the baseline reaches at another threshold, without any training.
+Also the free controls: what the baseline reaches at another threshold, or at one per image, without any training.
 """
 
 from typing import Any
@@ -8,9 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from experiments.comparison.measure import OWN_THRESHOLDS
 from experiments.comparison.pairing import SINGLE_VALUES, MeasuredStudy, PairedRuns
 from experiments.comparison.verdict_table import interval_columns
 from experiments.frontier.codes import code_to_logit
+
+AT_TUNED = "baseline at its tuned threshold"
+AT_THEORY = "baseline at theory's threshold"
+BY_RANKSEG = "baseline by RankSEG, image by image"
+AT_BEST = "baseline at each image's best threshold (oracle)"
 
 
 def slide_table(study: MeasuredStudy, pairs: list[PairedRuns]) -> pd.DataFrame:
@@ -95,13 +101,21 @@ def control_table(study: MeasuredStudy, pairs: list[PairedRuns]) -> pd.DataFrame
     "baseline at its tuned threshold" is compared with the arm at its tuned threshold, "baseline at theory's threshold
     1/(1+w)" with the arm at its natural point, which in theory is the same point. `f1_gain` is the arm's F1 minus the
     control's.
+
+    Two controls have a threshold per image, so `threshold` is NaN. RankSEG predicts the pixels that maximise the
+    image's expected Dice under the baseline's probabilities, after undoing its loss's effect where theory knows it
+    (`ImageCounts.expected_dice_codes`). The oracle takes each image's best F1 (`ImageCounts.best_f1_codes`). It looks
+    at the test labels, so no model can have it; it shows what choosing thresholds image by image could be worth. Counts
+    are pooled over the images, as everywhere, so the best of each image need not be the best of the pool. Both are
+    compared with the arm at its tuned threshold.
     """
     rows = []
     for pair in pairs:
-        rows.append(_control(study, pair, "baseline at its tuned threshold", "tuned", "tuned"))
+        rows.append(_control(study, pair, AT_TUNED, "tuned", "tuned"))
         if study.settings.predicted_thresholds(pair.arm, study.checked.baseline, len(study.checked.masks)) is not None:
-            name = "baseline at theory's threshold"
-            rows.append(_control(study, pair, name, f"theory:{pair.arm}", "natural"))
+            rows.append(_control(study, pair, AT_THEORY, f"theory:{pair.arm}", "natural"))
+        rows.append(_control(study, pair, BY_RANKSEG, "rankseg", "tuned"))
+        rows.append(_control(study, pair, AT_BEST, "oracle", "tuned"))
     return pd.DataFrame(rows)
 
 
@@ -118,10 +132,11 @@ def _control(study: MeasuredStudy, pair: PairedRuns, name: str, point: str, arm_
         return float(np.mean(values)) if values else float("nan")
 
     codes = [item.codes[pair.mask] for item in controls]
-    thresholds = [np.nan if code is None else float(code_to_logit(code)) for code in codes]
+    thresholds = [np.nan if code is None or code == OWN_THRESHOLDS else float(code_to_logit(code)) for code in codes]
     return {
         "control": name,
         "training": "none",
+        "sees_test_labels": point == "oracle",
         "arm": pair.arm,
         "mask": study.checked.masks[pair.mask],
         "baseline": base,

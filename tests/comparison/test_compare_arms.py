@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.special import expit
 from sklearn.metrics import average_precision_score
 
 from experiments.audit.simulation.runs import ArmModel, Effects, TestSet, mapped_run, simulate_runs
 from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import Comparison, compare_arms
 from experiments.comparison.settings import CompareSettings
+from experiments.comparison.slide import AT_BEST, AT_TUNED, BY_RANKSEG
 from experiments.comparison.verdict_table import interval_columns
 from experiments.frontier.arithmetic import merge, reorder_images
 from experiments.frontier.codes import NATURAL_CODE, code_to_logit
@@ -162,6 +164,41 @@ def test_slide_and_theory(comparison) -> None:
     tuned = controls.query("control == 'baseline at its tuned threshold'")
     merged = tuned.merge(comparison.verdicts, on=["arm", "mask"], suffixes=("", "_verdict"))
     np.testing.assert_allclose(merged.f1_gain, merged.f1_gain_verdict)
+
+
+@pytest.mark.parametrize("weight", [None, 8.0])
+def test_controls_with_a_threshold_per_image_are_recounted_image_by_image(runs, weight) -> None:
+    """Thresholds by brute force, pixel by pixel, for the baseline as it is and for one whose loss is undone first."""
+    settings = FAST if weight is None else replace(FAST, theory={"bce": weight})
+    controls = compare_arms(runs, baseline="bce", settings=settings).controls
+    assert set(controls[controls.sees_test_labels].control) == {AT_BEST}
+    assert set(controls.control) == {AT_TUNED, BY_RANKSEG, AT_BEST}
+    counts = {BY_RANKSEG: [], AT_BEST: []}
+    for run in runs["bce"].values():
+        histograms = run.test
+        sums = {name: np.zeros(2) for name in counts}
+        for image in range(histograms.n_images):
+            scores, labels = _pixels(histograms, 0, np.array([image]))
+            order = np.argsort(-scores, kind="stable")
+            scores, hits = scores[order], np.cumsum(labels[order])
+            edge = np.append(np.diff(scores) != 0, True)
+            n = np.arange(1, len(scores) + 1)
+            p = expit(scores - (0.0 if weight is None else np.log(weight)))
+            expected = np.where(edge, np.cumsum(p) / (n + 1 + p.sum()), -1.0)
+            f1 = np.where(edge, 2 * hits / (n + labels.sum()), -1.0)
+            for name, value in ((BY_RANKSEG, expected), (AT_BEST, f1)):
+                if name == BY_RANKSEG or labels.any():
+                    cut = int(np.argmax(value))
+                    sums[name] += [hits[cut], n[cut]]
+        positives = histograms.pooled(0)[0].sum()
+        for name, (tp, predicted) in sums.items():
+            counts[name].append([tp / positives, tp / predicted, 2 * tp / (predicted + positives)])
+    for name, values in counts.items():
+        chosen = (controls.control == name) & (controls["mask"] == "solid") & (controls.arm == "dice")
+        row = controls[chosen].iloc[0]
+        np.testing.assert_allclose([row.recall, row.precision, row.f1], np.mean(values, axis=0), rtol=1e-12)
+        assert np.isnan(row.threshold) and row.arm_point == "tuned"
+        assert row.f1_gain == pytest.approx(row.arm_f1 - row.f1) and row.f1_gain_low < row.f1_gain < row.f1_gain_high
 
 
 def test_prior_correction_is_shown_beside_the_raw_calibration(runs) -> None:

@@ -16,6 +16,7 @@ from experiments.report.study import compare, report_study
 from experiments.report.text.markdown import report_markdown
 from experiments.report.text.tables import markdown_table, text_table
 from experiments.report.text.verdicts import verdict_rows, verdict_text
+from experiments.report.text.wording import number
 from experiments.runs import store
 from experiments.runs.study import load_study
 
@@ -94,6 +95,16 @@ def test_a_slide_slides_and_a_gain_moves(study, comparison):
     assert "logits +3.0" in cells["weighted_bce"]["baseline threshold"]
     assert cells["bce at 0.048 (theory: weighted_bce)"]["recall"] == cells["weighted_bce"]["recall"]
     assert cells["bce at its tuned threshold"]["verdict"] == "(no training)"
+    assert cells["bce by RankSEG, image by image"]["verdict"] == "(no training)"
+    oracle = cells["bce at each image's best threshold (oracle)"]
+    assert oracle["verdict"] == "(sees test labels)"
+    row = comparison.controls[comparison.controls["sees_test_labels"]].iloc[0]
+    assert [oracle[name] for name in ("recall", "precision", "F1")] == [
+        number(row[name]) for name in ("recall", "precision", "f1")
+    ]
+    assert "(sees test labels)" in verdict_text(study, comparison) and oracle["arm"] in report_markdown(
+        study, comparison
+    )
 
 
 def test_holes_and_left_out_seeds_are_told(study, comparison):

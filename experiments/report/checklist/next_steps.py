@@ -9,6 +9,7 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 
+from experiments.comparison.slide import AT_TUNED
 from experiments.inference.words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, UNDECIDED
 from experiments.report.checklist.evidence import StudyEvidence
 from experiments.report.text.not_trained import not_trained
@@ -105,7 +106,7 @@ def _threshold(item: StudyEvidence, mask: str) -> list[str]:
     if len(slides):
         weights = {} if item.sweep is None else item.sweep.weights
         arms = sorted(slides["arm"], key=lambda arm: weights.get(arm, 0.0))
-        controls = item.comparison.controls[item.comparison.controls["arm_point"] == "tuned"]
+        controls = item.comparison.controls[item.comparison.controls["control"] == AT_TUNED]
         listed = [f"{names[arm]} by {with_interval(row_of(controls, arm, mask), 'f1_gain')}" for arm in arms]
         text += (
             f" What only slides (gain inside ±{item.comparison.settings.margin:g}) differs from that, at its own tuned "

@@ -9,6 +9,7 @@ import pandas as pd
 
 from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
+from experiments.comparison.slide import AT_THEORY
 from experiments.inference.words import UNDECIDED
 from experiments.report.facts import StudySize
 from experiments.report.text.not_trained import not_trained
@@ -38,7 +39,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
     """Return headers and cells: the arms over all masks first, then each mask; each block begins with its baseline.
 
     Blocks are separated by an empty row. After the arms of a mask come the free controls: what the baseline reaches at
-    another threshold, without training. A study of one mask has one block.
+    other thresholds, without training. A study of one mask has one block.
     """
     names = short_names(list(study.complete))
     gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision"}
@@ -114,7 +115,8 @@ def _controls(mask: str, comparison: Comparison, names: Mapping[str, str]) -> li
         if row["threshold"] == 0 or any(line[1] == label for line in rows):
             continue
         point = [number(row[column]) for column in ("recall", "precision", "f1")]
-        rows.append([mask, label, "(no training)", "", "", "", "", "", *point, "", "", ""])
+        training = "(sees test labels)" if row["sees_test_labels"] else "(no training)"
+        rows.append([mask, label, training, "", "", "", "", "", *point, "", "", ""])
     return rows
 
 
@@ -141,10 +143,10 @@ def _of_mask(table: pd.DataFrame, mask: str) -> pd.DataFrame:
 
 
 def control_name(row: pd.Series, names: Mapping[str, str]) -> str:
-    """Name a free control by its threshold."""
+    """Name a free control by its threshold, or by how it finds one per image."""
     base = names[str(row["baseline"])]
-    if "tuned" in str(row["control"]):
-        return f"{base} at its tuned threshold"
+    if row["control"] != AT_THEORY:
+        return str(row["control"]).replace("baseline", base, 1)
     probability = 0.5 * (1 + np.tanh(0.5 * row["threshold"]))
     return f"{base} at {probability:.2g} (theory: {names[str(row['arm'])]})"
 
@@ -202,6 +204,11 @@ def footnotes(
             "baseline threshold: where it has the arm's recall, and the shift of its logits that does the same; "
             f"a point moves when its recall or precision is shown to by more than ±{settings.point_margin:g}."
         )
+        if len(comparison.controls):
+            notes.append(
+                "(no training): what the baseline reaches for nothing. RankSEG predicts the pixels that maximise each "
+                "image's expected Dice. (sees test labels): an oracle, which no method can use on new images."
+            )
     for _, row in study.holes.iterrows():
         again = f" Run it again: {row['command']}" if row["command"] else ""
         notes.append(f"hole: {row['arm']} seed {row['seed']} is {row['status']}. {row['reason']}{again}".rstrip())
