@@ -13,11 +13,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import MaxNLocator
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import NOT_TRAINED
 from experiments.report.facts import StudySize
-from experiments.report.figures.panels import arm_rows, check_axes, draw_into, figure_of, gain_table
+from experiments.report.figures.panels import (
+    FIRST,
+    SECONDARY,
+    arm_rows,
+    check_axes,
+    draw_into,
+    figure_of,
+    gain_table,
+)
 from experiments.report.figures.style import (
     COLUMN,
     MARGIN_SHADE,
@@ -25,15 +35,17 @@ from experiments.report.figures.style import (
     PAGE,
     QUIET,
     RC,
+    ArmStyle,
     add_legend,
     arm_styles,
     typeset_change,
 )
+from experiments.report.gain_axis import GainAxis
 from experiments.report.text.sayings import SAYINGS, UNSHOWN
 from experiments.runs.study import StudyRuns, short_names
 
-_LINEAR = 3  # margins, on either side of 0, that the axis shows on a linear scale
-_APART = 0.21  # least distance between two tick labels, as a share of a panel's width
+_OWN, _RESTS_ON, _CAP = 3.0, 0.8, 0.1
+"""Line widths of a row's own interval and of the one that its verdict rests on, points; half a cap, rows."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +53,7 @@ class _GainDisplay:
     """The numbers of both figures of gains.
 
     Args:
-        table: A row per arm and mask: `arm, mask, verdict, gain, gain_low, gain_high, verdict_f1, f1_gain, f1_gain_low,
-            f1_gain_high`.
+        table: As `gain_table` makes it.
         names: What to call each arm.
         baseline: The baseline arm.
         masks: Names of the masks.
@@ -60,11 +71,10 @@ class _GainDisplay:
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison) -> Self | None:
         """Take the numbers from a comparison; None without an arm besides the baseline."""
-        verdicts = comparison.verdicts
-        if not len(verdicts):
+        if not len(comparison.verdicts):
             return None
         return cls(
-            table=gain_table(verdicts),
+            table=gain_table(comparison),
             names=short_names(list(study.complete)),
             baseline=study.baseline,
             masks=comparison.masks,
@@ -72,103 +82,171 @@ class _GainDisplay:
             size=StudySize.of(study, comparison),
         )
 
+    @property
+    def several(self) -> bool:
+        """Whether arms have a verdict over several masks, before those of each mask."""
+        return len(self.masks) > 1
+
+    @property
+    def blocks(self) -> list[tuple[str, pd.DataFrame]]:
+        """Title and rows of the arms over all masks, then of each mask."""
+        ranks, own = self.table["rank"], self.table["mask"]
+        first = [(f"over all {len(self.masks)} masks", self.table[ranks == FIRST])] if self.several else []
+        rank = SECONDARY if self.several else FIRST
+        return first + [(mask, self.table[(ranks == rank) & (own == mask)]) for mask in self.masks]
+
+    @property
+    def statistics(self) -> list[tuple[str, str, str]]:
+        """Column of each gain that is shown, the beginning of its verdict's interval, and its verdict."""
+        shown = [("gain", "verdict", "verdict"), ("f1_gain", "f1_verdict", "verdict_f1")]
+        return shown[:1] if self.headline == "tuned F1" else shown
+
 
 class ForestDisplay(_GainDisplay):
-    """The forest plot: one panel per mask, gains with their intervals."""
+    """The forest plot: gains with both intervals, the arms over all masks first, then a panel per mask."""
+
+    @property
+    def axis(self) -> GainAxis:
+        """The axis of every panel."""
+        names = [name for gain, verdict, _ in self.statistics for name in _columns(gain, verdict)]
+        ends = self.table[names].to_numpy(dtype=np.float64)
+        return GainAxis.of(ends.reshape(-1, 5), self.size.margin)
 
     @property
     def caption(self) -> str:
         """What is shown and what it rests on."""
+        f1 = "" if self.headline == "tuned F1" else " (filled) and tuned F1 (open)"
+        order = " First the mean over all masks, then each mask, which is secondary." if self.several else ""
         return (
-            f"Frontier gain over {self.names[self.baseline]}: {self.headline} (filled, its verdict beside it) and "
-            f"tuned F1 (open) with {self.size.interval}; {self.size.text}. Shaded: ±{self.size.margin:g}, gains that "
-            f"do not matter. The scale is linear up to ±{_LINEAR * self.size.margin:g} and logarithmic beyond; "
-            f"verdicts at {self.size.corrected}."
+            f"Frontier gain over {self.names[self.baseline]}: {self.headline}{f1}; {self.size.text}.{order} "
+            f"{self._intervals} Shaded: ±{self.size.margin:g}, gains that do not matter. Arrows: what lies "
+            "beyond the axis, with its value. What is not trained has no gain."
+        )
+
+    @property
+    def _intervals(self) -> str:
+        if self.size.few_seeds:
+            return f"Without intervals: {self.size.brackets}."
+        return (
+            f"Thick: {self.size.interval}. Thin, with caps: the interval that the verdict rests on, "
+            f"{self.size.corrected}; the gain moves where this one leaves out 0, the frontier is the same where it "
+            "lies inside the margin, and else the row is undecided. Crossing frontiers rest on their band instead."
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
-        """Draw one panel per mask.
+        """Draw one panel over all masks, where there are several, and one per mask.
 
         Raises:
-            ValueError: When `axes` has another length than there are masks.
+            ValueError: When `axes` has another length than there are panels.
         """
+        titles = [title for title, _ in self.blocks]
         with plt.rc_context(RC):
             if axes is not None:
-                return draw_into(axes, [(mask,) for mask in self.masks], self._panel, "mask")
-            figure = arm_rows(self.masks, len(set(self.table["arm"])), self._panel)
+                return draw_into(axes, [(place,) for place in range(len(titles))], self._panel, "panel")
+            columns = 2 if len(titles) <= 4 else 3
+            n_arms = len(set(self.table["arm"]))
+            figure = arm_rows(range(len(titles)), n_arms, self._panel, columns=columns, row_height=0.42)
             add_legend(figure, self._legend())
         return figure
 
-    def _panel(self, ax: Axes, mask: str) -> None:
-        rows = self.table[self.table["mask"] == mask].reset_index(drop=True)
+    def _panel(self, ax: Axes, place: int) -> None:
+        title, rows = self.blocks[place]
         styles = arm_styles([self.baseline, *rows["arm"]], self.baseline)
-        margin = self.size.margin
-        ax.set_xscale("symlog", linthresh=_LINEAR * margin, linscale=0.75)
+        margin, axis = self.size.margin, self.axis
         ax.axvspan(-margin, margin, color=MARGIN_SHADE, linewidth=0, zorder=0)
         ax.axvline(0, color="black", linewidth=0.7, zorder=1)
-        for place, (_, row) in enumerate(rows.iterrows()):
-            style = styles[row["arm"]]
-            for name, shift, filled in (("gain", -0.14, True), ("f1_gain", 0.2, False)):
-                height = place + shift
-                ax.hlines(height, row[f"{name}_low"], row[f"{name}_high"], color=style.colour, linewidth=1.3)
-                ax.plot(row[name], height, zorder=3, **style.point(filled=filled, size=4.5))
-            weight = "normal" if row["verdict"] in UNSHOWN else "bold"
-            ax.annotate(
-                str(row["verdict"]),
-                (1.02, place),
-                xycoords=("axes fraction", "data"),
-                va="center",
-                fontsize=7,
-                weight=weight,
-            )
+        shifts = (0.0,) if len(self.statistics) == 1 else (-0.2, 0.22)
+        for at, (_, row) in enumerate(rows.iterrows()):
+            for (gain, verdict, _), shift, filled in zip(self.statistics, shifts, (True, False), strict=False):
+                values = [float(row[name]) for name in _columns(gain, verdict)]
+                _draw_gain(ax, at + shift, values, styles[row["arm"]], axis, filled=filled)
+            for line, shift, weight in _words(row, shifts):
+                place_of: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
+                ax.annotate(line, (1.03, at + shift), fontsize=7, weight=weight, **place_of)
         ax.set_yticks(np.arange(len(rows)), [self.names[arm] for arm in rows["arm"]])
-        ax.set(ylim=(len(rows) - 0.5, -0.5), xlabel=f"gain (log beyond ±{_LINEAR * margin:g})", title=mask)
-        ends = self.table[["gain", "gain_low", "gain_high", "f1_gain", "f1_gain_low", "f1_gain_high"]].to_numpy(
-            dtype=float
-        )
-        low = min(float(np.nanmin(ends, initial=0)), -2 * margin)
-        high = max(float(np.nanmax(ends, initial=0)), 2 * margin)
-        ax.set_xlim(1.25 * low, 1.25 * high)
-        _set_ticks(ax, margin)
+        rank = " (secondary)" if self.several and place else ""
+        ax.set(ylim=(len(rows) - 0.45, -0.6), xlim=(axis.low, axis.high), title=f"{title}{rank}")
+        ax.set_xlabel(f"gain over {self.names[self.baseline]}")
+        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.6g}".replace("-", MINUS))
 
     def _legend(self) -> list[Line2D | Patch]:
-        look: dict[str, Any] = {"color": QUIET, "marker": "o", "markersize": 4.5, "linewidth": 1.3}
+        look: dict[str, Any] = {"color": QUIET, "markersize": 4.5}
+        thick: dict[str, Any] = {**look, "marker": "o", "linewidth": _OWN}
+        handles: list[Line2D | Patch] = [
+            Line2D([], [], label=f"{self.headline} gain, own {100 * (1 - self.size.level):g} % interval", **thick)
+        ]
+        if len(self.statistics) > 1:
+            handles.append(Line2D([], [], label="tuned F1 gain", markerfacecolor="white", **thick))
         return [
-            Line2D([], [], label=f"{self.headline} gain, {100 * (1 - self.size.level):g} % interval", **look),
-            Line2D([], [], label="tuned F1 gain", markerfacecolor="white", **look),
+            *handles,
+            Line2D([], [], label="interval that the verdict rests on", marker="|", linewidth=_RESTS_ON, **look),
             Patch(color=MARGIN_SHADE, linewidth=0, label=f"margin ±{self.size.margin:g}"),
         ]
 
 
-def _set_ticks(ax: Axes, margin: float) -> None:
-    """Label 0, and 3, 10, 30 and 100 margins from the outside in, as far as there is room; small ticks in between."""
-    low, high = ax.get_xlim()
-    steps = np.array([1, 2, _LINEAR, *range(4, 10), *range(10, 100, 10), *range(100, 1000, 100)])
-    small = margin * np.concatenate([-steps[::-1], steps])
-    labelled: list[float] = []
-    for factor in (0, 100, -100, 30, -30, 10, -10, _LINEAR, -_LINEAR):
-        at = _across(ax, factor * margin)
-        if low <= factor * margin <= high and all(abs(at - _across(ax, tick)) >= _APART for tick in labelled):
-            labelled.append(factor * margin)
-    ax.set_xticks(sorted(labelled), [f"{tick:g}".replace("-", MINUS) for tick in sorted(labelled)])
-    ax.set_xticks([tick for tick in small if low <= tick <= high], minor=True)
-    ax.tick_params(which="minor", length=1.5)
+def _columns(gain: str, verdict: str) -> list[str]:
+    """Columns of a gain, of the ends of its own interval, and of those of its verdict's."""
+    return [gain, f"{gain}_low", f"{gain}_high", f"{verdict}_low", f"{verdict}_high"]
 
 
-def _across(ax: Axes, value: float) -> float:
-    """Return a value's place on the axis, from 0 at its left end to 1."""
-    low, place, high = ax.transScale.transform([(at, 0) for at in (ax.get_xlim()[0], value, ax.get_xlim()[1])])[:, 0]
-    return float((place - low) / (high - low))
+def _words(row: pd.Series, shifts: Sequence[float]) -> list[tuple[str, float, str]]:
+    """Lines beside a row, with their height and weight: its verdict; the one by tuned F1, or the collapse, below it."""
+    word, by_f1 = str(row["verdict"]), str(row["verdict_f1"])
+    below = f"F1: {by_f1}" if by_f1 != word and len(shifts) > 1 else ""
+    if word == NOT_TRAINED and 0 < row["n_collapsed"] < row["n_seeds"]:
+        below = f"{row['n_collapsed']:.0f} of {row['n_seeds']:.0f} seeds"
+    weight = "normal" if word in UNSHOWN else "bold"
+    lines = [(word, shifts[0] if below else 0.0, weight)]
+    return lines + ([(below, shifts[-1] or 0.3, "normal")] if below else [])
+
+
+def _draw_gain(
+    ax: Axes, height: float, values: Sequence[float], style: ArmStyle, axis: GainAxis, *, filled: bool
+) -> None:
+    """Draw a gain, its own interval thick, and its verdict's thin; an arrow with a value where an end is off the axis.
+
+    Args:
+        ax: Where.
+        height: Of the row.
+        values: The gain, the ends of its own interval, and those of its verdict's; NaN where there is none.
+        style: Of the arm.
+        axis: Its ends.
+        filled: Whether the marker is.
+    """
+    gain, own_low, own_high, low, high = values
+    if np.isnan(gain):
+        return
+    ax.hlines(height, own_low, own_high, color=style.colour, linewidth=_OWN, zorder=2)
+    ax.hlines(height, low, high, color=style.colour, linewidth=_RESTS_ON, zorder=2.5)
+    ax.vlines([low, high], height - _CAP, height + _CAP, color=style.colour, linewidth=_RESTS_ON, zorder=2.5)
+    ax.plot(gain, height, zorder=3, **style.point(filled=filled, size=4.5))
+    ends = {-1: np.nanmin([gain, own_low, low]), 1: np.nanmax([gain, own_high, high])}
+    for side, end in ends.items():
+        edge = axis.low if side < 0 else axis.high
+        if side * (end - edge) <= 0:
+            continue
+        text = typeset_change(end, 2)
+        if side * (gain - edge) > 0:
+            brackets = f" [{typeset_change(low, 2)}, {typeset_change(high, 2)}]"
+            text = typeset_change(gain, 2) + ("" if np.isnan(low) else brackets)
+        arrow: dict[str, Any] = {"marker": "<" if side < 0 else ">", "markersize": 4, "clip_on": False, "zorder": 4}
+        ax.plot(edge, height, color=style.colour, **arrow)
+        ax.annotate(
+            text, (edge, height), (-4 * side, 2), textcoords="offset points", ha="left" if side < 0 else "right",
+            va="bottom", fontsize=7, path_effects=[withStroke(linewidth=1.5, foreground="white")], zorder=5,
+        )  # fmt: skip
 
 
 class VerdictDisplay(_GainDisplay):
-    """The verdict matrix: a cell per arm and mask."""
+    """The verdict matrix: a cell per arm over all masks, then one per arm and mask."""
 
     @property
     def caption(self) -> str:
         """What is shown and what it rests on."""
+        order = ", first over all masks, then mask by mask, which is secondary" if self.several else ""
         return (
-            f"Verdict on each arm against {self.names[self.baseline]}, per mask ({self.size.text}; margin "
+            f"Verdict on each arm against {self.names[self.baseline]}{order} ({self.size.text}; margin "
             f"±{self.size.margin:g}, {self.size.corrected}), with the gain in "
             f"{self.headline}{self._interval} A last line names the verdict by tuned F1 where it is another."
         )
@@ -178,8 +256,8 @@ class VerdictDisplay(_GainDisplay):
         if self.size.few_seeds:
             return f"; {self.size.brackets}."
         return (
-            f" and half the width of its {100 * (1 - self.size.level):g} % interval. The interval is the cell's own "
-            "and the verdict is corrected for all cells, so an interval without 0 can still be undecided."
+            f" and half the width of its {100 * (1 - self.size.level):g} % interval, which is the cell's own. In "
+            "brackets: the interval that the verdict rests on, adjusted for all cells."
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -189,43 +267,51 @@ class VerdictDisplay(_GainDisplay):
             ValueError: When `axes` does not hold one.
         """
         arms = list(dict.fromkeys(self.table["arm"]))
+        blocks = self.blocks
+        apart = 0.12 if self.several else 0.0  # between what comes first and what is secondary
+        lefts = [column + (apart if column else 0.0) for column in range(len(blocks))]
         with plt.rc_context(RC):
             if axes is None:
-                width = min(PAGE, max(COLUMN, 0.75 + 0.95 * len(self.masks)))
-                figure, ax = plt.subplots(figsize=(width, 0.45 * len(arms) + 0.45), layout="constrained")
+                width = min(PAGE, max(COLUMN, 0.75 + 1.0 * (lefts[-1] + 1)))
+                figure, ax = plt.subplots(figsize=(width, 0.6 * len(arms) + 0.5), layout="constrained")
             else:
                 check_axes(axes, 1, "matrix")
                 figure, ax = figure_of(axes), axes[0]
-            for row, arm in enumerate(arms):
-                for column, mask in enumerate(self.masks):
-                    self._cell(ax, row, column, arm, mask)
-            ax.set(xlim=(0, len(self.masks)), ylim=(len(arms), 0))
-            ax.set_xticks(np.arange(len(self.masks)) + 0.5, self.masks, fontsize=8)
+            for left, (_, rows) in zip(lefts, blocks, strict=True):
+                for _, cell in rows.iterrows():
+                    _cell(ax, arms.index(cell["arm"]), left, cell, by_f1=len(self.statistics) > 1)
+            titles = [
+                title.replace("over all", "all") if self.several and not place
+                else f"{title}\n(secondary)" if self.several
+                else title
+                for place, (title, _) in enumerate(blocks)
+            ]  # fmt: skip
+            ax.set(xlim=(0, lefts[-1] + 1), ylim=(len(arms), 0))
+            ax.set_xticks([left + 0.5 for left in lefts], titles, fontsize=8)
             ax.set_yticks(np.arange(len(arms)) + 0.5, [self.names[arm] for arm in arms], fontsize=8)
             ax.xaxis.tick_top()
             ax.tick_params(length=0)
             ax.spines[:].set_visible(False)
         return figure
 
-    def _cell(self, ax: Axes, row: int, column: int, arm: str, mask: str) -> None:
-        found = self.table[(self.table["arm"] == arm) & (self.table["mask"] == mask)]
-        if not len(found):
-            return
-        cell = found.iloc[0]
-        word = str(cell["verdict"])
-        fill = SAYINGS[cell["verdict"]].shade
-        edge: dict[str, Any] = {"edgecolor": QUIET if word in UNSHOWN else "white", "linewidth": 0.6}
-        ax.add_patch(Rectangle((column + 0.02, row + 0.04), 0.96, 0.92, facecolor=fill, **edge))
-        lines = [] if word == NOT_TRAINED else [f"{typeset_change(cell['gain'])}{_half(cell)}"]
-        if cell["verdict_f1"] != word:
-            lines.append(f"F1: {cell['verdict_f1']}")
-        weight = "normal" if word in UNSHOWN else "bold"
-        ax.text(
-            column + 0.5, row + 0.52 - 0.155 * len(lines), word, ha="center", va="center", fontsize=7.5, weight=weight
-        )
-        for place, line in enumerate(lines):
-            height = row + 0.52 - 0.155 * len(lines) + 0.31 * (place + 1)
-            ax.text(column + 0.5, height, line, ha="center", va="center", fontsize=7)
+
+def _cell(ax: Axes, row: int, left: float, cell: pd.Series, *, by_f1: bool) -> None:
+    word = str(cell["verdict"])
+    edge: dict[str, Any] = {"edgecolor": QUIET if word in UNSHOWN else "white", "linewidth": 0.6}
+    ax.add_patch(Rectangle((left + 0.02, row + 0.03), 0.96, 0.94, facecolor=SAYINGS[cell["verdict"]].shade, **edge))
+    lines = [] if word == NOT_TRAINED else [f"{typeset_change(cell['gain'])}{_half(cell)}"]
+    if lines and not np.isnan(cell["verdict_low"]):
+        lines.append(f"[{typeset_change(cell['verdict_low'])}, {typeset_change(cell['verdict_high'])}]")
+    if word == NOT_TRAINED and 0 < cell["n_collapsed"] < cell["n_seeds"]:
+        lines.append(f"{cell['n_collapsed']:.0f} of {cell['n_seeds']:.0f} seeds")
+    if by_f1 and cell["verdict_f1"] != word:
+        lines.append(f"F1: {cell['verdict_f1']}")
+    weight = "normal" if word in UNSHOWN else "bold"
+    look: dict[str, Any] = {"ha": "center", "va": "center"}
+    for place, line in enumerate([word, *lines]):
+        height = row + 0.52 + 0.23 * (place - 0.5 * len(lines))
+        size, heavy = (7.0, "normal") if place else (7.5, weight)
+        ax.text(left + 0.5, height, line, fontsize=size, weight=heavy, **look)
 
 
 def _half(cell: pd.Series) -> str:

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, withStroke
 
+from experiments.comparison.compare_arms import Comparison
+from experiments.inference.words import NOT_TRAINED
 from experiments.report.figures.style import COLUMN, PAGE, QUIET, SMALL
 from experiments.report.published import PublishedPoint
 
@@ -73,22 +75,57 @@ def draw_into(axes: Sequence[Axes], panels: Sequence[tuple[Any, ...]], draw: Cal
     return figure_of(axes)
 
 
-def arm_rows(masks: Sequence[str], n_arms: int, draw: Callable[[Axes, str], None]) -> Figure:
-    """Make a figure with one panel per mask and a row per arm, naming arms only at the left edge."""
-    across = min(len(masks), 3)
-    figure, panels = panel_grid(len(masks), across, PAGE if across > 1 else COLUMN, 0.36 * n_arms + 0.6)
-    for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):
-        draw(ax, mask)
+def arm_rows(
+    panels: Sequence[Any], n_arms: int, draw: Callable[[Axes, Any], None], *, columns: int = 3, row_height: float = 0.36
+) -> Figure:
+    """Make a figure with a row per arm in each panel, naming arms only at the left edge.
+
+    Args:
+        panels: What each panel is for, such as its mask.
+        n_arms: Rows of a panel.
+        draw: Draws one panel.
+        columns: Most panels side by side.
+        row_height: Of an arm, inches.
+    """
+    across = min(len(panels), columns)
+    figure, grid = panel_grid(len(panels), across, PAGE if across > 1 else COLUMN, row_height * n_arms + 0.6)
+    for index, (ax, panel) in enumerate(zip(grid, panels, strict=True)):
+        draw(ax, panel)
         if index % across:
             ax.tick_params(labelleft=False)
     return figure
 
 
-def gain_table(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """Take verdicts and gains with their intervals from `comparison.verdicts`; `gain` is the headline's."""
-    columns = ["arm", "mask", "verdict", "headline_gain", "headline_gain_low", "headline_gain_high"]
-    columns += ["verdict_f1", "f1_gain", "f1_gain_low", "f1_gain_high", "n_seeds", "n_groups"]
-    return verdicts[columns].rename(columns=lambda name: name.replace("headline_", ""))
+FIRST, SECONDARY = "first", "secondary"
+"""Rank of a verdict: that of an arm over its masks comes first, that of a single mask is secondary."""
+
+
+_ENDS = ("gain", "gain_low", "gain_high", "verdict_low", "verdict_high")
+
+
+def gain_table(comparison: Comparison) -> pd.DataFrame:
+    """Take verdicts and gains, each with its own interval and the one that its verdict rests on; arms over masks first.
+
+    Shares differ by at most 1, so that verdicts' intervals are cut there, as the text cuts them. What is not trained
+    has no gain. In a study of one mask all rows are first.
+
+    Returns:
+        A row per arm, and behind them one per arm and mask where there are several: `rank, arm, mask, verdict, gain,
+        gain_low, gain_high, verdict_low, verdict_high, verdict_f1`, the same four columns beginning with `f1_`,
+        `n_seeds, n_groups, n_collapsed`; `gain` is the headline's.
+    """
+    parts = [comparison.arm_verdicts.assign(rank=FIRST)]
+    if len(comparison.masks) > 1:
+        parts.append(comparison.verdicts.assign(rank=SECONDARY))
+    columns = ["rank", "arm", "mask", "verdict", "headline_gain", "headline_gain_low", "headline_gain_high"]
+    columns += ["verdict_low", "verdict_high", "verdict_f1", "f1_gain", "f1_gain_low", "f1_gain_high"]
+    columns += ["f1_verdict_low", "f1_verdict_high", "n_seeds", "n_groups", "n_collapsed"]
+    table = pd.concat(parts, ignore_index=True)[columns].rename(columns=lambda name: name.replace("headline_", ""))
+    ends = [name for name in table.columns if "verdict_" in name and name != "verdict_f1"]
+    table[ends] = table[ends].clip(-1.0, 1.0)
+    for word, prefix in (("verdict", ""), ("verdict_f1", "f1_")):
+        table.loc[table[word] == NOT_TRAINED, [f"{prefix}{name}" for name in _ENDS]] = float("nan")
+    return table
 
 
 def check_axes(axes: Sequence[Axes], count: int, what: str) -> None:

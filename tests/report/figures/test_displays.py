@@ -1,7 +1,10 @@
 """Each figure draws the comparison's numbers."""
 
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 
@@ -22,7 +25,7 @@ PANELS = {
     SlideDisplay: 4,
     BandDisplay: 4,
     DecompositionDisplay: 2,
-    ForestDisplay: 2,
+    ForestDisplay: 3,
     VerdictDisplay: 1,
     RocDisplay: 4,
     AveragesDisplay: 4,
@@ -98,21 +101,25 @@ def test_band_shows_differences_and_marks_where_it_excludes_zero(drawn_study, ax
     np.testing.assert_array_equal(rows["difference"], same["difference"])
 
 
-def test_verdicts_say_word_gain_and_a_differing_verdict_by_f1(drawn_study, axes_of):
+def test_verdicts_say_word_gain_both_intervals_and_a_differing_verdict_by_f1(drawn_study, axes_of):
     study, comparison = drawn_study
     ax = axes_of(1)
     display = VerdictDisplay.of(study, comparison)
     display.plot(ax)
-    for _, row in comparison.verdicts.iterrows():
+    rows = pd.concat([comparison.arm_verdicts, comparison.verdicts])
+    for _, row in rows.iterrows():
         half = 0.5 * (row["headline_gain_high"] - row["headline_gain_low"])
         assert f"{typeset_change(row['headline_gain'])} ±{half:.3f}" in texts(ax[0])
-    words = [text for text in texts(ax[0]) if text in set(comparison.verdicts["verdict"])]
-    assert sorted(words) == sorted(comparison.verdicts["verdict"])
+        assert f"[{typeset_change(row['verdict_low'])}, {typeset_change(row['verdict_high'])}]" in texts(ax[0])
+    words = [text for text in texts(ax[0]) if text in set(rows["verdict"])]
+    assert sorted(words) == sorted(rows["verdict"])
     assert "moves in" in words
+    titles = [label.get_text() for label in ax[0].get_xticklabels()]
+    assert titles == ["all 2 masks", "thin\n(secondary)", "dots\n(secondary)"]
     other = display.table.assign(verdict_f1="crosses")
     again = axes_of(1)
     VerdictDisplay(other, display.names, display.baseline, display.masks, "AP", display.size).plot(again)
-    assert texts(again[0]).count("F1: crosses") == 4
+    assert texts(again[0]).count("F1: crosses") == 6
 
 
 def test_decomposition_bars_add_up_to_the_diamond(drawn_study, axes_of):
@@ -124,20 +131,55 @@ def test_decomposition_bars_add_up_to_the_diamond(drawn_study, axes_of):
         np.testing.assert_allclose(widths.sum(axis=0), total)
 
 
-def test_forest_has_the_gains_the_intervals_the_margin_and_the_words(drawn_study, axes_of):
+def test_forest_has_the_gains_both_intervals_the_margin_and_the_words(drawn_study, axes_of):
     study, comparison = drawn_study
-    axes = axes_of(2)
-    ForestDisplay.of(study, comparison).plot(axes)
-    for ax, mask in zip(axes, comparison.masks, strict=True):
-        rows = comparison.verdicts[comparison.verdicts["mask"] == mask]
-        assert texts(ax) == list(rows["verdict"])
+    axes = axes_of(3)
+    display = ForestDisplay.of(study, comparison)
+    display.plot(axes)
+    assert [ax.get_title() for ax in axes] == ["over all 2 masks", "thin (secondary)", "dots (secondary)"]
+    tables = [comparison.arm_verdicts, *(comparison.verdicts.query("mask == @mask") for mask in comparison.masks)]
+    for ax, rows in zip(axes, tables, strict=True):
+        words = {"undecided", "moves in", "slides", "stays", "crosses", "not trained", "moves out"}
+        assert [text for text in texts(ax) if text in words] == list(rows["verdict"])
         drawn = {x for x, _ in points(ax)}
         assert set(np.round(rows[["ap_gain", "f1_gain"]].to_numpy().ravel(), 9)) <= drawn
         spans = {tuple(np.round(path.vertices[:, 0], 9)) for group in ax.collections for path in group.get_paths()}
-        for name in ("ap_gain", "f1_gain"):
+        for name in ("ap_gain", "f1_gain", "verdict", "f1_verdict"):
             for low, high in rows[[f"{name}_low", f"{name}_high"]].to_numpy():
                 assert (round(low, 9), round(high, 9)) in spans
         assert any(np.allclose(patch.get_extents().width, _pixels(ax, 0.02)) for patch in ax.patches)
+
+
+def test_what_lies_beyond_the_axis_is_an_arrow_with_its_value(drawn_study, axes_of):
+    study, comparison = drawn_study
+    display = ForestDisplay.of(study, comparison)
+    table = display.table.copy()
+    ends = ["gain", "gain_low", "gain_high", "verdict_low", "verdict_high"]
+    near = [0.0, -0.01, 0.01, -0.02, 0.02]
+    for name, value in zip(ends, near, strict=True):
+        table[name] = table[f"f1_{name}" if name != "gain" else "f1_gain"] = value
+    table.loc[0, ends] = [-0.31, -0.4, -0.2, -0.5, -0.12]  # all of it beyond
+    table.loc[1, ["verdict_high"]] = 0.2  # one end only
+    axes = axes_of(3)
+    replace(display, table=table).plot(axes)
+    minus = "\N{MINUS SIGN}"
+    assert f"{minus}0.31 [{minus}0.50, {minus}0.12]" in texts(axes[0])
+    assert "+0.20" in texts(axes[0])
+    for ax, arrows in zip(axes, (["<", ">"], [], []), strict=True):
+        assert [line.get_marker() for line in ax.lines if line.get_marker() in "<>"] == arrows
+        np.testing.assert_allclose(ax.get_xlim(), (-0.04, 0.04))
+
+
+def test_what_is_not_trained_has_a_word_and_the_seeds_that_collapsed_and_no_gain(drawn_study, axes_of):
+    study, comparison = drawn_study
+    lost = comparison.arm_verdicts.copy()
+    lost.loc[0, ["verdict", "verdict_f1", "n_collapsed"]] = ["not trained", "not trained", 1]
+    display = ForestDisplay.of(study, replace(comparison, arm_verdicts=lost))
+    assert display.table.loc[0, ["gain", "gain_low", "verdict_high", "f1_gain_low", "f1_verdict_low"]].isna().all()
+    axes = axes_of(3)
+    display.plot(axes)
+    assert texts(axes[0])[:2] == ["not trained", "1 of 3 seeds"]
+    assert not any(name in display.table.columns for name in ("headline_gain", "ap_gain"))
 
 
 def _pixels(ax, width):
