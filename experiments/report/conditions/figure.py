@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.frontier.operating_point import BACKGROUND
-from experiments.report.conditions.tables import level_table, verdicts_by_condition
+from experiments.report.conditions.tables import level_table
 from experiments.report.facts import StudySize
-from experiments.report.figures.panels import draw_into, panel_grid
+from experiments.report.figures.panels import FIRST, draw_into, gain_table, panel_grid
 from experiments.report.figures.style import MARGIN_SHADE, PAGE, QUIET, RC, arm_styles
 from experiments.runs.study import StudyRuns, condition_values, short_names
 
@@ -37,7 +37,7 @@ class Panel:
     """One panel: a statistic over the condition, for one mask and one value of the other condition keys.
 
     Args:
-        mask: Name of the mask, or `background`.
+        mask: Name of the mask, `background`, or "over all" with the number of masks.
         statistic: A statistic of `tables.LEVELS`, or `gain`.
         others: Values of the condition keys that are not on the axis, such as `data.clutter=2`; empty for none.
     """
@@ -53,8 +53,8 @@ class ConditionDisplay:
 
     Args:
         table: A row per condition, arm, mask and statistic: `condition, others, value, arm, mask, statistic, mean, low,
-            high`; low and high are the range of the seeds, for a gain its interval. `value` is the condition on the
-            axis.
+            high`; low and high are the range of the seeds, for a gain its interval, beside which `verdict_low` and
+            `verdict_high` are those of its verdict's. `value` is the condition on the axis.
         key: The condition key on the axis.
         panels: What is shown, in order.
         names: What to call each arm, the baseline first.
@@ -97,7 +97,8 @@ class ConditionDisplay:
         )
         masks = next(iter(comparisons.values())).masks
         others = list(dict.fromkeys(table["others"]))
-        rows = [(mask, GAIN) for mask in masks] if kind == GAIN else _level_rows(masks, brief=len(others) > 1)
+        shown = list(dict.fromkeys(table["mask"]))
+        rows = [(mask, GAIN) for mask in shown] if kind == GAIN else _level_rows(masks, brief=len(others) > 1)
         panels = (
             [Panel(mask, statistic, other) for mask, statistic in rows for other in others]
             if len(others) > 1
@@ -108,7 +109,9 @@ class ConditionDisplay:
         comparison = next(iter(comparisons.values()))
         size = StudySize.of(first, comparison)
         what = (
-            f"AP gain over {short_names(arms)[first.baseline]} under the same condition; bars: {size.interval}; "
+            f"{comparison.settings.headline_name} gain over {short_names(arms)[first.baseline]} under the same "
+            f"condition{', first over all masks, then mask by mask, which is secondary' if len(masks) > 1 else ''}; "
+            f"thick bars: {size.interval}; thin, with caps: the intervals that the verdicts rest on, {size.corrected}; "
             f"grey: margin ±{size.margin:g}"
             if kind == GAIN
             else "mean over seeds; bars: range of the seeds, not an interval"
@@ -121,7 +124,7 @@ class ConditionDisplay:
             baseline=first.baseline,
             margin=comparison.settings.margin,
             caption=f"{_sentence(what)}. {size.text} per condition.",
-            columns=len(others) if len(others) > 1 else len(masks),
+            columns=len(others) if len(others) > 1 else min(len(shown), 4) if kind == GAIN else len(masks),
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -192,10 +195,14 @@ class ConditionDisplay:
             ends = np.abs(rows[["low", "high"]].to_numpy(dtype=float).T - mean)
             name = self.names[arm]
             style, label = styles[arm], f"{name} (baseline)" if arm == self.baseline else name
+            own = 2.2 if panel.statistic == GAIN else 0.8
             ax.errorbar(
                 x, mean, yerr=ends, color=style.colour, marker=style.marker, markersize=3.5, linestyle=style.dashes,
-                linewidth=1.1, elinewidth=0.8, capsize=1.5, label=label,
+                linewidth=1.1, elinewidth=own, capsize=0 if panel.statistic == GAIN else 1.5, label=label,
             )  # fmt: skip
+            if panel.statistic == GAIN:
+                ends = np.abs(rows[["verdict_low", "verdict_high"]].to_numpy(dtype=float).T - mean)
+                ax.errorbar(x, mean, yerr=ends, color=style.colour, linestyle="none", elinewidth=0.6, capsize=2)
         if _is_log(values):
             ax.set_xscale("log")
         ax.set_xticks([places[value] for value in values], values)
@@ -213,15 +220,22 @@ def _share_scale(panels: Sequence[Axes]) -> None:
 
 def _head(panel: Panel) -> str:
     """Name the statistic and the mask of a panel."""
-    name = "AP gain" if panel.statistic == GAIN else _TITLES[panel.statistic]
+    name = "gain" if panel.statistic == GAIN else _TITLES[panel.statistic]
     return name if panel.mask == BACKGROUND else f"{panel.mask}: {name}"
 
 
 def _gains(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
-    verdicts = verdicts_by_condition(comparisons)
-    columns = {"ap_gain": "mean", "ap_gain_low": "low", "ap_gain_high": "high"}
-    kept = verdicts[["condition", "arm", "mask", "verdict", *columns]].rename(columns=columns)
-    return kept.assign(statistic=GAIN)
+    """Take the headline's gains over all masks, where there are several, then of each mask."""
+    frames = []
+    for name, item in comparisons.items():
+        table = gain_table(item).assign(condition=name, statistic=GAIN) if len(item.verdicts) else pd.DataFrame()
+        if len(table):
+            over = (table["rank"] == FIRST) & (len(item.masks) > 1)
+            frames.append(table.assign(mask=table["mask"].mask(over, f"over all {len(item.masks)} masks")))
+    columns = {"gain": "mean", "gain_low": "low", "gain_high": "high"}
+    kept = ["condition", "arm", "mask", "verdict", *columns, "verdict_low", "verdict_high", "statistic"]
+    table = pd.concat(frames, ignore_index=True)[kept].rename(columns=columns)
+    return table.sort_values("mask", key=lambda own: ~own.str.startswith("over all "), kind="stable", ignore_index=True)
 
 
 def _levels(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from experiments.comparison.compare_arms import Comparison
-from experiments.report.conditions.tables import level_table, verdicts_by_condition
+from experiments.report.conditions.tables import arm_verdicts_by_condition, level_table, verdicts_by_condition
 from experiments.report.facts import counted
 from experiments.report.gallery import save_figure
 from experiments.report.text.inert_markdown import write_markdown
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.tables import fitted_table, markdown_table, terminal_width
-from experiments.report.text.verdicts import level_cell
+from experiments.report.text.verdicts import level_cell, verdict_interval
 from experiments.report.text.wording import signed, with_interval
 from experiments.runs import store
 from experiments.runs.study import StudyRuns, condition_values, short_names
@@ -21,7 +21,7 @@ from experiments.runs.study import StudyRuns, condition_values, short_names
 def write_condition_report(
     report_dir: Path, studies: Sequence[StudyRuns], comparisons: Mapping[str, Comparison]
 ) -> str:
-    """Write `verdicts.csv`, `levels.csv`, `report.md` and the figures over all conditions.
+    """Write `arm_verdicts.csv`, `verdicts.csv`, `levels.csv`, `report.md` and the figures over all conditions.
 
     Args:
         report_dir: Holds the report of each condition in a folder of its name.
@@ -31,6 +31,7 @@ def write_condition_report(
     Returns:
         The table of verdicts for a terminal.
     """
+    store.write_table(report_dir / "arm_verdicts.csv", arm_verdicts_by_condition(comparisons))
     store.write_table(report_dir / "verdicts.csv", verdicts_by_condition(comparisons))
     store.write_table(report_dir / "levels.csv", level_table(comparisons))
     captions = _draw(report_dir / "figures", studies, comparisons)
@@ -60,24 +61,29 @@ def write_condition_report(
 
 
 def verdict_rows(study: StudyRuns, comparisons: Mapping[str, Comparison]) -> tuple[list[str], list[list[str]]]:
-    """Return headers and cells: a row per mask, arm and condition."""
+    """Return headers and cells: a row per arm and condition over all masks, then one per mask, arm and condition."""
     names = short_names(list(study.complete))
     keys = list(condition_values(next(iter(comparisons))))
-    headers = ["mask", "arm", *keys, "verdict", "AP (prevalence)", "AP gain", "verdict F1", "tuned F1 gain"]
+    first = next(iter(comparisons.values()))
+    masks, headline = first.masks, first.settings.headline_name
+    headers = ["mask", "arm", *keys, "verdict", "AP (prevalence)", f"{headline} gain", "verdict's interval"]
+    headers += ["verdict F1", "tuned F1 gain"]
     rows: list[list[str]] = []
-    for mask in next(iter(comparisons.values())).masks:
+    for mask in [None, *masks] if len(masks) > 1 else masks:
         for arm in (arm for arm in study.complete if arm != study.baseline):
             if rows:
                 rows.append([])
             for condition, comparison in comparisons.items():
-                found = comparison.verdicts
-                found = found[(found["arm"] == arm) & (found["mask"] == mask)]
+                found = comparison.arm_verdicts if mask is None else comparison.verdicts
+                found = found[found["arm"] == arm] if len(found) else found
+                found = found[found["mask"] == mask] if mask is not None and len(found) else found
                 values = condition_values(condition)
                 for _, row in found.iterrows():
                     level = level_cell(row["arm_ap"], row["prevalence"])
                     rows.append(
-                        [mask, names[arm], *(values[key] for key in keys), str(row["verdict"]), level,
-                         with_interval(row, "ap_gain"), str(row["verdict_f1"]), with_interval(row, "f1_gain")]
+                        [mask or f"over {len(masks)}", names[arm], *(values[key] for key in keys), str(row["verdict"]),
+                         level, with_interval(row, "headline_gain"), verdict_interval(row), str(row["verdict_f1"]),
+                         with_interval(row, "f1_gain")]
                     )  # fmt: skip
     return headers, rows
 
@@ -91,8 +97,8 @@ def _note(comparisons: Mapping[str, Comparison]) -> str:
     level = first.settings.level
     return (
         f"{counted(seeds, 'seed')}, {counted(groups, 'test group')} per condition; margin ±{first.settings.margin:g}; "
-        f"verdicts at level {level:g} over all conditions (Bonferroni), arms and masks (Holm); "
-        f"[{100 * (1 - level):g} % intervals] each by itself."
+        f"verdicts at level {level:g} over all conditions (Bonferroni), arms, and masks behind them (Holm); "
+        f"[{100 * (1 - level):g} % intervals] each by itself, then the one that the verdict rests on."
     )
 
 

@@ -19,6 +19,11 @@ def verdicts_by_condition(comparisons: Mapping[str, Comparison]) -> pd.DataFrame
     return pd.concat([_labelled(name, item.verdicts) for name, item in comparisons.items()], ignore_index=True)
 
 
+def arm_verdicts_by_condition(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
+    """Concatenate the verdicts of arms over their masks, as `verdicts_by_condition` does those of each mask."""
+    return pd.concat([_labelled(name, item.arm_verdicts) for name, item in comparisons.items()], ignore_index=True)
+
+
 def level_table(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
     """Tabulate the level that each arm reaches under each condition: mean and range over its seeds.
 

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from experiments.config import ConfigError
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 from experiments.report.conditions.figure import GAIN, LEVEL, ConditionDisplay
+from experiments.report.conditions.report import verdict_rows
 from experiments.report.conditions.tables import level_table
 from experiments.report.study import compare, report_study
 from experiments.runs import store
@@ -107,7 +108,11 @@ def test_figures_show_every_condition_of_every_arm(comparisons):
     assert sorted(zip(gain.table["value"], gain.table["mean"] > 0.01, strict=True)) == [("100", True), ("20", False)]
     ax = gain.plot().axes[0]
     assert [text.get_text() for text in ax.get_xticklabels()] == ["20", "100"]
-    np.testing.assert_allclose(ax.lines[-1].get_xdata(), [20, 100])  # alone, an arm stands where its condition is
+    np.testing.assert_allclose(ax.lines[1].get_xdata(), [20, 100])  # alone, an arm stands where its condition is
+    bars = {tuple(np.round(line[:, 1], 9)) for group in ax.collections for line in group.get_segments()}
+    for item in found.values():
+        for name in ("headline_gain", "verdict"):
+            assert tuple(np.round(item.verdicts.loc[0, [f"{name}_low", f"{name}_high"]].astype(float), 9)) in bars
     levels = ConditionDisplay.of(studies, found, LEVEL)
     assert {panel.statistic for panel in levels.panels} == {"f1_tuned", "f1_natural", "background_f1", "frame_accuracy"}
     with pytest.raises(ValueError, match="expected 1, one per panel, got 0"):
@@ -115,9 +120,28 @@ def test_figures_show_every_condition_of_every_arm(comparisons):
     plt.close("all")
 
 
+def test_the_arms_over_all_masks_come_first(comparisons):
+    studies, found = comparisons
+    renamed = {
+        name: replace(
+            item,
+            masks=("thin", "wide"),
+            arm_verdicts=item.arm_verdicts.assign(mask="mean of thin and wide"),
+            verdicts=pd.concat([item.verdicts, item.verdicts.assign(mask="wide")], ignore_index=True),
+        )
+        for name, item in found.items()
+    }
+    display = ConditionDisplay.of(studies, renamed, GAIN)
+    assert [panel.mask for panel in display.panels] == ["over all 2 masks", "thin", "wide"]
+    assert len(display.table) == 6
+    _, rows = verdict_rows(studies[0], renamed)
+    assert [row[0] for row in rows if row] == ["over 2"] * 2 + ["thin"] * 2 + ["wide"] * 2
+
+
 def test_masks_share_the_scale_of_a_statistic(comparisons):
     one = ConditionDisplay.of(*comparisons, GAIN)
-    numbers = one.table.assign(mask="wide", **{end: 3 * one.table[end] for end in ("mean", "low", "high")})
+    ends = ("mean", "low", "high", "verdict_low", "verdict_high")
+    numbers = one.table.assign(mask="wide", **{end: 3 * one.table[end] for end in ends})
     panels = (*one.panels, replace(one.panels[0], mask="wide"))
     both = replace(one, table=pd.concat([one.table, numbers]), panels=panels, columns=2)
     narrow, wide = both.plot().axes
@@ -142,6 +166,8 @@ def test_the_report_is_written_for_each_condition_and_for_all(study_dir, tmp_pat
         ["trainer.max_steps=20", "loss=dice", "stays"],
         ["trainer.max_steps=100", "loss=dice", "moves out"],
     ]
+    first = pd.read_csv(tmp_path / "arm_verdicts.csv")
+    assert first[["condition", "verdict"]].to_numpy().tolist() == verdicts[["condition", "verdict"]].to_numpy().tolist()
     assert "moves out" in printed
     text = (tmp_path / "report.md").read_text()
     assert "Bonferroni" in text
