@@ -20,6 +20,7 @@ from experiments.process.parallel import in_parallel
 SINGLE_VALUES = (
     "ap",
     "mean_precision",
+    "prg",
     "f1",
     "fbeta",
     "f1_natural",
@@ -28,7 +29,7 @@ SINGLE_VALUES = (
     "recall_tuned",
     "precision_tuned",
 )
-"""Statistics with one value per run; "f1" and "fbeta" are at their tuned thresholds."""
+"""Statistics with one value per run; "f1" and "fbeta" are at their tuned thresholds; "prg" is NaN but as headline."""
 
 CURVE_RECALLS = np.round(np.arange(1, 101) / 100.0, 2)
 """Recalls of the drawn curves."""
@@ -236,6 +237,7 @@ class MeasuredStudy:
         single = {
             "ap": sweep.average_precision,
             "mean_precision": sweep.mean_precision,
+            "prg": sweep.gain_area,
             "f1": points["tuned"].f_beta(mask, 1.0),
             "fbeta": points["tuned_fbeta"].f_beta(mask, beta),
             "f1_natural": points["natural"].f_beta(mask, 1.0),
@@ -289,6 +291,7 @@ def measure(checked: CheckedRuns, settings: CompareSettings) -> MeasuredStudy:
         recall_band=settings.recall_band,
         tolerance=settings.recall_tolerance,
         curve_recalls=CURVE_RECALLS,
+        gain_area=settings.headline == "prg",
     )
 
     def curves(key: Key) -> tuple[MaskNumbers, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -18,8 +18,11 @@ from experiments.inference.claims import Rule
 from experiments.runs import store
 from experiments.runs.study import StudyRuns
 
-Headline = Literal["ap", "f1", "fbeta", "mean_precision"]
+Headline = Literal["ap", "f1", "fbeta", "mean_precision", "prg"]
 Theory = float | ScoreMap | Sequence[float | ScoreMap]
+
+OF_CURVE: tuple[Headline, ...] = ("ap", "mean_precision", "prg")
+"""Headlines over all thresholds; the others are at one."""
 
 _GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
@@ -34,7 +37,7 @@ class CompareSettings:
         n_comparisons: comparisons that a study makes under different conditions; verdicts are at level / n_comparisons
             (Bonferroni), each adjusted by Holm over arms and masks.
         headline: statistic of `verdict`: average precision, F1 or F-beta at the tuned threshold, or mean precision over
-            `recall_band`.
+            `recall_band`; "prg": the area under the precision-recall-gain curve.
         beta: of F-beta; recall counts beta times as much as precision.
         recall_band: lowest and highest recall of the mean precision.
         point_margin: the operating point counts as unmoved if natural recall and precision change by less than this.
@@ -68,8 +71,8 @@ class CompareSettings:
     workers: int = os.cpu_count() or 1
 
     def __post_init__(self) -> None:
-        if self.headline not in ("ap", "f1", "fbeta", "mean_precision"):
-            raise ValueError(f"headline: expected ap, f1, fbeta or mean_precision, got {self.headline!r}")
+        if self.headline not in get_args(Headline):
+            raise ValueError(f"headline: expected ap, f1, fbeta, mean_precision or prg, got {self.headline!r}")
         if not (np.isfinite(self.beta) and self.beta > 0):
             raise ValueError(f"beta: expected a finite number above 0, got {self.beta}")
         low, high = self.recall_band
@@ -99,6 +102,7 @@ class CompareSettings:
             "f1": "tuned F1",
             "fbeta": f"tuned F-{self.beta:g}",
             "mean_precision": f"mean precision over recall {low:g} to {high:g}",
+            "prg": "AUPRG",
         }[self.headline]
 
     def score_maps(self, arm: str, n_masks: int) -> tuple[ScoreMap, ...] | None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.comparison.pairing import SINGLE_VALUES, MeasuredStudy, PairedRuns, over_masks
-from experiments.comparison.settings import CompareSettings
+from experiments.comparison.settings import OF_CURVE, CompareSettings
 from experiments.inference.claims import Evidence
 from experiments.inference.paired_difference import PairedDifference
 from experiments.inference.simultaneous_band import RecallBand, recall_band
@@ -83,7 +83,7 @@ def verdict_tables(study: MeasuredStudy, pairs: Sequence[PairedRuns], bands: Seq
     """
     settings, n_masks = study.settings, len(study.checked.masks)
     by_arm = [list(pairs[start : start + n_masks]) for start in range(0, len(pairs), n_masks)]
-    of_curve = settings.headline in ("ap", "mean_precision")
+    of_curve = settings.headline in OF_CURVE
     headline = _decided(study, by_arm, settings.headline, settings.headline_name, bands if of_curve else None)
     f1 = _decided(study, by_arm, "f1", "tuned F1", None)
     rows = [
@@ -293,6 +293,8 @@ def _at_chance(column: str, prevalence: float, beta: float) -> float:
     """Return the headline statistic of random scores; for F, at its best threshold, which is below all scores."""
     if column in ("ap", "mean_precision"):
         return prevalence
+    if column == "prg":
+        return 0.0
     squared = 1.0 if column == "f1" else beta**2
     return (1.0 + squared) * prevalence / (squared * prevalence + 1.0)
 

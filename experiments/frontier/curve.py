@@ -109,6 +109,48 @@ def mean_precision(curve: PrCurve, *, low: float, high: float) -> float:
     return float((steps * curve.precision).sum() / (high - low))
 
 
+def recall_gain_area(
+    tp: NDArray[np.number], fp: NDArray[np.number], tied: NDArray[np.number], n_negative: ArrayLike
+) -> NDArray[np.float64]:
+    """Area under the precision-recall-gain curve, AUPRG: 1 for a perfect ranking, 0 for one score throughout.
+
+    With the prevalence pi, precision p and recall r:
+
+        precision gain = (p - pi) / ((1 - pi) p) = 1 - (P / N) FP / TP,
+        recall gain = (r - pi) / ((1 - pi) r) = 1 - (P / N) FN / TP,
+
+    and the area is that of precision gain over recall gain from 0 (r = pi) to 1 (r = 1), as in the authors' package
+    `prg`. Neighbouring points are joined by straight lines. That is the expectation where the pixels of a tie come in
+    random order: FP is then linear in TP, and both gains are linear in 1 / TP. The curve begins at TP = FP = 0.
+    Precision below the prevalence counts negatively.
+
+    Args:
+        tp: (..., K), positives at or above each threshold, from the highest threshold down; the last column holds all,
+            P. Thresholds without a positive of their own may be left out: there the curve falls vertically.
+        fp: (..., K), negatives at or above it, those between thresholds included.
+        tied: (..., K), negatives with exactly that score.
+        n_negative: (...), all negatives, N.
+
+    Returns:
+        (...), at most 1; NaN without positives or without negatives.
+
+    Reference: Flach and Kull 2015 (Precision-Recall-Gain curves: PR analysis done right), definitions 1 and 2.
+    """
+    hits = np.diff(tp, axis=-1, prepend=0)
+    positive = np.asarray(tp[..., -1], dtype=np.float64)[..., None]
+    negative = np.asarray(n_negative, dtype=np.float64)[..., None]
+    start = positive * ratio(positive, positive + negative)  # true positives where recall gain is 0
+    odds = ratio(positive, negative)
+    end_tp = np.maximum(tp, start)
+    begin_tp = np.maximum(tp - hits, start)
+    begin_fp = fp - tied * ratio(tp - begin_tp, np.maximum(hits, 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        width = odds * positive * (1.0 / begin_tp - 1.0 / end_tp)
+        height = 1.0 - 0.5 * odds * (begin_fp / begin_tp + fp / end_tp)
+    # Before the start both ends are the start: no width.
+    return (width * height).sum(axis=-1)
+
+
 def index_at_recall(curve: PrCurve, recalls: ArrayLike) -> NDArray[np.intp]:
     """Find the index of the highest threshold with recall >= r, for each recall r in (0, 1]; needs a positive."""
     levels = np.asarray(recalls, dtype=np.float64)

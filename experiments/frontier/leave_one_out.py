@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.frontier.codes import N_CODES, code_to_logit
-from experiments.frontier.curve import RECALL_TOLERANCE, f_beta, ratio
+from experiments.frontier.curve import RECALL_TOLERANCE, f_beta, ratio, recall_gain_area
 from experiments.frontier.histogram import ScoreHistograms
 
 _BLOCK_ELEMENTS = 1 << 16
@@ -117,6 +117,7 @@ class GroupSweep:
         curve: (F,), precision at the fine grid of recalls, all groups together; NaN where not reached.
         average_precision: (1+G,).
         mean_precision: (1+G,), mean precision over the recall band.
+        gain_area: (1+G,), area under the precision-recall-gain curve; NaN if the grid does not ask for it.
         precision_at_recall: (1+G, R), at the highest threshold with recall >= each level.
         reached: bool (R,), whether all groups together have a threshold whose recall is close to the level.
         recall_at_precision: (1+G, Q), NaN if no threshold has the precision.
@@ -128,6 +129,7 @@ class GroupSweep:
     curve: NDArray[np.float64]
     average_precision: NDArray[np.float64]
     mean_precision: NDArray[np.float64]
+    gain_area: NDArray[np.float64]
     precision_at_recall: NDArray[np.float64]
     reached: NDArray[np.bool_]
     recall_at_precision: NDArray[np.float64]
@@ -146,6 +148,7 @@ class SweepGrid:
         recall_band: lowest and highest recall of the mean precision.
         tolerance: largest excess of recall that still counts as reached.
         curve_recalls: (F,), fine grid for drawing, in (0, 1].
+        gain_area: whether to compute the area under the precision-recall-gain curve.
     """
 
     recalls: NDArray[np.float64]
@@ -153,6 +156,7 @@ class SweepGrid:
     recall_band: tuple[float, float] = (0.0, 1.0)
     tolerance: float = RECALL_TOLERANCE
     curve_recalls: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    gain_area: bool = False
 
 
 def group_sweep(
@@ -166,7 +170,8 @@ def group_sweep(
     """Compute the statistics of all groups together and of each delete-one set of groups.
 
     True positives change only at thresholds that hold a positive pixel. So every statistic here is a function of the
-    counts at those K thresholds, and negatives between them are summed without loss. The cost is O(entries + G K), the
+    counts at those K thresholds, and negatives between them are summed without loss. Only the area of gains, which
+    joins points by lines, also needs the negatives tied with each of them. The cost is O(entries + G K), the
     memory O(K) plus a fixed block.
 
     Args:
@@ -183,7 +188,8 @@ def group_sweep(
     n_rows = int(group_of.max(initial=-1)) + 2
     wanted = np.zeros((n_rows, 0)) if levels is None else levels
     order = np.argsort(group_of, kind="stable")
-    thresholds, all_hits, all_pixels = _positive_thresholds(*(pooled or histograms.pooled(mask)))
+    all_positives, all_negatives = pooled or histograms.pooled(mask)
+    thresholds, all_hits, all_pixels = _positive_thresholds(all_positives, all_negatives)
     out = _empty_sweep(n_rows, grid, wanted.shape[1])
     if not len(thresholds):
         return out
@@ -211,6 +217,14 @@ def group_sweep(
         # The last column, with the pixels below the lowest threshold, may exceed the range of `all_hits.dtype`.
         hits = all_hits - left_hits.reshape(len(rows), -1)[:, :-1].astype(all_hits.dtype)
         pixels = all_pixels - left_pixels.reshape(len(rows), -1)[:, :-1].astype(all_hits.dtype)
+        if grid.gain_area:
+            tied = np.flatnonzero(is_threshold[bins])
+            left_tied = np.bincount(place[tied], weights=negatives[tied], minlength=size).reshape(len(rows), -1)
+            left_negatives = (left_pixels - left_hits).reshape(len(rows), -1).sum(axis=1)
+            tp, above = (np.cumsum(counts, axis=1, dtype=counts.dtype) for counts in (hits, pixels))
+            tied_negatives = all_negatives[thresholds] - left_tied[:, :-1]
+            n_negative = all_negatives.sum() - left_negatives
+            out.gain_area[rows] = recall_gain_area(tp, above - tp, tied_negatives, n_negative)
         _sweep_block(out, rows, hits, pixels, logits, grid, wanted[rows])
     return out
 
@@ -235,6 +249,7 @@ def _empty_sweep(n_rows: int, grid: SweepGrid, n_levels: int) -> GroupSweep:
         curve=np.full(len(grid.curve_recalls), np.nan),
         average_precision=nan(),
         mean_precision=nan(),
+        gain_area=nan(),
         precision_at_recall=nan(n_recalls),
         reached=np.zeros(n_recalls, bool),
         recall_at_precision=nan(len(grid.precisions)),

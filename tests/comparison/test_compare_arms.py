@@ -18,6 +18,7 @@ from experiments.comparison.slide import AT_BEST, AT_TUNED, BY_RANKSEG
 from experiments.comparison.verdict_table import interval_columns
 from experiments.frontier.arithmetic import merge, reorder_images
 from experiments.frontier.codes import NATURAL_CODE, code_to_logit
+from experiments.frontier.curve import pr_curve, recall_gain_area
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import operating_point, tuned_codes
 from experiments.frontier.theory import ScoreMap
@@ -381,6 +382,26 @@ def test_other_headlines(runs) -> None:
     table = compare_arms(runs, baseline="bce", settings=band).verdicts
     assert (table.headline_gain != table.ap_gain).all()
     assert table.reason.str.contains("mean precision over recall 0.6 to 0.9").all()
+
+
+def test_the_area_of_gains_as_headline(runs) -> None:
+    """The gain is the mean over seeds of the difference of pooled areas, with the jackknife's variance over groups."""
+    table = compare_arms(runs, baseline="bce", settings=replace(FAST, headline="prg")).verdicts
+    row = table[(table.arm == "dice") & (table["mask"] == "solid")].iloc[0]
+    _, group_of = runs["bce"][0].test.groups()
+    kept = [np.flatnonzero(group_of != group) for group in range(-1, group_of.max() + 1)]
+    areas = np.zeros((3, len(kept)))
+    for sign, arm in ((1, "dice"), (-1, "bce")):
+        for seed in range(3):
+            for place, images in enumerate(kept):
+                curve = pr_curve(*reorder_images(runs[arm][seed].test, images).pooled(0))
+                tied = np.diff(curve.fp, prepend=0)
+                areas[seed, place] += sign * recall_gain_area(curve.tp, curve.fp, tied, curve.n_negative)
+    n, left = len(kept) - 1, areas.mean(axis=0)[1:]
+    assert row.headline_gain == pytest.approx(areas[:, 0].mean(), abs=1e-13)
+    assert row.v_group == pytest.approx((n - 1) / n * ((left - left.mean()) ** 2).sum(), rel=1e-9)
+    assert "AUPRG" in row.reason and not np.isnan(row.p_crosses_holm)
+    assert 0 < row.headline_gain < row.ap_gain  # near its upper end the scale of gains is narrower
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,7 @@ _OF = {
     "f1": "Tuned F1 is its F1 at the threshold that was best on validation.",
     "fbeta": "F-beta is its F1 with recall weighed otherwise, at the threshold that was best on validation.",
     "mean_precision": "Mean precision is its mean height over the recalls that were asked for.",
+    "prg": "AUPRG is the area under it after precision and recall are rescaled to gains over the prevalence.",
 }
 
 

@@ -80,7 +80,7 @@ def _cells(comparison: Comparison, names: Mapping[str, str] | None) -> tuple[lis
     points = comparison.natural_points
     arms = [comparison.baseline, *(arm for arm in dict.fromkeys(points["arm"]) if arm != comparison.baseline)]
     called = names or short_names(arms)
-    gain = {"ap": "AP", "f1": "tuned F1", "fbeta": "F-beta", "mean_precision": "mean precision"}
+    gain = {"ap": "AP", "f1": "tuned F1", "fbeta": "F-beta", "mean_precision": "mean precision", "prg": "AUPRG"}
     headers = ["mask", "arm", "verdict", f"{gain[comparison.settings.headline]} gain", "tuned F1 gain"]
     headers += ["recall", "precision", "F1", "slide (logits)"]
     headers.insert(4, "verdict's interval")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
+from experiments.comparison.settings import OF_CURVE
 from experiments.comparison.slide import AT_THEORY
 from experiments.inference.words import UNDECIDED
 from experiments.report.facts import StudySize
@@ -42,7 +43,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
     other thresholds, without training. A study of one mask has one block.
     """
     names = short_names(list(study.complete))
-    gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision"}
+    gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision", "prg": "AUPRG"}
     headers = ["mask", "arm", "verdict", "AP (prevalence)", f"{gain[comparison.settings.headline]} gain"]
     headers += ["verdict's interval", "would decide", "least margin", "recall", "precision", "F1", "verdict F1"]
     headers += ["tuned F1 gain", "baseline threshold"]
@@ -233,7 +234,7 @@ def level_notes(comparison: Comparison) -> list[str]:
     settings = comparison.settings
     level = settings.level / settings.n_comparisons
     families = [settings.headline_name, *(["tuned F1"] if settings.headline != "f1" else [])]
-    families += ["crossing curves"] if settings.headline in ("ap", "mean_precision") else []
+    families += ["crossing curves"] if settings.headline in OF_CURVE else []
     over = "arms (Holm)"
     if len(comparison.masks) > 1:
         over = "arms and masks together, arms first"
