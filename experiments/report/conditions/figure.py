@@ -15,8 +15,9 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.frontier.operating_point import BACKGROUND
 from experiments.report.conditions.tables import level_table
 from experiments.report.facts import StudySize
-from experiments.report.figures.panels import FIRST, draw_into, gain_table, panel_grid
+from experiments.report.figures.panels import draw_into, panel_grid
 from experiments.report.figures.style import MARGIN_SHADE, PAGE, QUIET, RC, arm_styles
+from experiments.report.gains import FIRST, gain_table
 from experiments.runs.study import StudyRuns, condition_values, short_names
 
 LEVEL = "level"

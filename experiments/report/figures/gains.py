@@ -19,15 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import NOT_TRAINED
 from experiments.report.facts import StudySize
-from experiments.report.figures.panels import (
-    FIRST,
-    SECONDARY,
-    arm_rows,
-    check_axes,
-    draw_into,
-    figure_of,
-    gain_table,
-)
+from experiments.report.figures.panels import arm_rows, check_axes, draw_into, figure_of
 from experiments.report.figures.style import (
     COLUMN,
     MARGIN_SHADE,
@@ -40,11 +32,11 @@ from experiments.report.figures.style import (
     arm_styles,
     typeset_change,
 )
-from experiments.report.gain_axis import GainAxis
+from experiments.report.gains import FIRST, SECONDARY, GainAxis, gain_columns, gain_table
 from experiments.report.text.sayings import SAYINGS, UNSHOWN
 from experiments.runs.study import StudyRuns, short_names
 
-_OWN, _RESTS_ON, _CAP = 3.0, 0.8, 0.1
+_OWN, _RESTS_ON, _CAP = 2.6, 0.8, 0.1
 """Line widths of a row's own interval and of the one that its verdict rests on, points; half a cap, rows."""
 
 
@@ -96,27 +88,27 @@ class _GainDisplay:
         return first + [(mask, self.table[(ranks == rank) & (own == mask)]) for mask in self.masks]
 
     @property
-    def statistics(self) -> list[tuple[str, str, str]]:
-        """Column of each gain that is shown, the beginning of its verdict's interval, and its verdict."""
-        shown = [("gain", "verdict", "verdict"), ("f1_gain", "f1_verdict", "verdict_f1")]
-        return shown[:1] if self.headline == "tuned F1" else shown
+    def with_f1(self) -> bool:
+        """Whether tuned F1 is shown beside the headline."""
+        return self.headline != "tuned F1"
 
 
 class ForestDisplay(_GainDisplay):
     """The forest plot: gains with both intervals, the arms over all masks first, then a panel per mask."""
 
-    @property
-    def axis(self) -> GainAxis:
-        """The axis of every panel."""
-        names = [name for gain, verdict, _ in self.statistics for name in _columns(gain, verdict)]
-        ends = self.table[names].to_numpy(dtype=np.float64)
-        return GainAxis.of(ends.reshape(-1, 5), self.size.margin)
+    def axis(self, rank: str) -> GainAxis:
+        """Return the axis of the first panel, or of all panels of single masks, which vary more."""
+        return GainAxis.of_table(self.table[self.table["rank"] == rank], self.size.margin, f1=self.with_f1)
 
     @property
     def caption(self) -> str:
         """What is shown and what it rests on."""
-        f1 = "" if self.headline == "tuned F1" else " (filled) and tuned F1 (open)"
-        order = " First the mean over all masks, then each mask, which is secondary." if self.several else ""
+        f1 = "" if not self.with_f1 else " (filled) and tuned F1 (open)"
+        order = (
+            " First the mean over all masks, then each mask, which is secondary, on an axis of its own."
+            if self.several
+            else ""
+        )
         return (
             f"Frontier gain over {self.names[self.baseline]}: {self.headline}{f1}; {self.size.text}.{order} "
             f"{self._intervals} Shaded: ±{self.size.margin:g}, gains that do not matter. Arrows: what lies "
@@ -152,14 +144,14 @@ class ForestDisplay(_GainDisplay):
     def _panel(self, ax: Axes, place: int) -> None:
         title, rows = self.blocks[place]
         styles = arm_styles([self.baseline, *rows["arm"]], self.baseline)
-        margin, axis = self.size.margin, self.axis
+        margin, axis = self.size.margin, self.axis(SECONDARY if place and self.several else FIRST)
         ax.axvspan(-margin, margin, color=MARGIN_SHADE, linewidth=0, zorder=0)
         ax.axvline(0, color="black", linewidth=0.7, zorder=1)
-        shifts = (0.0,) if len(self.statistics) == 1 else (-0.2, 0.22)
+        shifts = (-0.2, 0.22) if self.with_f1 else (0.0,)
         for at, (_, row) in enumerate(rows.iterrows()):
-            for (gain, verdict, _), shift, filled in zip(self.statistics, shifts, (True, False), strict=False):
-                values = [float(row[name]) for name in _columns(gain, verdict)]
-                _draw_gain(ax, at + shift, values, styles[row["arm"]], axis, filled=filled)
+            for f1, shift in zip((False, True), shifts, strict=False):
+                values = [float(row[name]) for name in gain_columns(f1=f1)]
+                _draw_gain(ax, at + shift, values, styles[row["arm"]], axis, filled=not f1)
             for line, shift, weight in _words(row, shifts):
                 place_of: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
                 ax.annotate(line, (1.03, at + shift), fontsize=7, weight=weight, **place_of)
@@ -176,18 +168,13 @@ class ForestDisplay(_GainDisplay):
         handles: list[Line2D | Patch] = [
             Line2D([], [], label=f"{self.headline} gain, own {100 * (1 - self.size.level):g} % interval", **thick)
         ]
-        if len(self.statistics) > 1:
+        if self.with_f1:
             handles.append(Line2D([], [], label="tuned F1 gain", markerfacecolor="white", **thick))
         return [
             *handles,
             Line2D([], [], label="interval that the verdict rests on", marker="|", linewidth=_RESTS_ON, **look),
             Patch(color=MARGIN_SHADE, linewidth=0, label=f"margin ±{self.size.margin:g}"),
         ]
-
-
-def _columns(gain: str, verdict: str) -> list[str]:
-    """Columns of a gain, of the ends of its own interval, and of those of its verdict's."""
-    return [gain, f"{gain}_low", f"{gain}_high", f"{verdict}_low", f"{verdict}_high"]
 
 
 def _words(row: pd.Series, shifts: Sequence[float]) -> list[tuple[str, float, str]]:
@@ -279,7 +266,7 @@ class VerdictDisplay(_GainDisplay):
                 figure, ax = figure_of(axes), axes[0]
             for left, (_, rows) in zip(lefts, blocks, strict=True):
                 for _, cell in rows.iterrows():
-                    _cell(ax, arms.index(cell["arm"]), left, cell, by_f1=len(self.statistics) > 1)
+                    _cell(ax, arms.index(cell["arm"]), left, cell, by_f1=self.with_f1)
             titles = [
                 title.replace("over all", "all") if self.several and not place
                 else f"{title}\n(secondary)" if self.several

@@ -12,8 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, withStroke
 
-from experiments.comparison.compare_arms import Comparison
-from experiments.inference.words import NOT_TRAINED
 from experiments.report.figures.style import COLUMN, PAGE, QUIET, SMALL
 from experiments.report.published import PublishedPoint
 
@@ -94,38 +92,6 @@ def arm_rows(
         if index % across:
             ax.tick_params(labelleft=False)
     return figure
-
-
-FIRST, SECONDARY = "first", "secondary"
-"""Rank of a verdict: that of an arm over its masks comes first, that of a single mask is secondary."""
-
-
-_ENDS = ("gain", "gain_low", "gain_high", "verdict_low", "verdict_high")
-
-
-def gain_table(comparison: Comparison) -> pd.DataFrame:
-    """Take verdicts and gains, each with its own interval and the one that its verdict rests on; arms over masks first.
-
-    Shares differ by at most 1, so that verdicts' intervals are cut there, as the text cuts them. What is not trained
-    has no gain. In a study of one mask all rows are first.
-
-    Returns:
-        A row per arm, and behind them one per arm and mask where there are several: `rank, arm, mask, verdict, gain,
-        gain_low, gain_high, verdict_low, verdict_high, verdict_f1`, the same four columns beginning with `f1_`,
-        `n_seeds, n_groups, n_collapsed`; `gain` is the headline's.
-    """
-    parts = [comparison.arm_verdicts.assign(rank=FIRST)]
-    if len(comparison.masks) > 1:
-        parts.append(comparison.verdicts.assign(rank=SECONDARY))
-    columns = ["rank", "arm", "mask", "verdict", "headline_gain", "headline_gain_low", "headline_gain_high"]
-    columns += ["verdict_low", "verdict_high", "verdict_f1", "f1_gain", "f1_gain_low", "f1_gain_high"]
-    columns += ["f1_verdict_low", "f1_verdict_high", "n_seeds", "n_groups", "n_collapsed"]
-    table = pd.concat(parts, ignore_index=True)[columns].rename(columns=lambda name: name.replace("headline_", ""))
-    ends = [name for name in table.columns if "verdict_" in name and name != "verdict_f1"]
-    table[ends] = table[ends].clip(-1.0, 1.0)
-    for word, prefix in (("verdict", ""), ("verdict_f1", "f1_")):
-        table.loc[table[word] == NOT_TRAINED, [f"{prefix}{name}" for name in _ENDS]] = float("nan")
-    return table
 
 
 def check_axes(axes: Sequence[Axes], count: int, what: str) -> None:

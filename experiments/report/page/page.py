@@ -20,9 +20,9 @@ from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.packed import script_json
 from experiments.report.page.payload import payload
 from experiments.report.page.runs import runs_section
-from experiments.report.page.verdicts import answer, key_of_words, matrix, paragraphs
-from experiments.report.text.verdicts import footnotes
-from experiments.report.text.wording import why_none
+from experiments.report.page.verdicts import answer, key_of_words, paragraphs, verdict_tables
+from experiments.report.text.verdicts import footnotes, level_notes, limits
+from experiments.report.text.wording import typeset, why_none
 from experiments.runs import store
 from experiments.runs.study import StudyRuns, short_names
 
@@ -69,11 +69,11 @@ def write_page(
         "kicker": f"{title} · {len(numbers.seeds)} arm{'' if len(numbers.seeds) == 1 else 's'}",
         "question": question,
         "answer": answer(comparison, names),
-        "matrix": matrix(study, comparison),
+        "verdicts": verdict_tables(study, comparison),
         "steps": _steps(weights is not None),
         "key": key_of_words(comparison),
         "lever": "" if weights is None else "Drag the weight.",
-        "rests": footnotes(study, comparison, ceiling)[0] if len(comparison.verdicts) else "",
+        "rests": _rests(study, comparison, ceiling),
         "paragraphs": paragraphs(study, comparison) or Markup("<p>There is none.</p>"),
         "interval": f"{100 * (1 - comparison.settings.level):g} %",
         "ceiling_note": "" if ceiling is None else f" Dotted: {CEILING_WORDS}",
@@ -90,6 +90,15 @@ def write_page(
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
     store.write_text(path, html(part("page.html"), **parts))
+
+
+def _rests(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> Markup:
+    """Say below the verdicts what they rest on, the level that holds over all of them, and what they do not cover."""
+    if not len(comparison.verdicts):
+        return Markup()
+    notes = [footnotes(study, comparison, ceiling)[0], *level_notes(comparison), *limits(comparison)]
+    each = '{% for note in notes %}<p class="fine">{{ note }}</p>{% endfor %}'
+    return html(each, notes=[typeset(note) for note in notes])
 
 
 def _steps(weights: bool) -> Markup:

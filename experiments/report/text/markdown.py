@@ -12,7 +12,7 @@ from experiments.inference.words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINE
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.tables import markdown_table
-from experiments.report.text.verdicts import footnotes, row_of, verdict_rows
+from experiments.report.text.verdicts import footnotes, row_of, verdict_interval, verdict_rows
 from experiments.report.text.wording import listed, number, signed, with_interval
 from experiments.runs.fingerprint import flatten
 from experiments.runs.study import StudyRuns, short_names
@@ -43,8 +43,9 @@ def report_markdown(
         parts += ["## Checklist", "\n".join(f"- {sentence}" for sentence in sentences)]
     for arm in study.complete:
         if arm != study.baseline:
+            first = [arm_paragraph(comparison, arm)] if len(comparison.masks) > 1 else []
             paragraphs = [paragraph(comparison, arm, mask, names) for mask in comparison.masks]
-            parts += [f"## {names[arm]}", *paragraphs]
+            parts += [f"## {names[arm]}", *first, *paragraphs]
     without = [
         name
         for name, there in (("tuning.csv", len(study.tuning) > 0), ("ceiling.csv", ceiling is not None))
@@ -140,6 +141,23 @@ def _own_settings(study: StudyRuns) -> list[str]:
         ]
         lines += [f"- {names[arm]}: {', '.join(own)}"] if own else []
     return lines
+
+
+def arm_paragraph(comparison: Comparison, arm: str) -> str:
+    """State one arm's verdicts over its masks, the first that a report gives, with both intervals."""
+    row = comparison.arm_verdicts[comparison.arm_verdicts["arm"] == arm].iloc[0]
+    opening = f"**{_capital(str(row['mask']))}: {row['verdict']}.** {_capital(str(row['reason']))}."
+    if row["verdict"] == NOT_TRAINED:
+        return opening
+    sentences = [opening]
+    rests_on = verdict_interval(row)
+    if rests_on:
+        own = with_interval(row, "headline_gain")
+        sentences.append(f"{comparison.settings.headline_name} gain {own}; its verdict rests on {rests_on}.")
+    if row["verdict_f1"] != row["verdict"]:
+        sentences.append(f"By tuned F1 the verdict is {row['verdict_f1']}: {row['reason_f1']}.")
+    sentences += [f"{_capital(str(row['advice']))}."] if row["advice"] else []
+    return " ".join(sentences)
 
 
 def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]) -> str:

@@ -158,16 +158,18 @@ def test_what_lies_beyond_the_axis_is_an_arrow_with_its_value(drawn_study, axes_
     near = [0.0, -0.01, 0.01, -0.02, 0.02]
     for name, value in zip(ends, near, strict=True):
         table[name] = table[f"f1_{name}" if name != "gain" else "f1_gain"] = value
-    table.loc[0, ends] = [-0.31, -0.4, -0.2, -0.5, -0.12]  # all of it beyond
-    table.loc[1, ["verdict_high"]] = 0.2  # one end only
+    of_thin = table.index[(table["rank"] == "secondary") & (table["mask"] == "thin")]
+    table.loc[of_thin[0], ends] = [-0.31, -0.4, -0.2, -0.5, -0.12]  # all of it beyond
+    table.loc[of_thin[1], ["verdict_high"]] = 0.2  # one end only
     axes = axes_of(3)
     replace(display, table=table).plot(axes)
     minus = "\N{MINUS SIGN}"
-    assert f"{minus}0.31 [{minus}0.50, {minus}0.12]" in texts(axes[0])
-    assert "+0.20" in texts(axes[0])
-    for ax, arrows in zip(axes, (["<", ">"], [], []), strict=True):
-        assert [line.get_marker() for line in ax.lines if line.get_marker() in "<>"] == arrows
-        np.testing.assert_allclose(ax.get_xlim(), (-0.04, 0.04))
+    assert f"{minus}0.31 [{minus}0.50, {minus}0.12]" in texts(axes[1])
+    assert "+0.20" in texts(axes[1])
+    for ax, arrows in zip(axes, ([], ["<", ">"], []), strict=True):
+        assert [line.get_marker() for line in ax.lines if line.get_marker() in ("<", ">")] == arrows
+    np.testing.assert_allclose(axes[0].get_xlim(), (-0.03, 0.03))
+    np.testing.assert_allclose([ax.get_xlim() for ax in axes[1:]], [(-0.04, 0.04)] * 2)
 
 
 def test_what_is_not_trained_has_a_word_and_the_seeds_that_collapsed_and_no_gain(drawn_study, axes_of):

@@ -6,16 +6,22 @@ import re
 import zlib
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from experiments.frontier.codes import NATURAL_CODE
 from experiments.report.example_choice import choose_examples
+from experiments.report.gains import GainAxis, gain_table
 from experiments.report.page import examples as page_example
+from experiments.report.page.bars import Bars
 from experiments.report.page.examples import OUTCOMES, example_payload, page_examples, picture_levels, richest_window
 from experiments.report.page.markup import marked
 from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.packed import narrow_counts, packed, script_json
-from experiments.report.text.wording import typeset
+from experiments.report.page.verdicts import _cell
+from experiments.report.text.verdicts import level_notes, limits
+from experiments.report.text.wording import signed, typeset
+from experiments.runs.foreign_files import read_csv
 
 
 def test_arrays_come_back():
@@ -50,9 +56,82 @@ def test_the_first_screen_explains_the_verdicts_that_occur(losses, one_seed):
         page = made.page.read_text()
         key = page.split('<div class="key">')[1].split("</div><p>")[0]
         words = re.findall(r"</i> ([a-z ]+)</dt>", key)
-        verdicts = made.comparison.verdicts
-        assert sorted(words) == sorted({*verdicts["verdict"], *verdicts["verdict_f1"]})
+        tables = (made.comparison.arm_verdicts, made.comparison.verdicts)
+        found = np.concatenate([each[["verdict", "verdict_f1"]].to_numpy().ravel() for each in tables])
+        assert sorted(words) == sorted(set(found))
     assert "AP, average precision, is its mean height" in page
+
+
+def cells_of(page, part):
+    """The cells of one of the tables of verdicts, row by row."""
+    table = page.split(f'id="{part}"')[1].split("</table>")[0].split("<tbody>")[1]
+    return [re.findall(r"<td>(.*?)</td>", row, re.S) for row in re.findall(r"<tr>(.*?)</tr>", table, re.S)]
+
+
+def test_arms_come_first_and_every_value_is_that_of_the_csv_files(losses, weights):
+    for made in (losses, weights):
+        page = made.page.read_text()
+        arms = [arm for arm in made.study.complete if arm != made.study.baseline]
+        first = read_csv(made.report / "arm_verdicts.csv").set_index("arm")
+        masks = read_csv(made.report / "verdicts.csv").set_index(["arm", "mask"])
+        told = []
+        for arm, cells in zip(arms, cells_of(page, "over-masks"), strict=True):
+            row = first.loc[arm]
+            told += [(cells[0], row, "headline_gain", "", "verdict"), (cells[1], row, "f1_gain", "f1_", "verdict_f1")]
+        if len(made.masks) > 1:
+            assert page.index('id="over-masks"') < page.index("which is secondary") < page.index('id="by-mask"')
+            for arm, cells in zip(arms, cells_of(page, "by-mask"), strict=True):
+                for mask, cell in zip(made.masks, cells, strict=True):
+                    told.append((cell, masks.loc[arm, mask], "headline_gain", "", "verdict"))
+        else:
+            assert "which is secondary" not in page
+        for cell, row, gain, prefix, word in told:
+            assert f"</i> {row[word]}</span>" in cell
+            text = typeset(re.sub(r"<.*?>", "", cell))
+            assert typeset(signed(row[gain])) in text
+            ends = [row[f"{gain}_low"], row[f"{gain}_high"]]
+            assert (typeset("[{}, {}]".format(*map(signed, ends))) in text) != pd.isna(ends[0])
+            ends = [row[f"{prefix}verdict_low"], row[f"{prefix}verdict_high"]]
+            assert ("verdict: [" in text) != pd.isna(ends[0])
+            if not pd.isna(ends[0]):
+                low, high = np.clip(ends, -1, 1)
+                assert f"verdict: {typeset(f'[{signed(low)}, {signed(high)}]')}" in text
+
+
+def test_bars_draw_both_intervals_on_one_scale(losses):
+    table = gain_table(losses.comparison)
+    axis = GainAxis.of_table(table[table["rank"] == "first"], 0.01)
+    bars = Bars(axis, 0.01)
+    assert bars.at(axis.low) == 6 and bars.at(axis.high) == 144
+    for _, row in losses.comparison.arm_verdicts.iterrows():
+        drawn = bars.draw(row, "headline_gain", "")
+        own, rests_on = (re.search(rf'class="{name}" d="M(\S+) 7H([\d.]+)', drawn) for name in ("own", "rests-on"))
+        for found, name in ((own, "headline_gain"), (rests_on, "verdict")):
+            ends = row[[f"{name}_low", f"{name}_high"]].astype(float)
+            if ends.isna().any():  # two seeds
+                assert found is None
+            else:
+                assert [float(value) for value in found.groups()] == [bars.at(end) for end in ends]
+    far = losses.comparison.arm_verdicts.iloc[0].copy()
+    far[["headline_gain", "headline_gain_low", "headline_gain_high", "verdict_low"]] = [-0.9, -0.95, -0.8, -5.0]
+    drawn = bars.draw(far, "headline_gain", "")
+    assert drawn.count('class="beyond"') == 1 and "<circle" not in drawn
+    assert "own interval \N{MINUS SIGN}0.950 to \N{MINUS SIGN}0.800" in drawn
+    assert "the verdict's \N{MINUS SIGN}1.000 to" in str(drawn).replace("&#39;", "'")
+    far["headline_gain"] = float("nan")
+    assert bars.draw(far, "headline_gain", "") == ""
+
+
+def test_levels_limits_and_collapses_stand_below_the_verdicts(losses):
+    page = losses.page.read_text()
+    below = page.split('<div class="rests">')[1].split("</div>")[0]
+    for note in (*level_notes(losses.comparison), *limits(losses.comparison)):
+        assert typeset(note).replace("'", "&#39;") in below
+    lost = losses.comparison.arm_verdicts.iloc[0].copy()
+    lost[["verdict", "n_collapsed", "n_seeds"]] = ["not trained", 1, 3]
+    cell = _cell("AP", lost, Bars(GainAxis(-1, 1), 0.01))
+    assert "1 of 3 seeds collapsed" in cell
+    assert "<svg" not in cell and "verdict: [" not in cell
 
 
 def test_the_page_holds_everything_and_asks_for_nothing(losses):

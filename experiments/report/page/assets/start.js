@@ -6,6 +6,10 @@ startSeesaw();
 startPictures();
 setMask(0);
 
+// On a narrow screen, what is secondary would push the charts far down.
+const secondary = document.getElementById("secondary");
+if (secondary && innerWidth < 700) secondary.open = false;
+
 // A table that is wider than the page says so, and fades at its hidden side.
 for (const box of document.querySelectorAll(".wide")) {
   const look = () => {

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.report.gain_axis import GainAxis
+from experiments.report.gains import GainAxis
 
 NEAR = [[0.0, -0.02, 0.02], [0.01, -0.03, 0.05], [-0.01, -0.04, 0.02]]
 
