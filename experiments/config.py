@@ -56,6 +56,9 @@ class StudySchema:
     Each arm uses the values of the `nuisance` keys that validate best for it. The comparison is repeated for each
     combination of values of the `conditions` keys, with the baseline of the same condition. With `source`, the folder
     of a finished study, nothing is trained: the scores of its runs are treated instead.
+
+    With `stages`, ascending numbers of seeds such as [3, 7], every arm gets 3 seeds; then the baseline and the arms
+    that are still undecided go on to 7. `seeds`, those of the whole sweep, are found from the sweep itself.
     """
 
     name: str = "single"
@@ -64,6 +67,8 @@ class StudySchema:
     axes: list[str] | None = None
     nuisance: list[str] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
+    stages: list[int] | None = None
+    seeds: list[int] | None = None
     source: str | None = None
 
 

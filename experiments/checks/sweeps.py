@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +13,7 @@ from hydra.core.override_parser.types import Override, RangeSweep
 from omegaconf import DictConfig
 
 MOST_RUNS = 10_000
+_FEWEST_SEEDS = 3  # of a look: fewer have no interval
 _MOST_JOBS = 1_024
 
 
@@ -85,6 +88,45 @@ def study_key_problems(study: DictConfig, axes: Sequence[str]) -> list[str]:
         )
     if not str(study.baseline or "").strip():
         problems.append("study.baseline: expected the name of an arm, got none")
+    return problems
+
+
+def swept_seeds(parsed: Sequence[Override], alone: Any) -> list[int]:
+    """List the seeds of a sweep in its order, without those that are not whole numbers; `alone` if none is swept."""
+    last = {override.get_key_element(): override for override in parsed}.get("seed")
+    if last is None:
+        values = [alone]
+    else:
+        values = list(last.sweep_string_iterator()) if last.is_sweep_override() else [last.value()]
+    return [int(value) for value in values if re.fullmatch(r"[0-9]+", str(value))]
+
+
+def stage_problems(study: DictConfig, swept: Sequence[int]) -> list[str]:
+    """List the problems of `study.stages`: numbers that do not grow, that the sweep has no seeds for, and the like.
+
+    Args:
+        study: The `study` group; its `seeds` are set where some runs of a wider sweep are run again.
+        swept: The seeds of this sweep.
+    """
+    stages = study.get("stages")
+    if stages is None:
+        return ["study.seeds: no effect without study.stages"] if study.get("seeds") is not None else []
+    stages, seeds = list(stages), list(swept if study.get("seeds") is None else study.seeds)
+    problems = []
+    if len(set(seeds)) < len(seeds) or not set(swept) <= set(seeds):
+        problems.append(f"study.seeds: expected each seed once, those of this sweep ({swept}) among them, got {seeds}")
+    if len(stages) < 2 or any(later <= earlier for earlier, later in itertools.pairwise(stages)):
+        problems.append(f"study.stages: expected two or more numbers of seeds, each above the one before, got {stages}")
+    elif stages[0] < _FEWEST_SEEDS:
+        problems.append(f"study.stages: expected at least {_FEWEST_SEEDS} seeds at the first look, got {stages[0]}")
+    elif stages[-1] != len(seeds):
+        problems.append(
+            f"study.stages: expected a last stage of as many seeds as the sweep names, {len(seeds)} "
+            f"(seed={','.join(map(str, seeds))}), got {stages[-1]} in {stages}"
+        )
+    both = [name for name in ("nuisance", "conditions") if study.get(name)]
+    if both:
+        problems.append(f"study.stages: expected a study without {' and '.join(f'study.{name}' for name in both)}")
     return problems
 
 

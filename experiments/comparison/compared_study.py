@@ -162,7 +162,7 @@ def load_study(
     """
     runs = load_runs(Path(study_dir), baseline)
     chosen = CompareSettings() if settings is None else settings
-    return compare_runs(runs, replace(chosen, theory=theories(runs) | dict(chosen.theory)))
+    return compare_runs(runs, replace(chosen, looks=runs.looks, theory=theories(runs) | dict(chosen.theory)))
 
 
 def compare_runs(runs: StudyRuns, settings: CompareSettings) -> ComparedStudy:

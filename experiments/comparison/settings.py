@@ -15,6 +15,7 @@ import numpy as np
 from experiments.frontier.curve import RECALL_TOLERANCE
 from experiments.frontier.theory import ScoreMap
 from experiments.inference.claims import Rule
+from experiments.inference.looks import Looks
 from experiments.runs import store
 from experiments.runs.study import StudyRuns
 
@@ -36,6 +37,8 @@ class CompareSettings:
         level: error level of each family of tests; intervals cover 1 - level.
         n_comparisons: comparisons that a study makes under different conditions; verdicts are at level / n_comparisons
             (Bonferroni), each adjusted by Holm over arms and masks.
+        looks: that the study declared before it started; verdicts are at level / (n_comparisons K) for K looks. None is
+            one look at all seeds.
         headline: statistic of `verdict`: average precision, F1 or F-beta at the tuned threshold, or mean precision over
             `recall_band`; "prg": the area under the precision-recall-gain curve.
         beta: of F-beta; recall counts beta times as much as precision.
@@ -58,6 +61,7 @@ class CompareSettings:
     margin: float = 0.01
     level: float = 0.05
     n_comparisons: int = 1
+    looks: Looks | None = None
     headline: Headline = "ap"
     beta: float = 1.0
     recall_band: tuple[float, float] = (0.0, 1.0)
@@ -91,7 +95,17 @@ class CompareSettings:
 
     def rule(self, statistic: str) -> Rule:
         """Return the rule of the verdict for one statistic."""
-        return Rule(self.margin, self.point_margin, self.level / self.n_comparisons, statistic)
+        return Rule(self.margin, self.point_margin, self.verdict_level, statistic)
+
+    @property
+    def n_looks(self) -> int:
+        """Number of looks at the study that share its level."""
+        return 1 if self.looks is None else len(self.looks.seeds)
+
+    @property
+    def verdict_level(self) -> float:
+        """Level of each family of verdicts, in one comparison at one look."""
+        return self.level / (self.n_comparisons * self.n_looks)
 
     @property
     def headline_name(self) -> str:

@@ -23,12 +23,26 @@ from experiments.checks.composing import COMPOSING_ERRORS, compose_problem
 from experiments.checks.folders import folder_problems, place_problems
 from experiments.checks.jobs import Job, job_composer, may_read_seed, split_seed
 from experiments.checks.overrides import is_below, key_of, options_of
-from experiments.checks.sweeps import equal_arms, launcher_problems, parse_sweep, study_key_problems, sweep_problems
+from experiments.checks.sweeps import (
+    equal_arms,
+    launcher_problems,
+    parse_sweep,
+    stage_problems,
+    study_key_problems,
+    sweep_problems,
+    swept_seeds,
+)
 from experiments.checks.targets import target_problems
 from experiments.checks.values import is_number, parts_named, read_values, seed_problems, value_problems
 from experiments.config import PARTS, ConfigError, ReportSchema, RootSchema, StudySchema, to_plain
 from experiments.data.known_masks import known_masks
-from experiments.launch.refusals import refuse_missing_baseline, refuse_other_configuration, sweep_axes, with_baseline
+from experiments.launch.refusals import (
+    refuse_missing_baseline,
+    refuse_other_configuration,
+    refuse_other_stages,
+    sweep_axes,
+    with_baseline,
+)
 
 _FIXED = ("run.dir", "sweep.dir", "sweep.subdir", "job.chdir")
 _IDLE_ALONE = ("report", "study.source", "study.conditions", "study.nuisance")
@@ -83,6 +97,8 @@ def plan_run(config: DictConfig) -> Plan:
         plan.add(
             [f"{', '.join(idle)}: no effect on a single run, only on a study and on python -m experiments.compare"]
         )
+    if config.study.stages is not None and config.study.axes is None:
+        plan.add(["study.stages: no effect on a single run, only on a study"])
     plan.add(_folder_settings(config.hydra))
     job = _without_hydra(config)
     plan.add(value_problems(job))
@@ -127,6 +143,13 @@ def plan_study(config: DictConfig) -> Plan:
             *_report_problems(config.report, known_masks(config.data)),
         ]
     )
+    if not wrong_sweep:
+        swept = swept_seeds(parsed, config.seed)
+        plan.add(stage_problems(config.study, swept))
+        if config.study.stages is not None and config.study.seeds is None:
+            with open_dict(config):
+                config.study.seeds = swept
+                config.hydra.overrides.hydra.append(f"study.seeds=[{','.join(map(str, swept))}]")
     with open_dict(config):
         config.study.axes = plan.axes
         # Hydra composes every job anew from these overrides, so changes must be made in them.
@@ -302,6 +325,7 @@ def _check_folder(plan: Plan, config: DictConfig, arms: list[str], plain: dict[s
         plan.add([str(error)])
     try:
         if not config.overwrite and not plan.problems:
+            refuse_other_stages(config.study, study_dir)
             refuse_other_configuration(plain, study_dir, plan.axes)
     except ConfigError as error:
         plan.add([str(error)])

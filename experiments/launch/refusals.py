@@ -9,6 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 from experiments.config import ConfigError
+from experiments.inference.looks import Looks
 from experiments.runs.arms import without_keys
 from experiments.runs.fingerprint import differing_keys, result_config
 
@@ -78,6 +79,20 @@ def refuse_missing_baseline(arms: list[str], study_dir: Path, study: DictConfig)
             f"study.baseline: expected one of the arms {', '.join(names)}; got {study.baseline}. Add its runs to the "
             f"sweep, or name another: study.baseline={short_names(names)[names[0]]}"
         )
+
+
+def refuse_other_stages(study: DictConfig, study_dir: Path) -> None:
+    """Refuse to add runs to a study that declared other stages, or none: looks count only if declared before it starts.
+
+    Raises:
+        ConfigError: The message names both declarations.
+    """
+    from experiments.runs import store
+    from experiments.runs.study import declared_looks
+
+    now = None if study.stages is None else [list(each) for each in Looks.of(study.stages, study.seeds).seeds]
+    there = [store.read_info(folder) or {} for folder in store.find_run_folders(study_dir)]
+    declared_looks([{"looks": now}, *(info for info in there if "fingerprint" in info)], str(study_dir))
 
 
 def refuse_other_configuration(plain: dict[str, Any], study_dir: Path, axes: list[str]) -> None:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from experiments.launch.refusals import sweep_axes
 
-_SET_HERE = ("seed", "study_dir", "overwrite", "study.axes")
+_SET_HERE = ("seed", "study_dir", "overwrite", "study.axes", "study.seeds")
 
 
 def rerun_command(hydra_cfg: Any, cfg: DictConfig) -> str:
@@ -32,6 +32,7 @@ def rerun_command(hydra_cfg: Any, cfg: DictConfig) -> str:
         study_dir=cfg.study_dir,
         axes=list(cfg.study.axes or []) if hydra_cfg.mode == RunMode.MULTIRUN else None,
         study_params=dict(hydra_cfg.sweeper.get("params") or {}) if hydra_cfg.runtime.choices.get("study") else None,
+        study_seeds=cfg.study.seeds,
     )
 
 
@@ -43,6 +44,7 @@ def write_command(
     study_dir: str,
     axes: Sequence[str] | None,
     study_params: dict[str, Any] | None,
+    study_seeds: Sequence[int] | None = None,
 ) -> str:
     """Write the command for one run.
 
@@ -53,6 +55,7 @@ def write_command(
         study_dir: The study's folder.
         axes: The keys that make an arm of the study; None for a run outside a sweep.
         study_params: The sweep that `study=` declares; None without `study=`.
+        study_seeds: All seeds of a study in stages; else None.
     """
     kept = [override for override in overrides if override.lstrip("+~").split("=", 1)[0] not in _SET_HERE]
     words = ["python", "-m", "experiments.train"]
@@ -63,4 +66,6 @@ def write_command(
     narrowed = None if study_params is None else sweep_axes(study_params, kept)
     if axes is not None and list(axes) != narrowed:
         words.append(f"study.axes=[{','.join(axes)}]")
+    if study_seeds is not None:  # the looks are declared by the whole sweep
+        words.append(f"study.seeds=[{','.join(map(str, study_seeds))}]")
     return shlex.join(words)

@@ -14,11 +14,13 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from experiments.checks.folders import place_problems
+from experiments.checks.jobs import Job
 from experiments.checks.problems import raise_if_any
 from experiments.cli import stop_on_error
 from experiments.config import ConfigError, to_plain
 from experiments.launch.plan import Plan, build_parts, plan_run, plan_study, source_problems, trains_nothing
 from experiments.launch.shared_study import finish_runs, launch_again
+from experiments.launch.stages import arms_going_on, declaration, narrow_sweep, split_by_look, study_looks
 from experiments.process import stop_signals
 from experiments.training.duration import duration_warning
 
@@ -48,6 +50,8 @@ class _Running:
 
     folders: list[Path] = field(default_factory=list)
     to_do: dict[Path, list[str]] = field(default_factory=dict)  # the overrides of each run that has not ended
+    unfinished: set[Path] = field(default_factory=set)  # among the runs of all stages, when the command started
+    later: list[list[Job]] = field(default_factory=list)  # the runs of each stage after the first
     is_ended: Callable[[Path], bool] = Path.exists
     progress: StudyProgress | None = None
     train: Callable[[DictConfig], str] | None = None
@@ -86,24 +90,22 @@ class StudyCallback(Callback):
         from experiments.data.well_logs.cache import removed_on
 
         with stop_on_error(), removed_on(ConfigError):
-            _running.folders, _running.to_do, _running.progress = [], {}, None
+            _running.folders, _running.to_do, _running.progress, _running.later = [], {}, None, []
             raise_if_any(source_problems(config) if trains_nothing(config) else [])
             plan = plan_study(config)
             _check_parts(plan, config, parallel_jobs(config.hydra.launcher) if not plan.problems else 1)
             self._check_jobs(config, plan)
 
     def _check_jobs(self, config: DictConfig, plan: Plan) -> None:
-        from experiments.launch.progress import StudyProgress
         from experiments.report.published import point_problems
         from experiments.training.run import is_finished
         from experiments.training.setup import check_data, projected_seconds
 
         problems: list[str] = []
-        to_do: dict[Path, int] = {}
+        unfinished: set[Path] = set()
         checked: dict[str, LoadedData | None] = {}
         seconds: dict[str, float] = {}
         for job in plan.jobs:
-            _running.folders.append(job.folder)
             cfg = job.cfg
             if job.arm not in checked:
                 loaded, found = check_data(cfg)
@@ -115,8 +117,7 @@ class StudyCallback(Callback):
             try:
                 if loaded is not None and not is_finished(job.folder, to_plain(cfg), loaded):
                     problems += place_problems("study_dir", job.folder)
-                    to_do[job.folder] = cfg.trainer.max_steps
-                    _running.to_do[job.folder] = job.overrides
+                    unfinished.add(job.folder)
             except ConfigError as error:
                 problems.append(str(error))
         for loaded in list(dict.fromkeys(checked.values())):
@@ -128,17 +129,25 @@ class StudyCallback(Callback):
         for loaded in list(dict.fromkeys(checked.values())):
             if loaded is not None:
                 print_data(loaded)
-        done = len(_running.folders) - len(to_do)
+        looks = study_looks(config)
+        first, *_running.later = split_by_look(plan.jobs, looks)
+        done = len(plan.jobs) - len(unfinished)
         already = f", {done} of them done before" if done else ""
-        print(f"{config.study.name}: {len(checked)} arms, {len(_running.folders)} runs{already}", flush=True)
-        if warning := duration_warning([seconds[job.arm] for job in plan.jobs if job.folder in to_do]):
+        most = "" if looks is None else "at most "
+        print(f"{config.study.name}: {len(checked)} arms, {most}{len(plan.jobs)} runs{already}", flush=True)
+        if looks is not None:
+            print(declaration(looks, len(first), len(plan.jobs) - len(first), config.report.level), flush=True)
+        if warning := duration_warning([seconds[job.arm] for job in plan.jobs if job.folder in unfinished]):
             print(warning, file=sys.stderr, flush=True)
-        if not to_do:  # all runs exist, so no launcher's processes are needed
+        if unfinished:
+            _prepare_joblib()
+        _running.unfinished = unfinished
+        _begin(first)
+        if not _running.to_do:  # all runs exist, so no launcher's processes are needed; or those of later stages do not
             self.on_multirun_end(config)
             raise SystemExit(0)
-        _running.is_ended = _ended_since_now(to_do)
-        _running.progress = StudyProgress(to_do, _running.is_ended)
-        _prepare_joblib()
+        if looks is not None:
+            narrow_sweep(config, first)
         stop_signals.launching(True)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
@@ -147,9 +156,14 @@ class StudyCallback(Callback):
         stop_signals.raise_if_received()  # the launcher's processes have ended their runs by now
         with stop_on_error():
             try:
-                if _running.to_do and _running.train is not None:
+                if (_running.to_do or _running.later) and _running.train is not None:
                     launch = launch_again(config, GlobalHydra.instance().config_loader(), _running.train)
                     finish_runs(_running.to_do, _running.is_ended, launch)
+                    for look, jobs in enumerate(_running.later, 1):
+                        close_progress()
+                        arms = arms_going_on(config, look)
+                        _begin([job for job in jobs if job.arm in arms])
+                        finish_runs(_running.to_do, _running.is_ended, launch)
             finally:
                 close_progress()
         from experiments.report.study import report_study
@@ -163,6 +177,19 @@ class StudyCallback(Callback):
             if failures:
                 print("\n".join(failures), file=sys.stderr)
                 raise SystemExit(1)
+
+
+def _begin(jobs: Sequence[Job]) -> None:
+    """Note the runs of a stage, those that are to be done, and show their progress."""
+    from experiments.launch.progress import StudyProgress
+
+    to_do = [job for job in jobs if job.folder in _running.unfinished]
+    _running.folders += [job.folder for job in jobs]
+    _running.to_do = {job.folder: job.overrides for job in to_do}
+    _running.is_ended = _ended_since_now(_running.to_do)
+    if to_do:
+        updates = {job.folder: int(job.shared.trainer.max_steps) for job in to_do}
+        _running.progress = StudyProgress(updates, _running.is_ended)
 
 
 def close_progress() -> None:

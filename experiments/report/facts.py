@@ -24,6 +24,7 @@ class StudySize:
         level: Intervals cover 1 - level.
         margin: Smallest difference that matters.
         n_comparisons: Number of comparisons in the study, one for each condition.
+        n_looks: Number of looks that share the level.
         few_seeds: Whether no arm has enough seeds for an interval.
     """
 
@@ -32,6 +33,7 @@ class StudySize:
     level: float
     margin: float
     n_comparisons: int = 1
+    n_looks: int = 1
     few_seeds: bool = False
 
     @classmethod
@@ -46,6 +48,7 @@ class StudySize:
             level=comparison.settings.level,
             margin=comparison.settings.margin,
             n_comparisons=comparison.settings.n_comparisons,
+            n_looks=comparison.settings.n_looks,
             few_seeds=max(map(len, study.complete.values())) < MIN_SEEDS,
         )
 
@@ -74,7 +77,7 @@ class StudySize:
     @property
     def corrected(self) -> str:
         """The level of verdicts, and what it is corrected for."""
-        return f"level {self.level:g} after {correction(self.n_comparisons)}"
+        return f"level {self.level:g} after {correction(self.n_comparisons, self.n_looks)}"
 
 
 def counted(counts: list[int], what: str) -> str:
@@ -88,7 +91,8 @@ def counted(counts: list[int], what: str) -> str:
     return f"{low if low == high else f'{low} to {high}'} {what}{'' if high == 1 else 's'}"
 
 
-def correction(n_comparisons: int) -> str:
-    """Say what a verdict's level is corrected for: arms and masks, and conditions if there are several."""
-    others = f" and Bonferroni over {n_comparisons} conditions" if n_comparisons > 1 else ""
+def correction(n_comparisons: int, n_looks: int = 1) -> str:
+    """Say what a verdict's level is corrected for: arms and masks, and conditions and looks if there are several."""
+    several = [f"{count} {what}" for count, what in ((n_comparisons, "conditions"), (n_looks, "looks")) if count > 1]
+    others = f" and Bonferroni over {' and '.join(several)}" if several else ""
     return f"Holm over all arms, and over masks behind them{others}"

@@ -129,7 +129,7 @@ def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> 
         n_comparisons: Number of comparisons in the study.
     """
     try:
-        settings = replace(settings_of(report), theory=theories(study), n_comparisons=n_comparisons)
+        settings = replace(settings_of(report), theory=theories(study), n_comparisons=n_comparisons, looks=study.looks)
         runs = {arm: Mapped(seeds, lambda run: RunScores.of(run.scores)) for arm, seeds in study.complete.items()}
         return compare_arms(runs, baseline=study.baseline, settings=settings)
     except ValueError as error:

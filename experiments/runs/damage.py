@@ -65,7 +65,17 @@ def info_problem(info: Any) -> str:
     for key in _LISTS:
         if not all(isinstance(value, str) for value in info.get(key) or []):
             return f"{key}: expected words, got {info[key]!r}"
+    looks = info.get("looks")
+    if looks is not None and not _are_seeds_of_looks(looks):
+        return f"looks: expected the seeds of each look, each beginning with those of the one before, got {looks!r}"
     return ""
+
+
+def _are_seeds_of_looks(looks: Any) -> bool:
+    if not isinstance(looks, list) or not all(isinstance(seeds, list) and seeds for seeds in looks):
+        return False
+    whole = all(isinstance(seed, int) and not isinstance(seed, bool) for seeds in looks for seed in seeds)
+    return whole and all(b[: len(a)] == a and len(a) < len(b) for a, b in itertools.pairwise(looks))
 
 
 def note_files(folder: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:

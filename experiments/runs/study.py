@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.config import ConfigError, require_study_folder
+from experiments.inference.looks import Looks
 from experiments.runs import store
 from experiments.runs.arms import name_parts, only_keys, without_keys
 from experiments.runs.fingerprint import differing_keys, result_config
@@ -36,6 +37,7 @@ class StudyRuns:
         tuning: A row per arm and setting of the nuisance keys, with its validation AP; see `tuning.choose`.
         condition: The values of the condition keys in all of these runs, such as `trainer.max_steps=480`; empty in a
             study without conditions.
+        looks: The looks that the study declared before it started; None in a study without stages.
     """
 
     baseline: str
@@ -45,6 +47,7 @@ class StudyRuns:
     differences: pd.DataFrame
     tuning: pd.DataFrame
     condition: str = ""
+    looks: Looks | None = None
 
     @property
     def reference(self) -> store.Run:
@@ -160,7 +163,13 @@ def _comparable(runs: Sequence[store.Run], study_dir: Path, baseline: str | None
     _refuse_other_tests(complete, name)
     axes = _listed(runs, "axes")
     differences = _differences(complete, name, (*axes, *nuisance))
-    return StudyRuns(name, axes, complete, _holes(runs, arms), differences, tuning)
+    looks = declared_looks([run.info for run in runs if "fingerprint" in run.info], str(study_dir))
+    holes = _holes(runs, arms)
+    if looks is not None:
+        holes = _due_holes(holes, runs, looks)
+        lost = holes[holes["status"] == "diverged"]
+        looks = replace(looks, ended_without_scores={arm: frozenset(lost["seed"][lost["arm"] == arm]) for arm in arms})
+    return StudyRuns(name, axes, complete, holes, differences, tuning, looks=looks)
 
 
 def short_names(arms: Sequence[str]) -> dict[str, str]:
@@ -242,6 +251,49 @@ def _holes(runs: Sequence[store.Run], arms: Sequence[str]) -> pd.DataFrame:
                     said["command"] = ""
                 rows.append({"arm": arm, "seed": seed, "status": run.status, **said})
     return pd.DataFrame(rows, columns=["arm", "seed", "status", "reason", "command"])
+
+
+def declared_looks(infos: Iterable[Mapping[str, Any]], where: str) -> Looks | None:
+    """Read the looks that runs declare in their `run.json`; None if they declare none.
+
+    Args:
+        infos: the content of each `run.json`.
+        where: the study's folder, for the message.
+
+    Raises:
+        ConfigError: runs declare different looks.
+    """
+    found = dict.fromkeys(_looks(info.get("looks")) for info in infos)
+    if len(found) > 1:
+        texts = " and ".join("no stages" if seeds is None else _stages_text(seeds) for seeds in found)
+        raise ConfigError(
+            f"study.stages: expected one declaration in all runs of {where}, got {texts}. Looks count only if declared "
+            "before the first run; keep runs that declare others in a study_dir of their own"
+        )
+    seeds = next(iter(found), None)
+    return None if seeds is None else Looks(seeds)
+
+
+def _looks(looks: Any) -> tuple[tuple[int, ...], ...] | None:
+    return tuple(tuple(seeds) for seeds in looks) if looks else None
+
+
+def _stages_text(seeds: tuple[tuple[int, ...], ...]) -> str:
+    return f"stages of {', '.join(str(len(each)) for each in seeds)} of the seeds {', '.join(map(str, seeds[-1]))}"
+
+
+def _due_holes(holes: pd.DataFrame, runs: Sequence[store.Run], looks: Looks) -> pd.DataFrame:
+    """Leave out the seeds of stages that an arm has no run of: it was decided before, or its look is not due yet."""
+    begun = {(run.arm, run.seed) for run in runs}
+    asked = {
+        (arm, seed)
+        for arm in dict.fromkeys(run.arm for run in runs)
+        for look in range(len(looks.seeds))
+        for seed in looks.added(look)
+        if look == 0 or any((arm, each) in begun for each in looks.added(look))
+    }
+    kept = [(arm, seed) in asked | begun for arm, seed in zip(holes["arm"], holes["seed"], strict=True)]
+    return holes[pd.Series(kept, index=holes.index, dtype=bool)].reset_index(drop=True)
 
 
 def _differences(complete: Mapping[str, Mapping[int, store.Run]], baseline: str, axes: tuple[str, ...]) -> pd.DataFrame:

@@ -26,6 +26,7 @@ from experiments.data.sampling.uniform import check_sampling, switch_update
 from experiments.evaluation.example_collector import example_collector
 from experiments.evaluation.score_split import score_ceiling, score_split
 from experiments.frontier.operating_point import metrics_table, tuned_thresholds
+from experiments.inference.looks import Looks
 from experiments.process.error_text import describe_error
 from experiments.process.leftovers import remove_leftovers
 from experiments.process.random_numbers import seed_generators
@@ -156,6 +157,7 @@ def _execute(
         "nuisance": list(cfg.study.nuisance),
         "conditions": list(cfg.study.conditions),
         "baseline": cfg.study.baseline,
+        **_declared_looks(cfg),
         "seed": cfg.seed,
         "fingerprint": run_fingerprint(plain, loaded),
         "data_fingerprint": loaded.data.fingerprints(),
@@ -193,6 +195,13 @@ def _execute(
             )
     store.write_json(folder / store.RUN_FILE, info)
     return str(info["status"])
+
+
+def _declared_looks(cfg: DictConfig) -> dict[str, Any]:
+    """Return the seeds of each look of a study in stages; nothing in another study."""
+    if cfg.study.stages is None or cfg.study.seeds is None:
+        return {}
+    return {"looks": [list(seeds) for seeds in Looks.of(cfg.study.stages, cfg.study.seeds).seeds]}
 
 
 def _fit_and_score(

@@ -105,7 +105,7 @@ def _facts(study: StudyRuns, comparison: Comparison) -> list[tuple[str, str]]:
         ("versions", ", ".join(f"{name} {version}" for name, version in (info.get("versions") or {}).items()) or NONE),
         ("headline", settings.headline_name),
         ("margin", f"±{settings.margin:g} of the gain, ±{settings.point_margin:g} of the operating point"),
-        ("level", f"{settings.level:g}, verdicts after {correction(settings.n_comparisons)}"),
+        ("level", f"{settings.level:g}, verdicts after {correction(settings.n_comparisons, settings.n_looks)}"),
         (
             "intervals",
             "two-way t: variance over seeds plus the jackknife over test groups, degrees of freedom by Satterthwaite. "

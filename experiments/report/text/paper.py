@@ -113,9 +113,10 @@ def _caption(comparison: Comparison) -> str:
     seeds = counted([int(n) for n in verdicts["n_seeds"]] if len(verdicts) else [0], "seed")
     images = counted([int(comparison.image_means["n_images"].iloc[0])], "test image")
     groups = f" in {counted([int(verdicts['n_groups'].iloc[0])], 'group')}" if len(verdicts) else ""
+    corrected = correction(settings.n_comparisons, settings.n_looks)
     return (
         f"Verdicts against the baseline: {seeds}, {images}{groups}; "
-        rf"margin $\pm${settings.margin:g}, level {settings.level:g} after {correction(settings.n_comparisons)}. Gains "
+        rf"margin $\pm${settings.margin:g}, level {settings.level:g} after {corrected}. Gains "
         rf"with {100 * (1 - settings.level):g}~\% intervals of the paired two-way t over seeds and test groups, beside "
         "them the adjusted intervals that the verdicts rest on. Verdicts over all masks come first, those of a mask "
         "behind its arm's. "

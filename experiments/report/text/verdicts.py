@@ -13,6 +13,7 @@ from experiments.comparison.settings import OF_CURVE
 from experiments.comparison.slide import AT_THEORY
 from experiments.inference.words import UNDECIDED
 from experiments.report.facts import StudySize
+from experiments.report.text.looks import look_notes, seeds_cell
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.tables import fitted_table, terminal_width
 from experiments.report.text.wording import number, with_interval
@@ -31,7 +32,8 @@ def verdict_text(
         width: Columns of the terminal; None asks it (`terminal_width`). Narrow terminals lose the right-hand columns
             first.
     """
-    table = fitted_table(*verdict_rows(study, comparison), width=width or terminal_width(), keep=6)
+    keep = 6 + (comparison.settings.looks is not None)
+    table = fitted_table(*verdict_rows(study, comparison), width=width or terminal_width(), keep=keep)
     warned = not_trained(comparison, short_names(list(study.complete))).replace("**", "")
     return "\n".join([warned, *([""] if warned else []), table, "", *footnotes(study, comparison, ceiling)])
 
@@ -40,7 +42,8 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
     """Return headers and cells: the arms over all masks first, then each mask; each block begins with its baseline.
 
     Blocks are separated by an empty row. After the arms of a mask come the free controls: what the baseline reaches at
-    other thresholds, without training. A study of one mask has one block.
+    other thresholds, without training. A study of one mask has one block. In a study in stages, a column tells the look
+    of each verdict and its seeds.
     """
     names = short_names(list(study.complete))
     gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision", "prg": "AUPRG"}
@@ -57,6 +60,10 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
         own = _block(mask, study, verdicts, _of_mask(points, mask), _of_mask(scores, mask), slides)
         blocks.append([*own, *_controls(mask, comparison, names)])
     rows = [line for block in blocks for line in ([], *block)][1:]
+    if comparison.settings.looks is not None:
+        headers = [*headers[:3], "seeds", *headers[3:]]
+        found = {names[str(row["arm"])]: seeds_cell(row) for _, row in comparison.arm_verdicts.iterrows()}
+        rows = [[*row[:3], found.get(row[1], ""), *row[3:]] if row else row for row in rows]
     return headers, rows
 
 
@@ -195,6 +202,7 @@ def footnotes(
     names = short_names(list(study.complete))
     size = StudySize.of(study, comparison)
     notes = [f"{size.text}; margin ±{settings.margin:g}; {size.brackets}.", *level_notes(comparison)]
+    notes += look_notes(study, comparison)
     if columns:
         notes.append(
             "AP (prevalence): level of the frontier, beside the AP of one score for all pixels. "
@@ -232,7 +240,7 @@ def footnotes(
 def level_notes(comparison: Comparison) -> list[str]:
     """Say what an interval covers, what a verdict rests on, and the level that holds over all claims."""
     settings = comparison.settings
-    level = settings.level / settings.n_comparisons
+    level = settings.level / settings.n_comparisons  # over all looks
     families = [settings.headline_name, *(["tuned F1"] if settings.headline != "f1" else [])]
     families += ["crossing curves"] if settings.headline in OF_CURVE else []
     over = "arms (Holm)"
