@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from experiments.comparison.compare_arms import Comparison
 from experiments.inference.paired_difference import seed_interval
 from experiments.inference.words import MOVES_OUT
 from experiments.report.checklist.evidence import StudyEvidence
+from experiments.report.gains import FIRST, SECONDARY
 from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.wording import TOO_FEW_SEEDS, with_interval
 from experiments.runs.study import StudyRuns
@@ -59,7 +61,7 @@ def time_table(study: StudyRuns, *, level: float = 0.05) -> pd.DataFrame:
 
 
 def lever_table(studies: Sequence[StudyEvidence], *, headline: bool = True) -> pd.DataFrame:
-    """Rank what moved the frontier out, per mask: by gain per added minute of training.
+    """Rank what moved the frontier out, over all masks and per mask: by gain per added minute of training.
 
     If the interval of the added time begins at 0 or below, no cost is shown. Such levers come first, by gain; then
     those with a cost, by gain / added; then those whose time is unknown.
@@ -69,19 +71,20 @@ def lever_table(studies: Sequence[StudyEvidence], *, headline: bool = True) -> p
         headline: Whether to use the verdict on the headline; False uses the verdict on tuned F1.
 
     Returns:
-        A row per study, arm and mask that "moves out", the best first within its mask: `study, arm, mask, baseline,
-        gain, gain_low, gain_high, statistic, n_seeds, minutes, baseline_minutes, added, added_low, added_high,
-        cost, per_minute`; `cost` is "none shown", "shown" or "unknown".
+        A row per study and arm, and per arm and mask where there are several, that "moves out", the best first:
+        `rank, study, arm, mask, baseline, gain, gain_low, gain_high, statistic, n_seeds, minutes, baseline_minutes,
+        added, added_low, added_high, cost, per_minute`; `rank` is that of `gain_table`, `cost` is "none shown",
+        "shown" or "unknown".
     """
     verdict, gain = ("verdict", "headline_gain") if headline else ("verdict_f1", "f1_gain")
     rows = []
     for item in studies:
         settings, names = item.comparison.settings, item.arm_names
         times = time_table(item.study, level=settings.level).set_index("arm")
-        for _, row in item.comparison.verdicts.iterrows():
+        for rank, row in _ranked(item.comparison):
             if row[verdict] != MOVES_OUT:
                 continue
-            found = {"study": item.name, "arm": names[row["arm"]], "mask": row["mask"]}
+            found = {"rank": rank, "study": item.name, "arm": names[row["arm"]], "mask": row["mask"]}
             found |= {"baseline": names[row["baseline"]]}
             found |= {f"gain{ending}": row[f"{gain}{ending}"] for ending in ("", "_low", "_high")}
             found["n_seeds"] = int(row["n_seeds"])
@@ -96,46 +99,74 @@ def lever_table(studies: Sequence[StudyEvidence], *, headline: bool = True) -> p
     table = pd.DataFrame(rows, columns=_COLUMNS)
     order = {"none shown": 0, "shown": 1, "unknown": 2}
     value = table["per_minute"].where(table["cost"] == "shown", table["gain"])
-    table = table.assign(rank=table["cost"].map(order), value=-value.astype(float))
-    return table.sort_values(["rank", "value"], kind="stable", ignore_index=True)[_COLUMNS]
+    table = table.assign(by_cost=table["cost"].map(order), value=-value.astype(float))
+    return table.sort_values(["by_cost", "value"], kind="stable", ignore_index=True)[_COLUMNS]
 
 
-_COLUMNS = ["study", "arm", "mask", "baseline", "gain", "gain_low", "gain_high", "statistic", "n_seeds", "minutes"]
+def _ranked(comparison: Comparison) -> list[tuple[str, pd.Series]]:
+    """Verdicts of arms over all masks, and behind them those of each mask where there are several."""
+    rows = [(FIRST, row) for _, row in comparison.arm_verdicts.iterrows()]
+    return rows + [(SECONDARY, row) for _, row in comparison.verdicts.iterrows() if len(comparison.masks) > 1]
+
+
+_COLUMNS = [
+    "rank",
+    "study",
+    "arm",
+    "mask",
+    "baseline",
+    "gain",
+    "gain_low",
+    "gain_high",
+    "statistic",
+    "n_seeds",
+    "minutes",
+]
 _COLUMNS += ["baseline_minutes", "added", "added_low", "added_high", "cost", "per_minute"]
 
 
 def lever_sentences(studies: Sequence[StudyEvidence], lead: str = "", *, name_studies: bool) -> list[str]:
-    """Say for each mask which lever lifted the frontier most per unit of training time, or that none did.
+    """Say which lever lifted the frontier most per unit of training time, over all masks and then for each.
 
     Args:
         studies: On the same data.
         lead: Names the data, if there are several data sets.
         name_studies: Whether to name the study of a lever.
     """
-    verdicts = pd.concat([item.comparison.verdicts for item in studies], ignore_index=True)
-    if not len(verdicts):
+    arms = pd.concat([item.comparison.arm_verdicts for item in studies], ignore_index=True)
+    if not len(arms):
         return []
+    masks = studies[0].comparison.masks
     tables = [lever_table(studies)]
     if any(item.comparison.settings.headline != "f1" for item in studies):
         tables.append(lever_table(studies, headline=False))
     sentences = []
-    if not len(tables[0]):
-        words = verdicts["verdict"].value_counts()
-        counts = ", ".join(f"{words[word]} {said.count}" for word, said in SAYINGS.items() if word in words)
+    if not (tables[0]["rank"] == FIRST).any():
+        over = f", over all {len(masks)} masks" if len(masks) > 1 else ""
         which = " or ".join(dict.fromkeys(item.comparison.settings.headline_name for item in studies))
-        sentences.append(
-            f"**Lever{lead}: none moved the frontier out, by {which}.** Of {len(verdicts)} arms x masks {counts}."
-        )
-    for mask in studies[0].comparison.masks:
+        counts = [f"Of {len(arms)} arms {_counts(arms)}."]
+        if len(masks) > 1 and not len(tables[0]):
+            verdicts = pd.concat([item.comparison.verdicts for item in studies], ignore_index=True)
+            counts.append(f"Mask by mask, {_counts(verdicts)}.")
+        sentences.append(f"**Lever{lead}: none moved the frontier out, by {which}{over}.** {' '.join(counts)}")
+    blocks: list[tuple[str, str, str | None]] = [(f" over all {len(masks)} masks", FIRST, None)]
+    blocks += [(f" for {mask}, which is secondary", SECONDARY, mask) for mask in masks]
+    for where, rank, mask in blocks if len(masks) > 1 else [(f" for {masks[0]}", FIRST, None)]:
         told: set[tuple[str, str]] = set()
         for table in tables:
-            rows = table[table["mask"] == mask]
+            rows = table[(table["rank"] == rank) & ((table["mask"] == mask) | (mask is None))]
             moved = set(zip(rows["study"], rows["arm"], strict=True))
             if moved == told:  # tuned F1 has nothing to add, or nothing moved
                 continue
             told = moved
-            sentences += [_lever_sentence(f"{lead} for {mask}", rows, name_studies)] if len(rows) else []
+            sentences += [_lever_sentence(f"{lead}{where}", rows, name_studies)] if len(rows) else []
     return sentences
+
+
+def _counts(verdicts: pd.DataFrame) -> str:
+    """Count the verdicts: "2 move in, 3 are undecided"."""
+    words = verdicts["verdict"].value_counts()
+    return ", ".join(f"{words[word]} {said.count}" for word, said in SAYINGS.items() if word in words)
 
 
 def _lever_sentence(whose: str, rows: pd.DataFrame, name_studies: bool) -> str:

@@ -33,8 +33,11 @@ def next_sentences(studies: Sequence[StudyEvidence], *, name_studies: bool) -> l
     1. No arm moves the frontier of a mask out, and the baseline's tuned F1 exceeds its natural F1 by more than the
        margin, or an arm only slides: tune the threshold, without training.
     2. An arm crosses: choose by the recall that you need.
-    3. Rows are undecided: use the number of seeds that would decide half of those that seeds can decide, at least 2.
+    3. Arms are undecided: use, once, the number of seeds that gives an even chance of deciding to half of those that
+       seeds can decide.
     4. No arm of any study moves out, by the headline or by tuned F1: try the next lever that no study has tried.
+
+    Rules 2 and 3 look at arms over all masks first; rules 0, 1 and 4 at every mask.
 
     Args:
         studies: On the same data.
@@ -116,14 +119,18 @@ def _threshold(item: StudyEvidence, mask: str) -> list[str]:
 
 
 def _crossings(item: StudyEvidence) -> list[str]:
-    verdicts, names = item.comparison.verdicts, item.arm_names
-    if not len(verdicts):
+    """Rule 2: the arms over all masks, then each mask."""
+    arms, masks, names = item.comparison.arm_verdicts, item.comparison.verdicts, item.arm_names
+    if not len(arms):
         return []
-    crossing = verdicts[verdicts["verdict"] == CROSSES]
+    several = len(item.comparison.masks) > 1
+    rows = [(row, " over all masks") for _, row in arms.iterrows()] if several else []
+    rows += [(row, f" on {row['mask']}") for _, row in masks.iterrows()]
     return [
-        f"choose {names[row['arm']]} or {names[row['baseline']]} on {row['mask']} by the recall you need.** Their "
+        f"choose {names[row['arm']]} or {names[row['baseline']]}{where} by the recall you need.** Their "
         f"frontiers cross: {names[row['arm']]} is {row['reason']}.{_best_point(row)}"
-        for _, row in crossing.iterrows()
+        for row, where in rows
+        if row["verdict"] == CROSSES
     ]
 
 
@@ -137,12 +144,12 @@ def _best_point(row: pd.Series) -> str:
 
 def _seeds(item: StudyEvidence) -> list[str]:
     """Rule 3."""
-    verdicts, names = item.comparison.verdicts, item.arm_names
-    if not len(verdicts):
+    arms, names = item.comparison.arm_verdicts, item.arm_names
+    if not len(arms):
         return []
-    rows = verdicts[verdicts["verdict"] == UNDECIDED]
-    have = int(verdicts["n_seeds"].max())
-    if (verdicts["verdict"] == NOT_TRAINED).all():
+    rows = arms[arms["verdict"] == UNDECIDED]
+    have = int(arms["n_seeds"].max())
+    if (item.comparison.verdicts["verdict"] == NOT_TRAINED).all():
         return []
     if have == 1:
         return [f"a second and a third seed.** One seed decides nothing; finish the study with {_seed_list(3)}."]
@@ -152,27 +159,39 @@ def _seeds(item: StudyEvidence) -> list[str]:
     if not len(can):
         return _groups(item, rows)
     half = int(can["needed_seeds"].iloc[(len(can) - 1) // 2])
-    listed = [f"{names[row['arm']]} on {row['mask']} {row['needed_seeds']:.0f}" for _, row in can.iterrows()]
+    listed = [f"{names[row['arm']]} {row['needed_seeds']:.0f}" for _, row in can.iterrows()]
     shown = ", ".join(listed[:_MOST_LISTED]) + (", ..." if len(listed) > _MOST_LISTED else "")
     others = len(rows) - len(can)
     rest = f" For {others} more, seeds alone would not do." if others else ""
+    within = int((can["needed_seeds"] <= half).sum())
     return [
-        f"more seeds.** {len(rows)} of {len(verdicts)} arms x masks are undecided with {have} seeds. Seeds in all that "
-        f"would decide, if the gains stay as they are: {shown}.{rest} The same command with {_seed_list(half)} "
-        f"would decide {int((can['needed_seeds'] <= half).sum())} of these {len(can)}; finished runs are kept."
+        f"more seeds, once.** {_undecided(item, rows)} with {have} seeds. Seeds in all that would give an even chance "
+        f"of deciding, if the gains stay as they are: {shown}.{rest} The same command with {_seed_list(half)} gives "
+        f"that chance to {within} of these {len(can)}; finished runs are kept. Fix the number before you look: "
+        f"looking again after every few seeds makes false claims more often than at level "
+        f"{item.comparison.settings.level:g}."
     ]
 
 
+def _undecided(item: StudyEvidence, rows: pd.DataFrame) -> str:
+    """Count the arms that are undecided, and behind them the masks."""
+    text = f"{len(rows)} of {len(item.comparison.arm_verdicts)} arms are undecided"
+    if len(item.comparison.masks) > 1:
+        masks = item.comparison.verdicts["verdict"]
+        text += f" over all masks ({(masks == UNDECIDED).sum()} of {len(masks)} arms x masks)"
+    return text
+
+
 def _groups(item: StudyEvidence, rows: pd.DataFrame) -> list[str]:
-    """Say what would decide rows that no number of seeds decides."""
+    """Say what would decide arms that no number of seeds decides."""
     can = rows[np.isfinite(rows["needed_groups"])]
     if not len(can):
         return []
     best = can.sort_values("needed_groups", kind="stable").iloc[0]
     return [
-        f"more test images.** {len(rows)} arms x masks are undecided, and seeds alone would not do. About "
-        f"{best['needed_groups']:.0f} test groups in all, in place of {best['n_groups']}, would decide the nearest, "
-        f"{item.arm_names[best['arm']]} on {best['mask']}."
+        f"more test images.** {_undecided(item, rows)}, and seeds alone would not do. About "
+        f"{best['needed_groups']:.0f} test groups in all, in place of {best['n_groups']}, would give an even chance of "
+        f"deciding the nearest, {item.arm_names[best['arm']]}."
     ]
 
 
@@ -184,17 +203,20 @@ def _seed_list(count: int) -> str:
 
 def _levers(studies: Sequence[StudyEvidence]) -> list[str]:
     """Rule 4."""
-    verdicts = pd.concat([item.comparison.verdicts for item in studies], ignore_index=True)
-    verdicts = verdicts[verdicts["verdict"] != NOT_TRAINED] if len(verdicts) else verdicts
-    if not len(verdicts) or (verdicts[["verdict", "verdict_f1"]] == MOVES_OUT).any(axis=None):
+    arms = pd.concat([item.comparison.arm_verdicts for item in studies], ignore_index=True)
+    masks = pd.concat([item.comparison.verdicts for item in studies], ignore_index=True)
+    arms, masks = (each[each["verdict"] != NOT_TRAINED] if len(each) else each for each in (arms, masks))
+    words = ["verdict", "verdict_f1"]
+    if not len(masks) or any((each[words] == MOVES_OUT).any(axis=None) for each in (arms, masks) if len(each)):
         return []
     axes = sorted({axis.split("@")[0] for item in studies for axis in item.study.axes})
     untried = [name for name, keys in LEVERS.items() if not any(re.fullmatch(keys, axis) for axis in axes)]
     commands = [f"`python -m experiments.train study={name}`" for name in untried if _exists(name)]
     if not commands:
         return []
+    counted = f"{len(arms)} arms" if len(arms) else f"{len(masks)} arms x masks"
     return [
-        f"another lever.** None of {len(verdicts)} arms x masks moves the frontier out; changed: {', '.join(axes)}. "
+        f"another lever.** None of {counted} moves the frontier out; changed: {', '.join(axes)}. "
         f"Not tried on these data: {' or '.join(commands)}, with the data and model settings of {studies[0].name}."
     ]
 

@@ -54,9 +54,9 @@ def checklist_markdown(studies: Sequence[StudyEvidence]) -> str:
             *lines,
             "",
             f"Brackets: {100 * (1 - settings.level):g} % intervals for new seeds and new test images, each by itself. "
-            f"Verdicts: level {settings.level:g} over the arms and masks (Holm) and the conditions of a study, margin "
-            f"±{settings.margin:g}. Each study is compared with its own baseline. What these runs cannot tell is "
-            "not in the list.",
+            f"Verdicts: level {settings.level:g} over all arms, over masks behind them (Holm), and over the conditions "
+            f"of a study, margin ±{settings.margin:g}. Each study is compared with its own baseline. What these runs "
+            "cannot tell is not in the list.",
             "",
         ]
     )

@@ -65,15 +65,24 @@ def test_levers_are_ranked_by_gain_per_added_minute(losses):
 
 def test_the_sentence_cites_gain_time_and_rate(losses):
     sentences = lever_sentences([losses], name_studies=False)
-    row = lever_table([losses]).query("mask == 'thin'").iloc[0]
+    table = lever_table([losses])
+    assert (table["rank"] == "first").sum() == 2
+    row = table.query("mask == 'thin'").iloc[0]
     gain = f"+{row['gain']:.3f} [+{row['gain_low']:.3f}, +{row['gain_high']:.3f}]"
-    assert sentences[0].startswith(
-        f"**Lever for thin, by AP: better** (most per added minute of training) gains {gain} AP over bce (3 seeds) for "
+    assert sentences[1].startswith(
+        f"**Lever for thin, which is secondary, by AP: better** (most per added minute of training) gains {gain} AP "
+        f"over bce (3 seeds) for "
         f"+0.50 min [+0.50, +0.50] on top of 1.02 min of training, {row['per_minute']:.3g} per added minute."
     )
-    assert "Also moved out: slow gains" in sentences[0]
+    assert all("Also moved out: slow gains" in text for text in sentences)
+    over = losses.comparison.arm_verdicts.set_index("arm").loc["loss=better"]
+    ends = [over[f"headline_gain{end}"] for end in ("", "_low", "_high")]
+    assert (
+        "better** (most per added minute of training) gains {:+.3f} [{:+.3f}, {:+.3f}] AP".format(*ends) in sentences[0]
+    )
     # Tuned F1 moves the same arms out: nothing is told twice.
-    assert [text.split(",")[0] for text in sentences] == ["**Lever for thin", "**Lever for dots"]
+    wheres = [text.split(",")[0] for text in sentences]
+    assert wheres == ["**Lever over all 2 masks", "**Lever for thin", "**Lever for dots"]
 
 
 def test_a_cost_that_is_not_shown_comes_first_and_an_unknown_one_is_not_ranked(make):
@@ -98,7 +107,7 @@ def test_a_cost_that_is_not_shown_comes_first_and_an_unknown_one_is_not_ranked(m
 
 def test_none_is_said_with_the_counts(sweep):
     assert lever_sentences([sweep], name_studies=False) == [
-        "**Lever: none moved the frontier out, by AP.** Of 6 arms x masks 6 slide."
+        "**Lever: none moved the frontier out, by AP, over all 2 masks.** Of 3 arms 3 slide. Mask by mask, 6 slide."
     ]
 
 

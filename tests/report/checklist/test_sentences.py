@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from experiments.config import ConfigError
@@ -108,21 +109,40 @@ def test_a_mask_that_something_moved_out_needs_no_threshold_first(losses):
     assert starting(next_sentences([losses], name_studies=False), "Next: another lever") == []
 
 
-def test_undecided_rows_ask_for_the_seeds_that_decide_half_of_them(losses):
-    verdicts = losses.comparison.verdicts.copy()
-    verdicts["verdict"] = ["undecided"] * 5 + ["slides"]
-    verdicts["needed_seeds"] = [9.0, float("inf"), 5.0, 21.0, 6.0, float("nan")]
-    item = replace(losses, comparison=replace(losses.comparison, verdicts=verdicts))
-    (text,) = starting(next_sentences([item], name_studies=False), "Next: more seeds")
-    assert "5 of 6 arms x masks are undecided with 3 seeds" in text
-    assert "better on thin 9" in text
+def undecided(item, *, words, **columns):
+    """A study whose arms have other verdicts, over all masks."""
+    arms = pd.concat([item.comparison.arm_verdicts] * 2, ignore_index=True).assign(verdict=words, **columns)
+    return replace(item, comparison=replace(item.comparison, arm_verdicts=arms))
+
+
+def test_undecided_arms_ask_once_for_the_seeds_that_may_decide_half_of_them(losses):
+    words = ["undecided"] * 5 + ["slides"]
+    item = undecided(losses, words=words, needed_seeds=[9.0, float("inf"), 5.0, 21.0, 6.0, float("nan")])
+    (text,) = starting(next_sentences([item], name_studies=False), "Next: more seeds, once")
+    masks = (losses.comparison.verdicts["verdict"] == "undecided").sum()
+    assert f"5 of 6 arms are undecided over all masks ({masks} of 6 arms x masks) with 3 seeds" in text
+    first = losses.comparison.arm_verdicts["arm"].iloc[0].partition("=")[2]
+    assert f"{first} 9" in text
     assert "For 1 more, seeds alone would not do." in text
-    assert (
-        "The same command with `seed=0,1,2,3,4,5` would decide 2 of these 4" in text
-    )  # 6 is the second of 5, 6, 9, 21
-    verdicts["needed_seeds"], verdicts["needed_groups"] = float("inf"), [300.0, 200.0, *[float("inf")] * 4]
+    assert "would give an even chance of deciding" in text
+    # 6 is the second of 5, 6, 9, 21
+    assert "The same command with `seed=0,1,2,3,4,5` gives that chance to 2 of these 4" in text
+    assert "Fix the number before you look" in text
+    item = undecided(losses, words=words, needed_seeds=float("inf"), needed_groups=[300.0, 200.0, *[float("inf")] * 4])
     (text,) = starting(next_sentences([item], name_studies=False), "Next: more test images")
-    assert "About 200 test groups in all, in place of 16, would decide the nearest, better on dots" in text
+    nearest = losses.comparison.arm_verdicts["arm"].iloc[1].partition("=")[2]
+    assert "5 of 6 arms are undecided over all masks" in text
+    assert (
+        f"About 200 test groups in all, in place of 16, would give an even chance of deciding the nearest, {nearest}."
+        in text
+    )
+
+
+def test_a_mask_alone_that_is_undecided_asks_for_nothing(losses):
+    verdicts = losses.comparison.verdicts.assign(verdict="undecided", needed_seeds=9.0)
+    arms = losses.comparison.arm_verdicts.assign(verdict="slides")
+    item = replace(losses, comparison=replace(losses.comparison, verdicts=verdicts, arm_verdicts=arms))
+    assert starting(next_sentences([item], name_studies=False), "Next: more") == []
 
 
 def test_one_seed_asks_for_more(make):
@@ -151,6 +171,16 @@ def test_a_crossing_is_a_choice(losses):
     assert "better is better at recall 0.40-0.60" in text
     verdict = verdicts.loc[0]
     assert ("Its tuned F1 is" in text) == (verdict["verdict_f1"] in ("moves out", "moves in"))
+
+
+def test_an_arm_that_crosses_over_all_masks_is_told_before_its_masks(losses):
+    reason = "better at recall 0.40-0.60, worse at recall 0.90; AP +0.001"
+    arms, masks = losses.comparison.arm_verdicts.copy(), losses.comparison.verdicts.copy()
+    for table in (arms, masks):
+        table.loc[0, ["verdict", "reason"]] = ["crosses", reason]
+    item = replace(losses, comparison=replace(losses.comparison, verdicts=masks, arm_verdicts=arms))
+    texts = starting(next_sentences([item], name_studies=False), "Next: choose")
+    assert [text.split(" by the recall")[0].split(" or bce ")[1] for text in texts] == ["over all masks", "on thin"]
 
 
 def test_several_studies_are_told_together_on_the_same_data_and_apart_on_others(losses, sweep, make):
