@@ -1,5 +1,6 @@
 """The report agrees with its numbers: tables, prose and figure against the comparison."""
 
+import re
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -105,6 +106,17 @@ def test_a_slide_slides_and_a_gain_moves(study, comparison):
     assert "(sees test labels)" in verdict_text(study, comparison) and oracle["arm"] in report_markdown(
         study, comparison
     )
+
+
+def test_the_margin_of_auprg_is_told_as_precision(study):
+    """0.50 becomes p where the gain 1 - pi (1 - p) / ((1 - pi) p) falls by the margin."""
+    found = compare(study, OmegaConf.merge(REPORT, {"headline": "prg", "margin": 0.02}))
+    text = verdict_text(study, found)
+    pi = min(found.prevalence.values())
+    low = float(re.search(r"as precision (0\.\d\d) instead of 0\.50", text)[1])
+    falls = [1 - pi * (1 - p) / ((1 - pi) * p) for p in (0.5, low)]
+    assert falls[0] - falls[1] == pytest.approx(0.02, abs=0.006 * pi / (1 - pi) / low**2)
+    assert "AUPRG gain" in text and "AUPRG has" not in verdict_text(study, compare(study, REPORT))
 
 
 def test_holes_and_left_out_seeds_are_told(study, comparison):

@@ -256,6 +256,23 @@ def level_notes(comparison: Comparison) -> list[str]:
         "undecided.",
         f"False claims that a frontier moves: at most {level:.2g} over {over}, for {' and for '.join(families)} each"
         f"{total}; as much for false claims that it does not.{conditions}",
+        *_scale_of_gains(comparison),
+    ]
+
+
+def _scale_of_gains(comparison: Comparison) -> list[str]:
+    """Say what the margin of AUPRG means as precision, on the rarest mask; empty for other headlines.
+
+    A precision gain changes by d where 1/precision changes by d (1 - pi) / pi, pi the prevalence.
+    """
+    shares = {mask: share for mask, share in comparison.prevalence.items() if share > 0}
+    if comparison.settings.headline != "prg" or not shares:
+        return []
+    mask, margin = min(shares, key=shares.__getitem__), comparison.settings.margin
+    low = 1.0 / (2.0 + margin * (1.0 - shares[mask]) / shares[mask])
+    return [
+        f"AUPRG has the scale of 1/precision: a margin of {margin:g} on {mask} (prevalence {shares[mask]:.2g}) is as "
+        f"much as precision {low:.2f} instead of 0.50 at every recall. Choose report.margin by that."
     ]
 
 
