@@ -83,9 +83,9 @@ def verdict_tables(study: MeasuredStudy, pairs: Sequence[PairedRuns], bands: Seq
     """
     settings, n_masks = study.settings, len(study.checked.masks)
     by_arm = [list(pairs[start : start + n_masks]) for start in range(0, len(pairs), n_masks)]
-    of_curve = settings.headline in OF_CURVE
-    headline = _decided(study, by_arm, settings.headline, settings.headline_name, bands if of_curve else None)
-    f1 = _decided(study, by_arm, "f1", "tuned F1", None)
+    of_curve = settings.headline in ("ap", "mean_precision")
+    headline = _decided(study, by_arm, settings.headline, settings.headline_name, bands, of_curve=of_curve)
+    f1 = _decided(study, by_arm, "f1", "tuned F1", ())
     rows = [
         [
             _row(study, pair, band, (item, verdict), (f1_item, f1_verdict))
@@ -116,30 +116,41 @@ def _decided(
     by_arm: Sequence[Sequence[PairedRuns]],
     column: str,
     name: str,
-    bands: Sequence[RecallBand] | None,
+    bands: Sequence[RecallBand],
+    *,
+    of_curve: bool = False,
 ) -> _Decided:
-    """Decide about one statistic; `bands` of every arm and mask, None where curves cannot be said to cross."""
+    """Decide about one statistic.
+
+    Args:
+        study: measured.
+        by_arm: pairs of each arm, mask by mask.
+        column: of the statistic.
+        name: of the statistic, in sentences.
+        bands: of every arm and mask; without them none is made of an arm either.
+        of_curve: whether curves can be said to cross; else the bands are only shown.
+    """
     n_masks = len(study.checked.masks)
     counted = _counted_masks(study, column)
     whole = [[row[mask] for mask in counted or range(n_masks)] for row in by_arm]
     trained = [[pair for pair in row if not pair.untrained] or row for row in whole]
     of_arms = [over_masks(row, study.checked.masks) for row in trained]
-    arm_bands_ = arm_bands(study, of_arms)
+    over_arms = arm_bands(study, of_arms) if bands else []
     flat = [pair for row in by_arm for pair in row]
     failed = [
         "" if rest[0].untrained else _untrained_masks(row, study.checked.masks)
         for row, rest in zip(whole, trained, strict=True)
     ]
     arms = [
-        replace(_evidence(study, pair, column, None if bands is None else band), failed=reason)
-        for pair, band, reason in zip(of_arms, arm_bands_, failed, strict=True)
+        replace(_evidence(study, pair, column, over_arms[i] if of_curve else None), failed=failed[i])
+        for i, pair in enumerate(of_arms)
     ]
-    masks = [_evidence(study, pair, column, None if bands is None else bands[i]) for i, pair in enumerate(flat)]
+    masks = [_evidence(study, pair, column, bands[i] if of_curve else None) for i, pair in enumerate(flat)]
     by_mask = [masks[start : start + n_masks] for start in range(0, len(masks), n_masks)]
     decided, behind = decide_arms(
         arms, by_mask, study.settings.rule(name), counted=counted, mask_names=study.checked.masks
     )
-    return _Decided(of_arms, arm_bands_, arms, decided, masks, [verdict for row in behind for verdict in row])
+    return _Decided(of_arms, over_arms, arms, decided, masks, [verdict for row in behind for verdict in row])
 
 
 def _untrained_masks(row: Sequence[PairedRuns], names: Sequence[str]) -> str:

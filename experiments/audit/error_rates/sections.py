@@ -19,7 +19,7 @@ def ugly_section(table: pd.DataFrame, result: CalibrationTables) -> str:
         [
             str(model),
             str(case),
-            f"{part['effective_groups'].min():.1f} to {part['effective_groups'].max():.0f}",
+            f"{part['effective_groups'].min():.0f} to {part['effective_groups'].max():.0f}",
             f"{part['coverage'].min():.3f} to {part['coverage'].max():.3f}",
             f"{part['claims'].max():.3f}",
         ]
