@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.comparison.slide import AT_TUNED
+from experiments.inference.paired_difference import MIN_SEEDS
 from experiments.inference.words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, UNDECIDED
 from experiments.report.checklist.evidence import StudyEvidence
 from experiments.report.text.not_trained import not_trained
@@ -155,6 +156,8 @@ def _seeds(item: StudyEvidence) -> list[str]:
         return [f"a second and a third seed.** One seed decides nothing; finish the study with {_seed_list(3)}."]
     if not len(rows):
         return []
+    if item.comparison.settings.looks is not None:
+        return _in_stages(item, rows)
     can = rows[np.isfinite(rows["needed_seeds"])].sort_values("needed_seeds", kind="stable")
     if not len(can):
         return _groups(item, rows)
@@ -169,7 +172,24 @@ def _seeds(item: StudyEvidence) -> list[str]:
         f"of deciding, if the gains stay as they are: {shown}.{rest} The same command with {_seed_list(half)} gives "
         f"that chance to {within} of these {len(can)}; finished runs are kept. Fix the number before you look: "
         f"looking again after every few seeds makes false claims more often than at level "
-        f"{item.comparison.settings.level:g}."
+        f"{item.comparison.settings.level:g}. A new study may look twice at that level if it declares both looks "
+        f"before it starts, such as `study.stages=[{MIN_SEEDS},{max(half, MIN_SEEDS + 1)}]`."
+    ]
+
+
+def _in_stages(item: StudyEvidence, rows: pd.DataFrame) -> list[str]:
+    """Say what to do about arms that are undecided in a study that declared its looks: finish them, and no more."""
+    looks = item.comparison.settings.n_looks
+    waiting = rows[rows["look"] < looks]
+    if len(waiting):
+        arms = ", ".join(item.arm_names[arm] for arm in waiting["arm"])
+        return [
+            f"finish the {looks} looks that this study declared.** Undecided so far: {arms}. Run its command again."
+        ]
+    return [
+        f"no more seeds for this study.** {_undecided(item, rows)} after the {looks} looks that it declared; one more "
+        f"would make false claims more often than at level {item.comparison.settings.level:g}. A new study, with other "
+        "seeds, may decide them."
     ]
 
 

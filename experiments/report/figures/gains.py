@@ -155,12 +155,18 @@ class ForestDisplay(_GainDisplay):
             for line, shift, weight in _words(row, shifts):
                 place_of: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
                 ax.annotate(line, (1.03, at + shift), fontsize=7, weight=weight, **place_of)
-        ax.set_yticks(np.arange(len(rows)), [self.names[arm] for arm in rows["arm"]])
+        ax.set_yticks(np.arange(len(rows)), self._labels(rows))
         rank = " (secondary)" if self.several and place else ""
         ax.set(ylim=(len(rows) - 0.45, -0.6), xlim=(axis.low, axis.high), title=f"{title}{rank}")
         ax.set_xlabel(f"gain over {self.names[self.baseline]}")
         ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.6g}".replace("-", MINUS))
+
+    def _labels(self, rows: pd.DataFrame) -> list[str]:
+        """Name the arms, with their seeds where they do not all have as many, as in a study in stages."""
+        differ = len(set(self.table["n_seeds"])) > 1
+        counts = [f"\n{n:.0f} seeds" if differ else "" for n in rows["n_seeds"]]
+        return [f"{self.names[arm]}{count}" for arm, count in zip(rows["arm"], counts, strict=True)]
 
     def _legend(self) -> list[Line2D | Patch]:
         look: dict[str, Any] = {"color": QUIET, "markersize": 4.5}

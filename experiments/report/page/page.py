@@ -21,6 +21,7 @@ from experiments.report.page.packed import script_json
 from experiments.report.page.payload import payload
 from experiments.report.page.runs import runs_section
 from experiments.report.page.verdicts import answer, key_of_words, paragraphs, verdict_tables
+from experiments.report.text.looks import look_notes
 from experiments.report.text.verdicts import footnotes, level_notes, limits
 from experiments.report.text.wording import typeset, why_none
 from experiments.runs import store
@@ -96,7 +97,8 @@ def _rests(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) ->
     """Say below the verdicts what they rest on, the level that holds over all of them, and what they do not cover."""
     if not len(comparison.verdicts):
         return Markup()
-    notes = [footnotes(study, comparison, ceiling)[0], *level_notes(comparison), *limits(comparison)]
+    notes = [footnotes(study, comparison, ceiling)[0], *level_notes(comparison)]
+    notes += [*look_notes(study, comparison), *limits(comparison)]
     each = '{% for note in notes %}<p class="fine">{{ note }}</p>{% endfor %}'
     return html(each, notes=[typeset(note) for note in notes])
 

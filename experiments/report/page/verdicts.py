@@ -47,7 +47,9 @@ def verdict_tables(study: StudyRuns, comparison: Comparison) -> Markup:
     for arm in arms:
         row = comparison.arm_verdicts[comparison.arm_verdicts["arm"] == arm].iloc[0]
         cells = [_cell(settings.headline_name, row, bars, with_f1=with_f1)]
-        first.append([names[arm], *cells, *([_cell("tuned F1", row, bars, f1=True)] if with_f1 else [])])
+        looked = "" if settings.looks is None else f"{row['n_seeds']} seeds, look {row['look']}"
+        head = html("{{ name }}{% if looked %} <small>{{ looked }}</small>{% endif %}", name=names[arm], looked=looked)
+        first.append([head, *cells, *([_cell("tuned F1", row, bars, f1=True)] if with_f1 else [])])
         rows = [row_of(comparison.verdicts, arm, mask) for mask in masks]
         by_mask.append([names[arm], *(_cell(mask, row, bars_of_masks) for mask, row in zip(masks, rows, strict=True))])
     base = names[study.baseline]

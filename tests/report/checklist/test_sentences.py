@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from experiments.config import ConfigError
+from experiments.inference.looks import Looks
 from experiments.report.checklist.evidence import TRAIN_PRESENCE
 from experiments.report.checklist.next_steps import next_sentences
 from experiments.report.checklist.report import checklist_markdown, report_checklist
@@ -128,6 +129,7 @@ def test_undecided_arms_ask_once_for_the_seeds_that_may_decide_half_of_them(loss
     # 6 is the second of 5, 6, 9, 21
     assert "The same command with `seed=0,1,2,3,4,5` gives that chance to 2 of these 4" in text
     assert "Fix the number before you look" in text
+    assert "declares both looks before it starts, such as `study.stages=[3,6]`." in text
     item = undecided(losses, words=words, needed_seeds=float("inf"), needed_groups=[300.0, 200.0, *[float("inf")] * 4])
     (text,) = starting(next_sentences([item], name_studies=False), "Next: more test images")
     nearest = losses.comparison.arm_verdicts["arm"].iloc[1].partition("=")[2]
@@ -136,6 +138,19 @@ def test_undecided_arms_ask_once_for_the_seeds_that_may_decide_half_of_them(loss
         f"About 200 test groups in all, in place of 16, would give an even chance of deciding the nearest, {nearest}."
         in text
     )
+
+
+def test_a_study_in_stages_is_finished_and_not_looked_at_again(losses):
+    settings = replace(losses.comparison.settings, looks=Looks.of([2, 3], [0, 1, 2]))
+    words, texts = ["undecided", "undecided", "slides"], []
+    for look in (1, 2):
+        arms = losses.comparison.arm_verdicts.assign(verdict=words, look=look, needed_seeds=7.0)
+        item = replace(losses, comparison=replace(losses.comparison, settings=settings, arm_verdicts=arms))
+        texts.append(" ".join(next_sentences([item], name_studies=False)))
+    first, second = (losses.arm_names[arm] for arm in losses.comparison.arm_verdicts["arm"][:2])
+    assert f"Next: finish the 2 looks that this study declared.** Undecided so far: {first}, {second}." in texts[0]
+    assert "Next: no more seeds for this study.** 2 of 3 arms are undecided over all masks" in texts[1]
+    assert not any("Next: more seeds" in text for text in texts)
 
 
 def test_a_mask_alone_that_is_undecided_asks_for_nothing(losses):

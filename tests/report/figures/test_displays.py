@@ -181,6 +181,12 @@ def test_what_is_not_trained_has_a_word_and_the_seeds_that_collapsed_and_no_gain
     axes = axes_of(3)
     display.plot(axes)
     assert texts(axes[0])[:2] == ["not trained", "1 of 3 seeds"]
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["weighted_bce", "worse"]
+    display.table.loc[0, "n_seeds"] = 5  # as in a study in stages
+    again = axes_of(3)
+    display.plot(again)
+    labels = [label.get_text() for label in again[0].get_yticklabels()]
+    assert labels == ["weighted_bce\n5 seeds", "worse\n3 seeds"]
     assert not any(name in display.table.columns for name in ("headline_gain", "ap_gain"))
 
 

@@ -4,12 +4,14 @@ import base64
 import json
 import re
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from experiments.frontier.codes import NATURAL_CODE
+from experiments.inference.looks import Looks
 from experiments.report.example_choice import choose_examples
 from experiments.report.gains import GainAxis, gain_table
 from experiments.report.page import examples as page_example
@@ -18,7 +20,7 @@ from experiments.report.page.examples import OUTCOMES, example_payload, page_exa
 from experiments.report.page.markup import marked
 from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.packed import narrow_counts, packed, script_json
-from experiments.report.page.verdicts import _cell
+from experiments.report.page.verdicts import _cell, verdict_tables
 from experiments.report.text.verdicts import level_notes, limits
 from experiments.report.text.wording import signed, typeset
 from experiments.runs.foreign_files import read_csv
@@ -127,6 +129,13 @@ def test_levels_limits_and_collapses_stand_below_the_verdicts(losses):
     below = page.split('<div class="rests">')[1].split("</div>")[0]
     for note in (*level_notes(losses.comparison), *limits(losses.comparison)):
         assert typeset(note).replace("'", "&#39;") in below
+    in_stages = replace(
+        losses.comparison,
+        settings=replace(losses.comparison.settings, looks=Looks.of([2, 3], [0, 1, 2])),
+        arm_verdicts=losses.comparison.arm_verdicts.assign(look=1),
+    )
+    n = losses.comparison.arm_verdicts["n_seeds"].iloc[0]
+    assert f"<small>{n} seeds, look 1</small>" in verdict_tables(losses.study, in_stages)
     lost = losses.comparison.arm_verdicts.iloc[0].copy()
     lost[["verdict", "n_collapsed", "n_seeds"]] = ["not trained", 1, 3]
     cell = _cell("AP", lost, Bars(GainAxis(-1, 1), 0.01))
