@@ -83,7 +83,7 @@ def verdict_tables(study: MeasuredStudy, pairs: Sequence[PairedRuns], bands: Seq
     """
     settings, n_masks = study.settings, len(study.checked.masks)
     by_arm = [list(pairs[start : start + n_masks]) for start in range(0, len(pairs), n_masks)]
-    of_curve = settings.headline in ("ap", "mean_precision")
+    of_curve = settings.headline in OF_CURVE
     headline = _decided(study, by_arm, settings.headline, settings.headline_name, bands, of_curve=of_curve)
     f1 = _decided(study, by_arm, "f1", "tuned F1", ())
     rows = [
