@@ -5,7 +5,7 @@ Choose a part with GROUP=OPTION, change a key with KEY=VALUE, sweep over a key w
     python -m experiments.train                                   one run of plain BCE on synthetic well logs
     python -m experiments.train study=losses                      the main study, then its comparison
     python -m experiments.train study=losses loss=dice,tversky seed=0,1,2,3,4
-    python -m experiments.train study=losses seed=range(0,7) study.stages=[3,7]   more seeds for what is undecided
+    python -m experiments.train study=losses seed=0,1,2,3,4,5,6 study.stages=[3,7]    more where undecided
     python -m experiments.train study=losses data=image_folder data.root=DIR      your own images
     python -m experiments.train loss=custom loss._target_=torch.nn.BCEWithLogitsLoss
     python -m experiments.train --cfg job                         the whole configuration, nothing is run
