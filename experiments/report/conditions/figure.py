@@ -30,6 +30,7 @@ _TITLES = {
     "background_f1": "background F1, natural point",
     "frame_accuracy": "frame-averaged accuracy",
 }
+_OVER = "over all "
 _ROOM = 0.75  # inches for the legend
 
 
@@ -164,10 +165,18 @@ class ConditionDisplay:
             for place, ax in enumerate(row):
                 panel = self.panels[start + place]
                 ax.set_title(panel.others.replace(", ", "\n") if start == 0 else "")
-                ax.set_ylabel("" if place else _head(panel).replace(": ", ":\n").replace(", ", "\n"))
+                ax.set_ylabel("" if place else self._head(panel).replace(": ", ":\n").replace(", ", "\n"))
                 ax.tick_params(labelleft=place == 0)
                 if start + self.columns < len(grid):
                     ax.set_xlabel("")
+
+    def _head(self, panel: Panel) -> str:
+        """Name the statistic and the mask of a panel."""
+        if panel.statistic == GAIN:
+            alone = not any(each.mask.startswith(_OVER) for each in self.panels)
+            return f"{panel.mask}{'' if alone or panel.mask.startswith(_OVER) else ' (secondary)'}: gain"
+        name = _TITLES[panel.statistic]
+        return name if panel.mask == BACKGROUND else f"{panel.mask}: {name}"
 
     def _panel(self, ax: Axes, panel: Panel) -> None:
         mine = self.table[
@@ -208,7 +217,7 @@ class ConditionDisplay:
             ax.set_xscale("log")
         ax.set_xticks([places[value] for value in values], values)
         ax.minorticks_off()
-        ax.set_title("\n".join(text for text in (_head(panel), panel.others) if text))
+        ax.set_title("\n".join(text for text in (self._head(panel), panel.others) if text))
         ax.set_xlabel(self.key)
 
 
@@ -219,12 +228,6 @@ def _share_scale(panels: Sequence[Axes]) -> None:
         ax.set_ylim(min(low for low, _ in ends), max(high for _, high in ends))
 
 
-def _head(panel: Panel) -> str:
-    """Name the statistic and the mask of a panel."""
-    name = "gain" if panel.statistic == GAIN else _TITLES[panel.statistic]
-    return name if panel.mask == BACKGROUND else f"{panel.mask}: {name}"
-
-
 def _gains(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
     """Take the headline's gains over all masks, where there are several, then of each mask."""
     frames = []
@@ -232,11 +235,11 @@ def _gains(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
         table = gain_table(item).assign(condition=name, statistic=GAIN) if len(item.verdicts) else pd.DataFrame()
         if len(table):
             over = (table["rank"] == FIRST) & (len(item.masks) > 1)
-            frames.append(table.assign(mask=table["mask"].mask(over, f"over all {len(item.masks)} masks")))
+            frames.append(table.assign(mask=table["mask"].mask(over, f"{_OVER}{len(item.masks)} masks")))
     columns = {"gain": "mean", "gain_low": "low", "gain_high": "high"}
     kept = ["condition", "arm", "mask", "verdict", *columns, "verdict_low", "verdict_high", "statistic"]
     table = pd.concat(frames, ignore_index=True)[kept].rename(columns=columns)
-    return table.sort_values("mask", key=lambda own: ~own.str.startswith("over all "), kind="stable", ignore_index=True)
+    return table.sort_values("mask", key=lambda own: ~own.str.startswith(_OVER), kind="stable", ignore_index=True)
 
 
 def _levels(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:

@@ -188,7 +188,7 @@ def _words(row: pd.Series, shifts: Sequence[float]) -> list[tuple[str, float, st
     word, by_f1 = str(row["verdict"]), str(row["verdict_f1"])
     below = f"F1: {by_f1}" if by_f1 != word and len(shifts) > 1 else ""
     if word == NOT_TRAINED and 0 < row["n_collapsed"] < row["n_seeds"]:
-        below = f"{row['n_collapsed']:.0f} of {row['n_seeds']:.0f} seeds"
+        below = f"{row['n_collapsed']:.0f} of {row['n_seeds']:.0f} collapsed"
     weight = "normal" if word in UNSHOWN else "bold"
     lines = [(word, shifts[0] if below else 0.0, weight)]
     return lines + ([(below, shifts[-1] or 0.3, "normal")] if below else [])
@@ -296,7 +296,7 @@ def _cell(ax: Axes, row: int, left: float, cell: pd.Series, *, by_f1: bool) -> N
     if lines and not np.isnan(cell["verdict_low"]):
         lines.append(f"[{typeset_change(cell['verdict_low'])}, {typeset_change(cell['verdict_high'])}]")
     if word == NOT_TRAINED and 0 < cell["n_collapsed"] < cell["n_seeds"]:
-        lines.append(f"{cell['n_collapsed']:.0f} of {cell['n_seeds']:.0f} seeds")
+        lines.append(f"{cell['n_collapsed']:.0f} of {cell['n_seeds']:.0f} collapsed")
     if by_f1 and cell["verdict_f1"] != word:
         lines.append(f"F1: {cell['verdict_f1']}")
     weight = "normal" if word in UNSHOWN else "bold"

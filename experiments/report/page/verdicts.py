@@ -106,6 +106,7 @@ def _cell(head: str, row: pd.Series, bars: Bars, *, f1: bool = False, with_f1: b
         own="" if pd.isna(row[f"{column}_low"]) else own.removesuffix("]"),
         rests_on=typeset(verdict_interval(row, prefix)) if trained else "",
         collapsed=f"{collapsed} of {row['n_seeds']} seeds collapsed" if 0 < collapsed < row["n_seeds"] else "",
+        if_it_trains="" if f1 else _of_trained_seeds(row),
         by_f1="" if f1 or with_f1 or row["verdict_f1"] == said else row["verdict_f1"],
         level="" if f1 else _level(row),
     )
@@ -118,9 +119,19 @@ _CELL = (
     '<span class="gain">{{ gain }}{% if own %} <small>[{{ own }}]</small>{% endif %}</span>'
     '{% if rests_on %}<span class="gain rests-on">verdict: {{ rests_on }}</span>{% endif %}</span>'
     '{% if collapsed %}<span class="gain">{{ collapsed }}</span>{% endif %}'
+    '{% if if_it_trains %}<span class="gain">if it trains: {{ if_it_trains }}</span>{% endif %}'
     '{% if by_f1 %}<span class="gain">tuned F1: {{ by_f1 }}</span>{% endif %}'
     '{% if level %}<span class="gain level">{{ level }}</span>{% endif %}'
 )
+
+
+def _of_trained_seeds(row: pd.Series) -> str:
+    """Format the gain of the seeds that did train, where others collapsed; empty where all or none did."""
+    if row["verdict"] != NOT_TRAINED or not 0 < row["n_trained_seeds"] < row["n_seeds"]:
+        return ""
+    alone = row.drop("verdict")
+    alone["n_seeds"] = row["n_trained_seeds"]
+    return typeset(with_interval(alone, "trained_seeds_gain"))
 
 
 def key_of_words(comparison: Comparison) -> Markup:

@@ -16,7 +16,7 @@ from experiments.report.facts import StudySize
 from experiments.report.text.looks import look_notes, seeds_cell
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.tables import fitted_table, terminal_width
-from experiments.report.text.wording import number, with_interval
+from experiments.report.text.wording import number, signed, with_interval
 from experiments.runs.study import StudyRuns, short_names
 
 
@@ -131,7 +131,7 @@ def _controls(mask: str, comparison: Comparison, names: Mapping[str, str]) -> li
 def verdict_interval(row: pd.Series, prefix: str = "") -> str:
     """Format the interval that a verdict rests on: "[+0.012, +0.083]"; empty where there is none."""
     low, high = (row[f"{prefix}verdict_{end}"] for end in ("low", "high"))
-    return "" if pd.isna(low) else f"[{max(low, -1.0):+.3f}, {min(high, 1.0):+.3f}]"
+    return "" if pd.isna(low) else f"[{signed(max(low, -1.0))}, {signed(min(high, 1.0))}]"
 
 
 def _levels(scores: pd.DataFrame) -> dict[str, str]:

@@ -180,7 +180,7 @@ def test_what_is_not_trained_has_a_word_and_the_seeds_that_collapsed_and_no_gain
     assert display.table.loc[0, ["gain", "gain_low", "verdict_high", "f1_gain_low", "f1_verdict_low"]].isna().all()
     axes = axes_of(3)
     display.plot(axes)
-    assert texts(axes[0])[:2] == ["not trained", "1 of 3 seeds"]
+    assert texts(axes[0])[:2] == ["not trained", "1 of 3 collapsed"]
     assert [label.get_text() for label in axes[0].get_yticklabels()] == ["weighted_bce", "worse"]
     display.table.loc[0, "n_seeds"] = 5  # as in a study in stages
     again = axes_of(3)

@@ -137,9 +137,11 @@ def test_levels_limits_and_collapses_stand_below_the_verdicts(losses):
     n = losses.comparison.arm_verdicts["n_seeds"].iloc[0]
     assert f"<small>{n} seeds, look 1</small>" in verdict_tables(losses.study, in_stages)
     lost = losses.comparison.arm_verdicts.iloc[0].copy()
-    lost[["verdict", "n_collapsed", "n_seeds"]] = ["not trained", 1, 3]
+    lost[["verdict", "n_collapsed", "n_seeds", "n_trained_seeds"]] = ["not trained", 1, 4, 3]
+    lost[["trained_seeds_gain", "trained_seeds_gain_low", "trained_seeds_gain_high"]] = [0.02, 0.01, 0.03]
     cell = _cell("AP", lost, Bars(GainAxis(-1, 1), 0.01))
-    assert "1 of 3 seeds collapsed" in cell
+    assert "1 of 4 seeds collapsed" in cell
+    assert "if it trains: +0.020 [+0.010, +0.030]" in cell
     assert "<svg" not in cell and "verdict: [" not in cell
 
 
