@@ -49,4 +49,8 @@ def run_tasks(tasks: Sequence[Task], *, seed: Sequence[int], threads: int, descr
         # Longest first, so that no thread idles at the end.
         order = sorted(range(len(tasks)), key=lambda index: -tasks[index].n_studies)
         futures = {index: pool.submit(rows, index) for index in order}
-        return pd.DataFrame([row for index in range(len(tasks)) for row in futures[index].result()])
+        try:
+            return pd.DataFrame([row for index in range(len(tasks)) for row in futures[index].result()])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # Ctrl-C waits for the tasks under way only
+            raise

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.comparison.pairing import SINGLE_VALUES, MeasuredStudy, PairedRuns, over_masks
-from experiments.comparison.settings import CompareSettings
+from experiments.comparison.settings import OF_CURVE, CompareSettings
 from experiments.inference.claims import Evidence
 from experiments.inference.paired_difference import PairedDifference
 from experiments.inference.simultaneous_band import RecallBand, recall_band
