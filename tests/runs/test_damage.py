@@ -10,7 +10,7 @@ import torch
 from experiments.config import ConfigError, to_plain
 from experiments.data.batches import pixel_statistics
 from experiments.runs import store
-from experiments.runs.damage import set_aside
+from experiments.runs.damage import info_problem, set_aside
 from experiments.training.run import execute, is_finished
 from experiments.training.setup import LoadedData
 
@@ -195,3 +195,10 @@ def test_a_damaged_checkpoint_of_a_stopped_run_is_set_aside(loaded, finished, tm
     assert seen == [1, 2, 3, 4]
     assert (folder / "checkpoint.pt.damaged").exists()
     assert (folder / store.SCORES_FILE).read_bytes() == (finished[0] / store.SCORES_FILE).read_bytes()
+
+
+@pytest.mark.parametrize("looks", ["3", [], [3, 7], [[]], [[0, 1], [0]], [[0, 1], [1, 2, 3]], [[0, True]], [["0"]]])
+def test_looks_are_growing_lists_of_seeds(looks):
+    problem = info_problem({"status": "complete", "looks": looks})
+    assert problem.startswith("looks: expected the seeds of each look") == (looks != [])
+    assert not info_problem({"status": "complete", "looks": [[4, 0, 1], [4, 0, 1, 2]]})

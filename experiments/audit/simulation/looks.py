@@ -7,7 +7,7 @@ an arm half of their variance. The tests, their correction and the rule of stopp
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -104,9 +104,10 @@ def look_rows(
     for _ in range(n):
         values = _draw(gains, case.spread, max(stages), n_groups, rng)
         at = {size: _evidence(values[:, :, :size]) for size in sorted(set(stages))}
+        tests: _Tests = {}
         for (sizes, split), ends in zip(plans, ended, strict=True):
             each = level / len(sizes) if split == "level / K" else level
-            ends.append(_study([at[size] for size in sizes], sizes, gains, Rule(margin=margin, level=each)))
+            ends.append(_study(at, sizes, gains, Rule(margin=margin, level=each), tests))
         note(1)
     rows = []
     for (sizes, split), ends in zip(plans, ended, strict=True):
@@ -141,6 +142,9 @@ class _End:
 Arm = tuple[Evidence, list[Evidence]]
 """The evidence for an arm, and for each of its masks."""
 
+_Tests = dict[tuple[int, ...], tuple[list[PValues], list[list[PValues]]]]
+"""Seeds of each arm -> p values of the arms and of their masks, which do not depend on the level."""
+
 
 def _draw(
     gains: NDArray[np.float64], spread: Spread, n_seeds: int, n_groups: int, rng: np.random.Generator
@@ -169,18 +173,30 @@ def _evidence(values: NDArray[np.float64]) -> list[Arm]:
     return [(items[arm], masks[arm * n_masks : (arm + 1) * n_masks]) for arm in range(n_arms)]
 
 
-def _study(looks: Sequence[Sequence[Arm]], sizes: Sequence[int], gains: NDArray[np.float64], rule: Rule) -> _End:
-    """Make the looks; an arm that is decided keeps its evidence and its claims, the others go on."""
+def _study(
+    at: Mapping[int, Sequence[Arm]], sizes: Sequence[int], gains: NDArray[np.float64], rule: Rule, tests: _Tests
+) -> _End:
+    """Make the looks; an arm that is decided keeps its evidence and its claims, the others go on.
+
+    Args:
+        at: number of seeds -> the evidence for every arm.
+        sizes: number of seeds at each look.
+        gains: (A, M), the truth.
+        rule: margin, and level of each look.
+        tests: made so far in this study; new ones are added.
+    """
     n_arms, n_masks = gains.shape
-    used, claims = list(looks[0]), [(False, False)] * n_arms
+    claims = [(False, False)] * n_arms
     size = [sizes[0]] * n_arms
     left = list(range(n_arms))
-    for look, n_seeds in zip(looks, sizes, strict=True):
+    for n_seeds in sizes:
         for arm in left:
-            used[arm], size[arm] = look[arm], n_seeds
-        of_arms, of_masks = arm_and_mask_p_values(
-            [arm for arm, _ in used], [masks for _, masks in used], range(n_masks), rule
-        )
+            size[arm] = n_seeds
+        key = tuple(size)
+        if key not in tests:
+            used = [at[seeds][arm] for arm, seeds in enumerate(size)]
+            tests[key] = arm_and_mask_p_values([a for a, _ in used], [masks for _, masks in used], range(n_masks), rule)
+        of_arms, of_masks = tests[key]
         for arm in left:
             rows = [(float(gains[arm].mean()), of_arms[arm]), *zip(gains[arm], of_masks[arm], strict=True)]
             claims[arm] = (
