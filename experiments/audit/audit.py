@@ -19,6 +19,7 @@ from experiments.audit.power import power_tasks
 from experiments.audit.pure_slide import real_slide_tasks, simulated_slide_tasks, slide_summary
 from experiments.audit.same_arm import complete_runs, same_arm_tasks, slide_splits
 from experiments.audit.settings import PARTS, check_settings
+from experiments.audit.simulation.looks import look_tasks
 from experiments.audit.tables import CalibrationTables, summary_lines
 from experiments.audit.task import Task, run_tasks
 from experiments.comparison.checked_runs import RunScores
@@ -100,6 +101,8 @@ def _tasks(part: str, cfg: DictConfig, settings: CompareSettings, runs: dict[int
             level=level,
             margin=margin,
         )
+    if part == "looks":
+        return look_tasks(n_studies=cfg.looks.n_studies, level=level, margin=margin)
     if part == "same_arm":
         return [] if runs is None else same_arm_tasks(runs, n_splits=cfg.same_arm.n_splits, settings=settings)
     if part == "slides":

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.audit.coverage import GAUSSIAN_SPREADS, HISTOGRAM_SPREADS
-from experiments.audit.error_rates.sections import collapse_section, families_section, ugly_section
+from experiments.audit.error_rates.sections import collapse_section, families_section, looks_section, ugly_section
 from experiments.audit.pure_slide import SOURCES
 from experiments.audit.simulation.gaussian import Spread
 from experiments.audit.tables import MOVES, CalibrationTables
@@ -25,6 +25,7 @@ def page(result: CalibrationTables) -> str:
         "ugly": ugly_section,
         "collapse": collapse_section,
         "families": families_section,
+        "looks": looks_section,
         "same_arm": _same_arm,
         "slides": _slides,
         "power": _power,

@@ -16,7 +16,7 @@ from experiments.config import ConfigError
 if TYPE_CHECKING:
     from experiments.comparison.settings import CompareSettings
 
-PARTS = ("coverage", "floor", "ugly", "collapse", "families", "same_arm", "slides", "power", "advice")
+PARTS = ("coverage", "floor", "ugly", "collapse", "families", "looks", "same_arm", "slides", "power", "advice")
 
 
 @dataclass
@@ -93,6 +93,13 @@ class FamiliesSchema:
 
 
 @dataclass
+class LooksSchema:
+    """Number of simulated studies in stages."""
+
+    n_studies: int = MISSING
+
+
+@dataclass
 class CalibrateSchema:
     """The configuration of `python -m experiments.calibrate`; see conf/calibrate.yaml."""
 
@@ -108,6 +115,7 @@ class CalibrateSchema:
     ugly: UglySchema = field(default_factory=UglySchema)
     collapse: CollapseSchema = field(default_factory=CollapseSchema)
     families: FamiliesSchema = field(default_factory=FamiliesSchema)
+    looks: LooksSchema = field(default_factory=LooksSchema)
     same_arm: SameArmSchema = field(default_factory=SameArmSchema)
     slides: SlidesSchema = field(default_factory=SlidesSchema)
     power: PowerSchema = field(default_factory=PowerSchema)
@@ -120,6 +128,7 @@ _SCHEMAS: dict[str, type] = {
     "ugly": UglySchema,
     "collapse": CollapseSchema,
     "families": FamiliesSchema,
+    "looks": LooksSchema,
     "same_arm": SameArmSchema,
     "slides": SlidesSchema,
     "power": PowerSchema,
@@ -145,6 +154,7 @@ _NUMBERS = {
     "collapse.n_studies": (1, 10**8),
     "families.groups": (2, 10**6),
     "families.n_studies": (1, 10**8),
+    "looks.n_studies": (1, 10**8),
     "same_arm.n_splits": (1, 10**8),
     "slides.n_studies": (1, 10**8),
     "slides.n_splits": (1, 10**8),

@@ -38,7 +38,7 @@ class CalibrationTables:
 MOVES = (MOVES_OUT, MOVES_IN)
 
 
-_FLAGS = ("below_92", "claims_above_level", "above_level")
+_FLAGS = ("below_92", "claims_above_level", "above_level")  # of looks, only those that share the level
 """Columns that say that a row fails."""
 
 
@@ -47,8 +47,9 @@ def failures(result: CalibrationTables) -> list[str]:
     found = []
     for part, table in result.tables.items():
         for flag in set(_FLAGS) & set(table.columns):
-            for _, row in table[table[flag].astype(bool)].iterrows():
-                found.append(f"{part}: {', '.join(f'{name} {value}' for name, value in row.items())}")
+            split = table["split"] if "split" in table.columns else pd.Series("", table.index)
+            for _, row in table[table[flag].astype(bool) & (split != "whole level")].iterrows():
+                found.append(f"{part}: {', '.join(f'{name} {row[name]}' for name in table.columns)}")
     return found
 
 
@@ -78,6 +79,10 @@ def summary_lines(result: CalibrationTables) -> list[str]:
     if "families" in tables:
         table = tables["families"]
         lines.append(f"families: any false claim in at most {table['false_any'].max():.3f} of the studies")
+    if "looks" in tables:
+        table = tables["looks"]
+        staged = table[table["split"] != "whole level"]
+        lines.append(f"looks: any false claim in at most {staged[['false_moves', 'false_stays']].max(axis=None):.3f}")
     if "same_arm" in tables:
         table = tables["same_arm"]
         moving = table.loc[table["verdict"].isin(MOVES), "split"].nunique()

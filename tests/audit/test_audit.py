@@ -26,6 +26,7 @@ TINY = (
     "collapse.n_studies=50",
     "families.n_studies=2",
     "families.groups=12",
+    "looks.n_studies=1",
     "power.n_gaussian=20",
     "power.n_histogram=2",
     "advice.n_studies=8",
@@ -39,10 +40,10 @@ def _composed(*overrides: str):
 
 
 def test_every_part_leaves_a_table_and_its_section(tmp_path) -> None:
-    parts = "parts=[coverage,floor,ugly,collapse,families,same_arm,power,advice]"
+    parts = "parts=[coverage,floor,ugly,collapse,families,looks,same_arm,power,advice]"
     cfg = _composed(*TINY, parts, f"out_dir={tmp_path}", f"same_arm.study_dir={tmp_path / 'none'}")
     run_calibration(cfg)
-    for part in ("coverage", "floor", "ugly", "collapse", "families", "power", "advice"):
+    for part in ("coverage", "floor", "ugly", "collapse", "families", "looks", "power", "advice"):
         assert len(pd.read_csv(tmp_path / f"{part}.csv")) > 1
     text = (tmp_path / "calibration.md").read_text()
     for heading in (

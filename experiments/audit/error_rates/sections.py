@@ -100,5 +100,39 @@ Holm over all arms and masks without arms first, as it was before: what a mask's
     return text + markdown_table([*headers, "masks found, Holm alone"], rows)
 
 
+def looks_section(table: pd.DataFrame, result: CalibrationTables) -> str:
+    """Write the section about studies in stages."""
+    rows = [
+        [
+            str(row["case"]),
+            str(row["looks"]),
+            str(row["split"]),
+            f"{row['false_moves']:.3f}",
+            f"{row['false_stays']:.3f} (± {row['error']:.3f})",
+            f"{row['decided']:.2f}",
+            f"{row['runs']:.1f}",
+        ]
+        for _, row in table.iterrows()
+    ]
+    text = f"""## Stages: two looks at a study
+
+Studies of 5 arms and 3 masks in which the arms that the first look leaves undecided go on to more seeds,
+{table["n"].iloc[0]:,} of each case; the same draws looked at twice with the level of {result.level:g} split over the
+looks, twice at the whole level (looking until something is decided), and once with the most seeds. A false move or
+stay is any false claim about an arm or a mask.
+
+"""
+    headers = [
+        "truth",
+        "seeds at the looks",
+        "each look has",
+        "any false move",
+        "any false stay",
+        "arms decided",
+        "runs",
+    ]
+    return text + markdown_table(headers, rows)
+
+
 def _listed(values: pd.Series) -> str:
     return ", ".join(str(value) for value in sorted(set(values)))
