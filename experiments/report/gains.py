@@ -76,8 +76,9 @@ class GainAxis:
             ends: (rows, values); each row's gain and the ends of its intervals, NaN where there is none.
             margin: of gains that matter.
 
-        >>> GainAxis.of(np.array([[0.01, -0.02, 0.04], [0.0, -0.05, 0.05], [-0.6, -0.9, -0.3]]), 0.01)
-        GainAxis(low=-0.1, high=0.0525)
+        >>> axis = GainAxis.of(np.array([[0.01, -0.02, 0.04], [0.0, -0.05, 0.05], [-0.6, -0.9, -0.3]]), 0.01)
+        >>> round(axis.low, 4), round(axis.high, 4)
+        (-0.1, 0.0525)
         """
         values = np.asarray(ends, dtype=np.float64)
         known = values[~np.isnan(values).all(axis=1)]

@@ -64,12 +64,12 @@ class Moments:
         """Call `pass_by` from the places where a study can be killed."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+        from experiments import train
         from experiments.report import gallery
-        from experiments.runs import progress_note
         from experiments.training import run
 
         fdopen, replace, flock = os.fdopen, os.replace, fcntl.flock
-        writer, execute, draw = progress_note.progress_writer, run.execute, FigureCanvasAgg.print_png
+        writer, execute, draw = train.progress_writer, run.execute, FigureCanvasAgg.print_png
 
         def opened(*arguments, **options):
             file = fdopen(*arguments, **options)
@@ -107,7 +107,7 @@ class Moments:
             return [function(item) for item in items]
 
         os.fdopen, os.replace, fcntl.flock = opened, renamed, locked
-        progress_note.progress_writer, run.execute, FigureCanvasAgg.print_png = written, executed, drawn
+        train.progress_writer, run.execute, FigureCanvasAgg.print_png = written, executed, drawn
         gallery.in_parallel = in_this_process  # events in other processes are not counted
         draw_little(FIGURES, page=True)
 
@@ -171,7 +171,9 @@ def without_times(path: Path):
     return path.read_bytes()
 
 
-def disturb(top: Path, kills: int, ways: Sequence[list[str]], by_time: bool, seed: int) -> int:
+def disturb(
+    top: Path, kills: int, ways: Sequence[list[str]], by_time: bool, seed: int, only: Sequence[str] = ()
+) -> int:
     """Kill and compare; return how many studies differ or could not be ended.
 
     Args:
@@ -180,6 +182,7 @@ def disturb(top: Path, kills: int, ways: Sequence[list[str]], by_time: bool, see
         ways: Overrides of the first start of a study, the second, and so on in turn.
         by_time: Whether moments are times, not events.
         seed: Of the moments.
+        only: Kinds of events to kill at, in turn; any kind when empty.
     """
     draw = random.Random(seed)
     counts = top / "counts.json"
@@ -208,7 +211,7 @@ def disturb(top: Path, kills: int, ways: Sequence[list[str]], by_time: bool, see
                     os.killpg(pid, signal.SIGKILL) if whole_group else os.kill(pid, signal.SIGKILL)
                 history.append("group" if whole_group else "process")
             else:
-                kind = draw.choice(kinds)
+                kind = only[done % len(only)] if only else draw.choice(kinds)
                 history.append(f"{kind} {draw.randint(1, seen[kind])}")
                 pid = start(folder, overrides, (kind, int(history[-1].rsplit(" ", 1)[1])), counts)
             code = end(pid)
