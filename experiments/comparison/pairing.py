@@ -148,7 +148,6 @@ def over_masks(pairs: Sequence[PairedRuns], mask_names: Sequence[str]) -> Paired
     if len(pairs) == 1:
         return pairs[0]
     first = pairs[0]
-    untrained = [f"{mask_names[pair.mask]}: {pair.untrained}" for pair in pairs if pair.untrained]
     return PairedRuns(
         arm=first.arm,
         masks=tuple(pair.mask for pair in pairs),
@@ -159,10 +158,15 @@ def over_masks(pairs: Sequence[PairedRuns], mask_names: Sequence[str]) -> Paired
         baseline_reached=np.all([pair.baseline_reached for pair in pairs], axis=0),
         levels=_worst([pair.levels for pair in pairs]),
         baseline_levels=_worst([pair.baseline_levels for pair in pairs]),
-        untrained="; ".join(untrained),
+        untrained=untrained_masks(pairs, mask_names),
         prevalences=tuple(share for pair in pairs for share in pair.prevalences),
         df_group=_joint_df(pairs),
     )
+
+
+def untrained_masks(pairs: Sequence[PairedRuns], mask_names: Sequence[str]) -> str:
+    """Say which masks an arm did not train in, and why; empty where it trained in all."""
+    return "; ".join(f"{mask_names[pair.mask]}: {pair.untrained}" for pair in pairs if pair.untrained)
 
 
 def _worst(levels: Sequence[tuple[AboveChance, ...]]) -> tuple[AboveChance, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.comparison.pairing import SINGLE_VALUES, MeasuredStudy, PairedRuns, over_masks
+from experiments.comparison.pairing import SINGLE_VALUES, MeasuredStudy, PairedRuns, over_masks, untrained_masks
 from experiments.comparison.settings import OF_CURVE, CompareSettings
 from experiments.inference.claims import Evidence
 from experiments.inference.paired_difference import PairedDifference
@@ -138,7 +138,7 @@ def _decided(
     over_arms = arm_bands(study, of_arms) if bands else []
     flat = [pair for row in by_arm for pair in row]
     failed = [
-        "" if rest[0].untrained else _untrained_masks(row, study.checked.masks)
+        "" if rest[0].untrained else untrained_masks(row, study.checked.masks)
         for row, rest in zip(whole, trained, strict=True)
     ]
     arms = [
@@ -151,11 +151,6 @@ def _decided(
         arms, by_mask, study.settings.rule(name), counted=counted, mask_names=study.checked.masks
     )
     return _Decided(of_arms, over_arms, arms, decided, masks, [verdict for row in behind for verdict in row])
-
-
-def _untrained_masks(row: Sequence[PairedRuns], names: Sequence[str]) -> str:
-    """Say which masks an arm did not train in, and why; empty where it trained in all."""
-    return "; ".join(f"{names[pair.mask]}: {pair.untrained}" for pair in row if pair.untrained)
 
 
 def _counted_masks(study: MeasuredStudy, column: str) -> tuple[int, ...]:
