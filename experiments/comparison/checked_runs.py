@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from experiments.frontier.arithmetic import reorder_images
 from experiments.frontier.histogram import ScoreHistograms
+from experiments.process.error_text import listed
 from experiments.process.on_demand import Mapped
 
 _ENTRIES_WORTH_PROCESSES = 2_000_000
@@ -140,8 +141,8 @@ def _in_order_of(reference: _Reference, histograms: ScoreHistograms, who: str = 
         mine, theirs = set(histograms.image_ids), set(want.image_ids)
         if mine != theirs:
             raise ValueError(
-                f"{who}: expected the images of {name}; missing {_listed(theirs - mine)}, "
-                f"unexpected {_listed(mine - theirs)}"
+                f"{who}: expected the images of {name}; missing [{listed(sorted(theirs - mine))}], "
+                f"unexpected [{listed(sorted(mine - theirs))}]"
             )
         position = {image: index for index, image in enumerate(histograms.image_ids)}
         order = np.array([position[image] for image in want.image_ids], dtype=np.intp)
@@ -155,7 +156,7 @@ def _check(histograms: ScoreHistograms, reference: _Reference, who: str) -> None
     if histograms.group_ids != want.group_ids:
         triples = zip(want.image_ids, histograms.group_ids, want.group_ids, strict=True)
         wrong = {f"{image} ({have}, not {group})" for image, have, group in triples if have != group}
-        raise ValueError(f"{who}: expected the groups of {name}; other groups for {_listed(wrong)}")
+        raise ValueError(f"{who}: expected the groups of {name}; other groups for [{listed(sorted(wrong))}]")
     differ = np.zeros(histograms.n_images, bool)
     for have, there in zip(histograms.pixel_counts(), reference.pixels, strict=True):
         differ |= (have != there).any(axis=1)
@@ -163,11 +164,5 @@ def _check(histograms: ScoreHistograms, reference: _Reference, who: str) -> None
         images = {want.image_ids[index] for index in np.flatnonzero(differ)}
         raise ValueError(
             f"{who}: expected the labels of {name}; positive or valid pixels differ in {len(images)} images: "
-            f"{_listed(images)}"
+            f"[{listed(sorted(images))}]"
         )
-
-
-def _listed(names: set[str], most: int = 20) -> str:
-    ordered = sorted(names)
-    more = f" and {len(ordered) - most} more" if len(ordered) > most else ""
-    return f"[{', '.join(ordered[:most])}]{more}"

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from experiments.config import ConfigError
 from experiments.inference.looks import Looks
+from experiments.process.error_text import listed
 from experiments.runs.arms import without_keys
 from experiments.runs.fingerprint import differing_keys, result_config
 
@@ -76,7 +77,7 @@ def refuse_missing_baseline(arms: list[str], study_dir: Path, study: DictConfig)
     names = list(dict.fromkeys(without_keys(arm, [*study.nuisance, *study.conditions]) for arm in known))
     if find_arm(names, study.baseline) is None:
         raise ConfigError(
-            f"study.baseline: expected one of the arms {', '.join(names)}; got {study.baseline}. Add its runs to the "
+            f"study.baseline: expected one of the arms {listed(names)}; got {study.baseline}. Add its runs to the "
             f"sweep, or name another: study.baseline={short_names(names)[names[0]]}"
         )
 

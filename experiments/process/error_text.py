@@ -1,6 +1,8 @@
-"""Describes an error in one line, for the reason of a failed run and for a check of a loss."""
+"""The words of errors: one in a line, for the reason of a failed run; many names, cut where a reader stops."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 _LONGEST = 500  # characters of a reason; run.json holds the whole traceback
@@ -19,3 +21,14 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
         text += " Out of memory: lower trainer.batch_size or trainer.tile (scoring: eval_batch_size, eval_tile)."
     return text
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """List names, and how many more there are.
+
+    Example:
+        >>> listed(["bce", "dice", "focal"], most=2)
+        'bce, dice and 1 more'
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"

@@ -12,6 +12,7 @@ import pandas as pd
 
 from experiments.config import ConfigError, require_study_folder
 from experiments.inference.looks import Looks
+from experiments.process.error_text import listed
 from experiments.runs import store
 from experiments.runs.arms import name_parts, only_keys, without_keys
 from experiments.runs.fingerprint import differing_keys, result_config
@@ -212,7 +213,7 @@ def find_arm(arms: Sequence[str], wanted: str) -> str | None:
 def _find_baseline(arms: Sequence[str], wanted: str, study_dir: Path) -> str:
     arm = find_arm(arms, wanted)
     if arm is None:
-        raise ConfigError(f"baseline: expected one of the arms in {study_dir}: {', '.join(arms)}; got {wanted}")
+        raise ConfigError(f"baseline: expected one of the arms in {study_dir}: {listed(arms)}; got {wanted}")
     return arm
 
 
