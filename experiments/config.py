@@ -139,6 +139,28 @@ class CheckLossSchema:
 
 
 @dataclass
+class ScoreSchema:
+    """The configuration of `python -m experiments.score`; see conf/score.yaml."""
+
+    predictions: str = MISSING
+    truth: str | None = None
+    data: Any = None
+    val_predictions: str | None = None
+    val_truth: str | None = None
+    pattern: str = MISSING
+    arm: str | None = None
+    kind: str | None = None
+    array: str | None = None
+    axes: str | None = None
+    channels: list[str] | None = None
+    group_pattern: str | None = None
+    allow_constant: bool = MISSING
+    baseline: str | None = None
+    study_dir: str = MISSING
+    overwrite: bool = MISSING
+
+
+@dataclass
 class ChecklistSchema:
     """The configuration of `python -m experiments.checklist`."""
 
@@ -218,6 +240,7 @@ def register() -> None:
     store.store(name="compare_schema", node=CompareSchema)
     store.store(name="check_loss_schema", node=CheckLossSchema)
     store.store(name="checklist_schema", node=ChecklistSchema)
+    store.store(name="score_schema", node=ScoreSchema)
     OmegaConf.register_new_resolver("arm_name", arm_name, replace=True)
 
 

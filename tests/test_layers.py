@@ -19,11 +19,12 @@ LAYERS = (
     "process",
     "config",
     "checks",
+    "data",
     "frontier",
     "inference",
     "runs",
+    "predictions",
     "comparison",
-    "data",
     "criteria",
     "evaluation",
     "training",
@@ -32,7 +33,7 @@ LAYERS = (
     "cli",
     "launch",
 )
-COMMANDS = ("train", "compare", "thresholding", "checklist", "calibrate", "check_loss")
+COMMANDS = ("train", "compare", "score", "thresholding", "checklist", "calibrate", "check_loss")
 MOST_FILES = 12  # in a folder, beside its __init__
 
 # What takes so long to import that a command does not wait for it unless it needs it.
@@ -46,7 +47,7 @@ FORBIDDEN = {
         (*MODELS, "hydra", "omegaconf", "matplotlib"),
     ),
     "experiments/checks": ("torch", "pandas", "scipy"),
-    "experiments/runs": (*MODELS, "matplotlib"),
+    **dict.fromkeys(("experiments/runs", "experiments/predictions"), (*MODELS, "matplotlib")),
     **dict.fromkeys(
         ("experiments/report", "experiments/audit"),
         (*MODELS, *(f"experiments.{layer}" for layer in ("data", "criteria", "evaluation", "training"))),

@@ -69,17 +69,46 @@ def from_images(
     for index, image_id in enumerate(ids):
         try:
             keep = None if valid is None else valid[index]
-            codes, labels, kept = _pixels(scores[index], targets[index], keep, kind, n_masks)
+            counted = count_image(scores[index], targets[index], keep, kind=kind, n_masks=n_masks)
         except (TypeError, ValueError) as error:
             problems.append(f"image {image_id!r}: {error}")
             continue
         if not problems:
-            rows += [
-                count_row(*row) for row in zip(codes, labels, [None] * n_masks if kept is None else kept, strict=True)
-            ]
-            joint.append(_joint(codes, labels, kept))
+            rows += counted[0]
+            joint.append(counted[1])
     _raise_if_any(problems)
     return from_rows(names, ids, ids if groups is None else tuple(map(str, groups)), rows, np.concatenate(joint))
+
+
+def count_image(
+    scores: ArrayLike,
+    target: ArrayLike,
+    valid: ArrayLike | None = None,
+    *,
+    n_masks: int,
+    kind: Kind = "logits",
+    thresholds: Sequence[Sequence[float]] = (),
+) -> tuple[list[Row], NDArray[np.int64]]:
+    """Count one image.
+
+    Args:
+        scores: (C, H, W), or (H, W) for a single mask.
+        target: 0 and 1, the same shape.
+        valid: bool, broadcastable to it; None counts every pixel.
+        n_masks: C.
+        kind: "logits" or "probabilities".
+        thresholds: Further operating points for the joint counts, C logits each, after the natural one.
+
+    Returns:
+        C sparse rows, and the joint counts (1, 1 + further points, 5).
+
+    Raises:
+        ValueError: The image is wrong; the message says what was expected and what came.
+    """
+    codes, labels, kept = _pixels(scores, target, valid, kind, n_masks)
+    rows = [count_row(*row) for row in zip(codes, labels, [None] * n_masks if kept is None else kept, strict=True)]
+    natural = np.full((1, n_masks), NATURAL_CODE, np.uint16)
+    return rows, _joint(codes, labels, kept, np.concatenate([natural, *(logit_to_code([row]) for row in thresholds)]))
 
 
 def count_row(codes: NDArray[np.uint16], labels: NDArray[np.bool_], keep: NDArray[np.bool_] | None = None) -> Row:
@@ -177,11 +206,16 @@ def _pixels(
     return logit_to_code(to_logits(values) if kind == "probabilities" else values), labels, keep
 
 
-def _joint(codes: NDArray[np.uint16], labels: NDArray[np.bool_], keep: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-    """Return the joint counts of one image at the natural threshold, (1, 1, 5)."""
-    fired = np.packbits(codes >= NATURAL_CODE, axis=-1)
+def _joint(
+    codes: NDArray[np.uint16],
+    labels: NDArray[np.bool_],
+    keep: NDArray[np.bool_] | None,
+    thresholds: NDArray[np.uint16],
+) -> NDArray[np.int64]:
+    """Return the joint counts of one image at (Q, C) thresholds, (1, Q, 5)."""
+    fired = np.packbits(codes >= thresholds[:, :, None], axis=-1)
     kept = None if keep is None else np.packbits(keep.all(0), axis=-1)[None]
-    return joint_counts(np.packbits(labels, axis=-1)[None], fired[None, None], kept, codes.shape[1])
+    return joint_counts(np.packbits(labels, axis=-1)[None], fired[None], kept, codes.shape[1])
 
 
 def _raise_if_any(problems: Iterable[str]) -> None:

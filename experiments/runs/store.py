@@ -47,6 +47,8 @@ CHECKPOINT_FILE = "checkpoint.pt"
 ARTIFACTS = (CONFIG_FILE, METRICS_FILE, HISTORY_FILE, SCORES_FILE, EXAMPLES_FILE, CHECKPOINT_FILE)
 
 SCORED_SPLITS = ("val", "test")
+PREDICTIONS = "predictions_fingerprint"  # in `run.json` of a run whose predictions were made elsewhere
+HARD_MASKS = "hard_masks"  # in its `run.json`: whether they are 0 and 1 alone, which have no frontier
 CEILING = "ceiling"  # the test split scored by its true probabilities, if the data know them
 FINISHED = ("complete", "diverged")
 CONSTANT_OUTPUT = "the output is the same for every test pixel"  # reason of a run that diverged but has scores
@@ -146,8 +148,10 @@ def read_scores(folder: Path) -> dict[str, ScoreHistograms]:
     path = folder / SCORES_FILE
     try:
         arrays = foreign_files.read_arrays(path)
-        known = [CEILING] if f"{CEILING}_bins" in arrays else []
-        scores = {split: ScoreHistograms.from_arrays(arrays, f"{split}_") for split in (*SCORED_SPLITS, *known)}
+        # Predictions made elsewhere may lack validation.
+        known = [split for split in ("val", CEILING) if f"{split}_bins" in arrays]
+        order = [split for split in (*SCORED_SPLITS, CEILING) if split == "test" or split in known]
+        scores = {split: ScoreHistograms.from_arrays(arrays, f"{split}_") for split in order}
         for name in {name for rows in scores.values() for name in (*rows.masks, *rows.image_ids, *rows.group_ids)}:
             foreign_files.check_name(name)
         return scores

@@ -1,0 +1,43 @@
+"""Checks of `python -m experiments.score` before it reads a map; none of them needs numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from experiments.checks.folders import folder_problems
+from experiments.checks.values import read_values
+from experiments.config import ScoreSchema
+
+_WITH_BRACES = ("pattern=", "group_pattern=")
+
+
+def score_problems(cfg: DictConfig) -> list[str]:
+    """List the problems of the command's configuration that need no file of the user's."""
+    values, problems = read_values(cfg, {"": ScoreSchema})
+    for key in ("predictions", "truth", "val_predictions", "val_truth"):
+        folder = values.get(key)
+        if isinstance(folder, str) and not Path(folder).expanduser().is_dir():
+            state = "a file" if Path(folder).exists() else "which is not there"
+            problems.append(f"{key}: expected a folder, got {folder}, {state}")
+    study_dir, predictions = values.get("study_dir"), values.get("predictions")
+    if isinstance(study_dir, str):
+        apart = predictions if isinstance(predictions, str) else None
+        problems += folder_problems("study_dir", study_dir, apart_from=apart, below_only=True)
+    return problems
+
+
+def with_quotes(arguments: Sequence[str]) -> list[str]:
+    """Quote patterns for Hydra, which would read their braces as a mapping: `pattern={arm}/{image}`."""
+    quoted = []
+    for argument in arguments:
+        key = next((each for each in _WITH_BRACES if argument.startswith(each)), None)
+        value = argument.removeprefix(key or "")
+        if key is not None and value and value[0] not in "\"'" and value != "null":
+            value = value.replace("\\", "\\\\") if value.endswith("\\") else value
+            escaped = value.replace('"', '\\"')
+            argument = f'{key}"{escaped}"'
+        quoted.append(argument)
+    return quoted

@@ -1,0 +1,1 @@
+"""Predictions made elsewhere: score maps on disk in, runs on disk out."""
