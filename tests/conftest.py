@@ -63,6 +63,12 @@ def blobs():
 
 
 @pytest.fixture(scope="session")
+def ignored_blobs():
+    """As `blobs`, with ignored pixels in every image."""
+    return make_blobs(ignored=True)
+
+
+@pytest.fixture(scope="session")
 def many_blobs():
     """Enough positive pixels that one of them does not change F1 by 1e-4."""
     return make_blobs(test=30, size=(128, 128), dots=60)

@@ -36,8 +36,9 @@ LAYERS = (
 COMMANDS = ("train", "compare", "score", "thresholding", "checklist", "calibrate", "check_loss")
 MOST_FILES = 12  # in a folder, beside its __init__
 
-# What takes so long to import that a command does not wait for it unless it needs it.
+# What takes so long to import that a command does not wait for it unless it needs it, and what may not be there.
 SLOW = ("numpy", "pandas", "scipy", "torch", "matplotlib", "joblib", "numba", "PIL", "accelerate", "torchvision")
+OPTIONAL = ("tifffile",)
 
 MODELS = ("torch", "losses", "segmentation_models_pytorch", "accelerate")
 FORBIDDEN = {
@@ -209,7 +210,9 @@ def test_imports_within_functions_spare_time(module):
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     within = {name for function in functions for name in names_in(ast.walk(function))}
     before = slow_ones(module)
-    spared_nothing = {name for name in within if not slow_ones(name) - before and not name.startswith("matplotlib")}
+    spared_nothing = {
+        name for name in within if not (slow_ones(name) - before or name.startswith(("matplotlib", *OPTIONAL)))
+    }
     assert not spared_nothing
 
 

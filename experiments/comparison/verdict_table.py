@@ -333,8 +333,12 @@ def _mask_problem(study: MeasuredStudy, mask: int, column: str, keys: Sequence[t
     counts = study.points[keys[0]].points["natural"]
     if counts.n_positive[0, mask] == 0:
         return "no positive pixel of this mask in the test set"
-    if column in ("f1", "fbeta") and any(study.points[key].points["tuned"].codes[mask] is None for key in keys):
-        return "no threshold could be tuned: no positive pixel of this mask in validation"
+    if column in ("f1", "fbeta"):
+        without = dict.fromkeys(arm for arm, seed in keys if study.checked.runs[arm][seed].val is None)
+        if without:
+            return f"no threshold could be tuned: no validation scores of {', '.join(without)}"
+        if any(study.points[key].points["tuned"].codes[mask] is None for key in keys):
+            return "no threshold could be tuned: no positive pixel of this mask in validation"
     sole = np.flatnonzero(counts.n_positive[1:, mask] == 0)
     if len(sole) and len(counts.n_positive) > 2:
         return f"all positive pixels of this mask lie in one test group, {study.checked.group_names[sole[0]]}"

@@ -93,6 +93,7 @@ def refuse_other_stages(study: DictConfig, study_dir: Path) -> None:
 
     now = None if study.stages is None else [list(each) for each in Looks.of(study.stages, study.seeds).seeds]
     there = [store.read_info(folder) or {} for folder in store.find_run_folders(study_dir)]
+    there = [info for info in there if store.PREDICTIONS not in info]
     declared_looks([{"looks": now}, *(info for info in there if "fingerprint" in info)], str(study_dir))
 
 
@@ -106,6 +107,8 @@ def refuse_other_configuration(plain: dict[str, Any], study_dir: Path, axes: lis
 
     for folder in store.find_run_folders(study_dir):
         there = store.read_info(folder) or {}
+        if store.PREDICTIONS in there:  # made elsewhere, by a configuration of another kind
+            continue
         without = ("seed", *dict.fromkeys([*axes, *there.get("axes", [])]))
         try:
             config = store.read_config(folder)

@@ -69,7 +69,7 @@ def choose_examples(study: StudyRuns) -> ExampleChoice | None:
     runs = {arm: study.complete[arm][common[0]] for arm in [study.baseline, *(a for a in arms if a != study.baseline)]}
     scores = _same_images({arm: store.read_examples(run.folder) for arm, run in runs.items()})
     ids = scores[study.baseline].image_ids
-    f1 = _baseline_f1([run.scores for run in study.complete[study.baseline].values()], ids)
+    f1 = _baseline_f1([run.scores for run in study.complete[study.baseline].values() if "val" in run.scores], ids)
     ranked = [int(place) for place in np.argsort(-f1, kind="stable") if not np.isnan(f1[place])]
     if not ranked:
         return None

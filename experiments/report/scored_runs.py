@@ -10,11 +10,9 @@ from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import natural_point, operating_point, tuned_codes
 from experiments.predictions.count_maps import distinct_scores
 from experiments.predictions.score_folder import ScoredRun
+from experiments.report.elsewhere import FEW_SCORES
 from experiments.report.text.tables import text_table
 from experiments.report.text.wording import listed, number
-
-_FEW = 256
-"""Up to this number of different scores, ties are told: an 8-bit map has no more."""
 
 
 def scored_text(runs: Sequence[ScoredRun], study_dir: Path, baseline: str | None) -> str:
@@ -66,7 +64,7 @@ def _ties(runs: Sequence[ScoredRun]) -> list[str]:
     for arm in dict.fromkeys(run.arm for run in runs if not run.hard):
         found = [pair for run in runs if run.arm == arm for pair in distinct_scores(run.scores["test"]).values()]
         low, high = min(count for count, _ in found), max(count for count, _ in found)
-        if low <= _FEW:
+        if low <= FEW_SCORES:
             counts = f"{low}" if low == high else f"{low} to {high}"
             share = max(share for _, share in found)
             lines.append(

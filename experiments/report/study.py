@@ -20,6 +20,7 @@ from experiments.process.on_demand import Mapped
 from experiments.report.checklist.evidence import StudyEvidence
 from experiments.report.checklist.sentences import checklist
 from experiments.report.conditions.report import write_condition_report
+from experiments.report.elsewhere import no_frontier
 from experiments.report.example_choice import choose_examples
 from experiments.report.gallery import TITLES, draw_all
 from experiments.report.page.page import write_page
@@ -164,7 +165,9 @@ def write_tables(
         tables["tuning"] = study.tuning
     if ceiling is not None:
         tables["ceiling"] = ceiling.table
-    for name in {"tuning", "ceiling"} - set(tables):  # of an earlier report
+    if study.hard:
+        tables["no_frontier"] = no_frontier(study)
+    for name in {"tuning", "ceiling", "no_frontier"} - set(tables):  # of an earlier report
         (report_dir / f"{name}.csv").unlink(missing_ok=True)
     for name, table in tables.items():
         store.write_table(report_dir / f"{name}.csv", table)

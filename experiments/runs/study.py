@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from experiments.runs.foreign_files import check_folder_name, check_name
 from experiments.runs.tuning import COLUMNS, choose
 
 _START = "initial weights"
+TRAINING = "training"
+"""The key, among differences, of an arm or a baseline whose predictions were made elsewhere."""
+_UNKNOWN = "not known"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class StudyRuns:
         condition: The values of the condition keys in all of these runs, such as `trainer.max_steps=480`; empty in a
             study without conditions.
         looks: The looks that the study declared before it started; None in a study without stages.
+        hard: Runs by arm and seed whose predictions are 0 and 1 alone: they have an operating point and no frontier,
+            and are not among `complete`.
     """
 
     baseline: str
@@ -49,6 +54,7 @@ class StudyRuns:
     tuning: pd.DataFrame
     condition: str = ""
     looks: Looks | None = None
+    hard: Mapping[str, Mapping[int, store.Run]] = field(default_factory=dict)
 
     @property
     def reference(self) -> store.Run:
@@ -149,7 +155,13 @@ def _listed(runs: Sequence[store.Run], name: str) -> tuple[str, ...]:
 
 
 def _comparable(runs: Sequence[store.Run], study_dir: Path, baseline: str | None) -> StudyRuns:
+    runs, hard = _hard_apart(runs)
     arms = sorted({run.arm for run in runs}, key=_by_number)
+    if not arms or (baseline in hard and baseline not in arms):
+        raise ConfigError(
+            f"baseline: expected an arm with scores, got {baseline or ', '.join(hard)}, whose predictions are 0 and 1 "
+            "alone: they have an operating point, in metrics.csv of each run, and no frontier"
+        )
     found: dict[str, dict[int, store.Run]] = {
         arm: {run.seed: run for run in runs if run.arm == arm and run.scores} for arm in arms
     }
@@ -161,7 +173,7 @@ def _comparable(runs: Sequence[store.Run], study_dir: Path, baseline: str | None
         mine = [run for run in runs if without_keys(run.arm, nuisance) == name]
         reasons = "; ".join(f"{run.folder.name}: {_reason(run)}" for run in mine)
         raise ConfigError(f"baseline {name}: expected at least one complete run, got none ({reasons})")
-    _refuse_other_tests(complete, name)
+    _refuse_other_tests({**complete, **{arm: seeds for arm, seeds in hard.items() if arm not in complete}}, name)
     axes = _listed(runs, "axes")
     differences = _differences(complete, name, (*axes, *nuisance))
     looks = declared_looks([run.info for run in runs if "fingerprint" in run.info], str(study_dir))
@@ -170,7 +182,19 @@ def _comparable(runs: Sequence[store.Run], study_dir: Path, baseline: str | None
         holes = _due_holes(holes, runs, looks)
         lost = holes[holes["status"] == "diverged"]
         looks = replace(looks, ended_without_scores={arm: frozenset(lost["seed"][lost["arm"] == arm]) for arm in arms})
-    return StudyRuns(name, axes, complete, holes, differences, tuning, looks=looks)
+    return StudyRuns(name, axes, complete, holes, differences, tuning, looks=looks, hard=hard)
+
+
+def _hard_apart(runs: Sequence[store.Run]) -> tuple[list[store.Run], dict[str, dict[int, store.Run]]]:
+    """Separate runs of hard masks from all others."""
+    hard: dict[str, dict[int, store.Run]] = {}
+    others = []
+    for run in runs:
+        if run.scores and run.info.get(store.HARD_MASKS):
+            hard.setdefault(run.arm, {})[run.seed] = run
+        else:
+            others.append(run)
+    return others, hard
 
 
 def short_names(arms: Sequence[str]) -> dict[str, str]:
@@ -300,10 +324,14 @@ def _due_holes(holes: pd.DataFrame, runs: Sequence[store.Run], looks: Looks) -> 
 def _differences(complete: Mapping[str, Mapping[int, store.Run]], baseline: str, axes: tuple[str, ...]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     reference = complete[baseline][min(complete[baseline])]
+    elsewhere = is_from_elsewhere(reference)
     for arm, seeds in complete.items():
         for seed in sorted(seeds):
             # Runs of the same seed start alike; everything else is the same in the whole study.
             pair = complete[baseline].get(seed, reference)
+            if elsewhere or is_from_elsewhere(seeds[seed]):
+                rows += _training_unknown(arm, reference, seeds[seed])
+                continue
             first, second = _facts(reference, axes), _facts(seeds[seed], axes)
             if pair.seed == seed:
                 first[_START], second[_START] = (run.info.get("initial_weights") for run in (pair, seeds[seed]))
@@ -311,6 +339,19 @@ def _differences(complete: Mapping[str, Mapping[int, store.Run]], baseline: str,
                 rows.append({"arm": arm, "key": key, "baseline_value": str(old), "arm_value": str(new)})
     columns = ["arm", "key", "baseline_value", "arm_value"]
     return pd.DataFrame(rows, columns=columns).drop_duplicates(ignore_index=True)
+
+
+def is_from_elsewhere(run: store.Run) -> bool:
+    """Return whether a run's predictions were made elsewhere, so that nothing is known of its training."""
+    return store.PREDICTIONS in run.info
+
+
+def _training_unknown(arm: str, reference: store.Run, run: store.Run) -> list[dict[str, Any]]:
+    """Return what can be said of a pair of which at least one was trained elsewhere: that its training is not known."""
+    told = [_UNKNOWN if is_from_elsewhere(each) else "here" for each in (reference, run)]
+    if arm == reference.arm:
+        return []
+    return [{"arm": arm, "key": TRAINING, "baseline_value": told[0], "arm_value": told[1]}]
 
 
 def _facts(run: store.Run, axes: tuple[str, ...]) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def validation_ap(seeds: Mapping[int, Run]) -> float:
     values = [
         average_precision(pr_curve(*run.scores["val"].pooled(mask)))
         for run in seeds.values()
+        if "val" in run.scores
         for mask in range(run.scores["val"].n_masks)
     ]
     known = [value for value in values if not np.isnan(value)]

@@ -9,13 +9,14 @@ import pandas as pd
 from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, UNDECIDED, Word
+from experiments.report.elsewhere import arms_from_elsewhere
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.tables import markdown_table
 from experiments.report.text.verdicts import footnotes, row_of, verdict_interval, verdict_rows
 from experiments.report.text.wording import listed, number, signed, with_interval
 from experiments.runs.fingerprint import flatten
-from experiments.runs.study import StudyRuns, short_names
+from experiments.runs.study import StudyRuns, is_from_elsewhere, short_names
 
 
 def report_markdown(
@@ -48,7 +49,11 @@ def report_markdown(
             parts += [f"## {names[arm]}", *first, *paragraphs]
     without = [
         name
-        for name, there in (("tuning.csv", len(study.tuning) > 0), ("ceiling.csv", ceiling is not None))
+        for name, there in (
+            ("tuning.csv", len(study.tuning) > 0),
+            ("ceiling.csv", ceiling is not None),
+            ("no_frontier.csv", bool(study.hard)),
+        )
         if not there
     ]
     parts.append("\n".join(line for line in _FILES.splitlines() if not any(name in line for name in without)))
@@ -109,8 +114,9 @@ def _said_of(word: Word, arms: Sequence[str]) -> str:
 
 def _training(study: StudyRuns) -> str:
     """Say how the baseline's runs were trained, and how the arms differ."""
-    run = study.reference
-    config = flatten(run.config)
+    names = short_names(list(study.complete))
+    here = [run for seeds in study.complete.values() for run in seeds.values() if not is_from_elsewhere(run)]
+    config = flatten((here or [study.reference])[0].config)
     shared = [
         f"{name} {config[key]}"
         for name, key in (
@@ -124,6 +130,9 @@ def _training(study: StudyRuns) -> str:
         if key in config
     ]
     lines = [f"All arms alike, but for what makes an arm: {', '.join(shared) or 'not recorded'}."]
+    if elsewhere := arms_from_elsewhere(study, names):
+        alike = [] if len(elsewhere) == len(names) else [f"{lines[0][:-1]}, as far as they were trained here."]
+        lines = [*alike, f"Predictions made elsewhere, whose training is not known: {listed(elsewhere)}."]
     return "\n\n".join(["## Training", *lines, "\n".join(_own_settings(study))])
 
 
@@ -258,6 +267,7 @@ _FILES = """## Files
 | `curves.csv` | arm, mask and recall: mean precision and the range over seeds |
 | `verdicts.tex`, `verdicts.md` | arm and mask: the table of verdicts for a paper |
 | `holes.csv` | run that is not there or not complete |
+| `no_frontier.csv` | arm of hard masks, and mask: its operating point, the baseline's precision at that recall |
 | `tuning.csv` | arm and setting of the nuisance keys, where a study tunes: its validation AP, which was chosen |
 | `ceiling.csv` | arm and mask, where the best frontier there is is known: AP as a share of it |
 | `config_differences.csv` | arm and key, outside the arm itself, in which it differs from the baseline |"""

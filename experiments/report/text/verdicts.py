@@ -12,12 +12,13 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.comparison.settings import OF_CURVE
 from experiments.comparison.slide import AT_THEORY
 from experiments.inference.words import UNDECIDED
+from experiments.report.elsewhere import elsewhere_notes
 from experiments.report.facts import StudySize
 from experiments.report.text.looks import look_notes, seeds_cell
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.tables import fitted_table, terminal_width
 from experiments.report.text.wording import number, signed, with_interval
-from experiments.runs.study import StudyRuns, short_names
+from experiments.runs.study import TRAINING, StudyRuns, short_names
 
 
 def verdict_text(
@@ -218,10 +219,12 @@ def footnotes(
                 "(no training): what the baseline reaches for nothing. RankSEG predicts the pixels that maximise each "
                 "image's expected Dice. (sees test labels): an oracle, which no method can use on new images."
             )
+    notes += elsewhere_notes(study, names)
     for _, row in study.holes.iterrows():
         again = f" Run it again: {row['command']}" if row["command"] else ""
         notes.append(f"hole: {row['arm']} seed {row['seed']} is {row['status']}. {row['reason']}{again}".rstrip())
-    for arm, rows in study.differences.groupby("arm", sort=False):
+    known = study.differences[study.differences["key"] != TRAINING]
+    for arm, rows in known.groupby("arm", sort=False):
         keys = ", ".join(f"{r['key']} ({r['baseline_value']} -> {r['arm_value']})" for _, r in rows.iterrows())
         notes.append(f"not alike: {arm} differs from {study.baseline} also in {keys}")
     for arm, rows in study.tuning.groupby("arm", sort=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -73,17 +73,22 @@ def treat_study(source: Path, settings: CompareSettings) -> Thresholding:
         ConfigError: When the runs cannot be read as a study.
     """
     studies = load_conditions(source)
-    arms = [(study, arm) for study in studies for arm, seeds in study.complete.items() if seeds]
+    every = [(study, arm) for study in studies for arm, seeds in study.complete.items() if seeds]
+    arms = [(study, arm) for study, arm in every if all("val" in run.scores for run in study.complete[arm].values())]
+    if not arms:
+        raise ConfigError(f"study.source: expected runs with validation scores to fit on, found none in {source}")
     shared = replace(settings, n_comparisons=len(arms))
     treated = {_name(study, arm): _treat(study, arm, shared) for study, arm in arms}
     verdicts = {arm: item.verdicts for arm, item in treated.items() if len(item.verdicts)}
-    reference = studies[0].reference.scores
+    reference = next(iter(arms[0][0].complete[arms[0][1]].values())).scores
     return Thresholding(
         source=source,
         runs=_joined({arm: item.runs for arm, item in treated.items()}, "arm"),
         changes=_joined({arm: item.changes for arm, item in treated.items()}, "arm"),
         verdicts=_joined(verdicts, "source_arm"),
-        holes=pd.concat([_named_holes(study) for study in studies], ignore_index=True).drop_duplicates(),
+        holes=pd.concat(
+            [*map(_named_holes, studies), _without_validation(every, arms)], ignore_index=True
+        ).drop_duplicates(),
         names=short_names(list(treated)),
         settings=shared,
         n_validation=reference["val"].n_images,
@@ -109,6 +114,14 @@ def _name(study: StudyRuns, arm: str) -> str:
 
 def _named_holes(study: StudyRuns) -> pd.DataFrame:
     return study.holes.assign(arm=[_name(study, arm) for arm in study.holes["arm"]])
+
+
+def _without_validation(every: Sequence[tuple[StudyRuns, str]], arms: Sequence[tuple[StudyRuns, str]]) -> pd.DataFrame:
+    """List the runs of arms that are left out, as nothing can be fitted on them."""
+    left = [(study, arm) for study, arm in every if (study, arm) not in arms]
+    said = {"status": "complete", "reason": "no validation scores to fit on", "command": ""}
+    rows = [{"arm": _name(study, arm), "seed": seed, **said} for study, arm in left for seed in study.complete[arm]]
+    return pd.DataFrame(rows, columns=["arm", "seed", "status", "reason", "command"])
 
 
 def _joined(tables: Mapping[str, pd.DataFrame], column: str) -> pd.DataFrame:
