@@ -366,9 +366,28 @@ def test_a_missing_baseline_is_refused_and_named(runs) -> None:
     for chosen in ({"dice": runs["dice"]}, {"dice": runs["dice"], "bce": {}}):
         with pytest.raises(ValueError, match=r"baseline: expected an arm that has runs, one of \['dice'\], got 'bce'"):
             compare_arms(chosen, baseline="bce", settings=FAST)
-    mixed = {"bce": runs["bce"], "dice": {0: replace(runs["dice"][0], val=None)}}
-    with pytest.raises(ValueError, match="dice seed 0: expected a validation split"):
-        compare_arms(mixed, baseline="bce", settings=FAST)
+
+
+@pytest.mark.parametrize("without", ["bce", "dice"])
+def test_an_arm_without_validation_has_its_frontier_and_no_tuned_point(runs, without) -> None:
+    whole = compare_arms(runs, baseline="bce", settings=FAST).verdicts
+    lacking = {seed: replace(run, val=None) for seed, run in runs[without].items()}
+    found = compare_arms({**runs, without: lacking}, baseline="bce", settings=FAST).verdicts
+    for column in ("verdict", "ap_gain", "ap_gain_low", "reason"):
+        assert found[column].equals(whole[column])
+    rows = found[(found.arm == without) | (without == "bce")]
+    assert rows.f1_gain.isna().all()
+    assert set(rows.verdict_f1) == {"undecided"}
+    assert rows.reason_f1.str.contains(f"no threshold could be tuned: no validation scores of {without}").all()
+    others = found.index.difference(rows.index)
+    assert found.loc[others, "f1_gain"].equals(whole.loc[others, "f1_gain"])
+
+
+def test_other_validation_images_are_refused(runs) -> None:
+    first = next(iter(runs["dice"]))
+    other = {**runs["dice"], first: replace(runs["dice"][first], val=runs["dice"][first].test)}
+    with pytest.raises(ValueError, match=rf"dice seed {first}, val: expected"):
+        compare_arms({**runs, "dice": other}, baseline="bce", settings=FAST)
 
 
 def test_other_headlines(runs) -> None:
