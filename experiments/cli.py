@@ -25,6 +25,7 @@ from experiments.process.stop_signals import Terminated, command_signals
 from experiments.process.waiting_threads import let_waiting_threads_sleep
 
 _TRACEBACK_WANTED = "LOSSFRONTIER_TRACEBACK"
+_PATTERN = re.compile(r"(\+{0,2}data\.(?:images|truth|valid))=(.*)", re.DOTALL)
 _LOSS_INPUT = re.compile(r"loss\.(terms\.\w+\.)*input=")
 
 
@@ -103,7 +104,7 @@ def run_command(
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra would print a traceback and exit with 1
     try:
         with command_signals(), exit_on_bad_input():
-            sys.argv[1:] = with_loss_input(sys.argv[1:])
+            sys.argv[1:] = with_quoted_patterns(with_loss_input(sys.argv[1:]))
             flags = read_flags(sys.argv[1:])
             raise_if_any(flag_problems(flags))
             _make_importable(None if flags.config_dir is None else Path(flags.config_dir))
@@ -161,6 +162,23 @@ def _message(error: BaseException) -> str:
 def with_loss_input(arguments: Sequence[str]) -> list[str]:
     """Allow `loss.input` to be set like any other key: every loss has it, although no option file lists it."""
     return [f"++{argument}" if _LOSS_INPUT.match(argument) else argument for argument in arguments]
+
+
+def with_quoted_patterns(arguments: Sequence[str]) -> list[str]:
+    """Quote patterns of file names, whose braces would be read as a mapping: what a shell leaves of `'{stem}.png'`.
+
+    >>> with_quoted_patterns(["data.truth={stem}_lab.png", "data.images='*.png'"])
+    ["data.truth='{stem}_lab.png'", "data.images='*.png'"]
+    """
+    return [_quoted(argument) for argument in arguments]
+
+
+def _quoted(argument: str) -> str:
+    found = _PATTERN.fullmatch(argument)
+    if found is None or found[2] in ("", "null") or found[2][0] in "'\"" or "${" in found[2]:
+        return argument
+    value = found[2].replace("\\", "\\\\") if found[2].endswith("\\") else found[2]
+    return f"{found[1]}='" + value.replace("'", "\\'") + "'"
 
 
 def _make_importable(config_dir: Path | None) -> None:

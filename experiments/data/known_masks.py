@@ -22,6 +22,12 @@ def known_masks(data: Any) -> Sequence[str] | None:
     target = OmegaConf.select(data, "_target_", throw_on_missing=False) if isinstance(data, DictConfig) else None
     if target == LOGS:
         return PENS
-    masks = OmegaConf.select(data, "masks", throw_on_missing=False) if target == _IMAGES else None
+    if target != _IMAGES:
+        return None
+    masks = OmegaConf.select(data, "masks", throw_on_missing=False)
+    for key in ("labels", "colours"):  # the names of files that hold all masks
+        named = OmegaConf.select(data, key, throw_on_missing=False)
+        if masks is None and isinstance(named, DictConfig):
+            masks = ListConfig([name for name in named if name != "background"])
     names = [masks] if isinstance(masks, str) else list(masks) if isinstance(masks, ListConfig) else []
     return names if names and all(isinstance(name, str) for name in names) else None

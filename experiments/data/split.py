@@ -67,6 +67,19 @@ class Split:
 
 
 @dataclass(frozen=True)
+class AnnotatorCounts:
+    """How far each annotator of the test images agrees with the others, counted like a model's mask.
+
+    Args:
+        names: The annotators.
+        counts: int64 (A, N, C, 3): hits, false alarms and misses per annotator, test image and mask.
+    """
+
+    names: tuple[str, ...]
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class SegmentationData:
     """A training, a validation and a test split with the same masks.
 
@@ -79,6 +92,7 @@ class SegmentationData:
         test: Images that results are reported for.
         eta: For each test image float32 (C, H, W), the true probability that a pixel is annotated as positive;
             None where it is not known.
+        annotators: How those who drew the test images agree, if there are several.
     """
 
     name: str
@@ -88,6 +102,7 @@ class SegmentationData:
     val: Split
     test: Split
     eta: Sequence[NDArray[np.float32]] | None = None
+    annotators: AnnotatorCounts | None = None
 
     @property
     def splits(self) -> tuple[Split, Split, Split]:

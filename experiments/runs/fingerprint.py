@@ -30,7 +30,14 @@ _NOT_RESULTS = (
     "trainer.example_pixels",
 )
 # Keys that were added later, with the value that older runs had in effect: with this value the run is the same.
-_LATER_KEYS = {"trainer.compile": False, "trainer.deterministic": False, "loss.input": "logits"}
+_LATER_KEYS = {
+    "trainer.compile": False,
+    "trainer.deterministic": False,
+    "loss.input": "logits",
+    **dict.fromkeys(f"data.{key}" for key in ("images", "truth", "valid", "labels", "colours", "threshold")),
+    **dict.fromkeys(f"data.{key}" for key in ("ignore_value", "field", "annotation", "annotators", "splits")),
+    **dict.fromkeys((f"data.{key}" for key in ("inverted", "exclusive", "skip_without_truth")), False),
+}
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.data.file_names import is_left_behind, same_name
+from experiments.data.image_folder.layout.suggest import suggested
 from experiments.data.image_folder.listing import image_files, is_image_name, sub_folders
 from experiments.data.image_folder.problems import MOST_NAMED, ProblemList
 
@@ -21,19 +22,47 @@ SINGLE_MASK = "mask"  # the mask's name if masks/ has no sub-folder and no name 
 
 @dataclass(frozen=True)
 class SampleFiles:
-    """The files of one sample: the image, one file per mask in channel order, and the valid pixels if there are any."""
+    """The files of one sample.
+
+    Args:
+        image: The image.
+        masks: One file per mask in channel order, or one that holds all masks; those of the next annotator follow.
+        valid: The valid pixels, if there are any.
+        image_id: The image's name; None for the stem of its file.
+        group: The group, where the folder or a split file names it.
+        shared: Whether a file of truth holds all masks.
+    """
 
     image: Path
     masks: tuple[Path, ...]
     valid: Path | None
+    image_id: str | None = None
+    group: str | None = None
+    shared: bool = False
+
+    @property
+    def name(self) -> str:
+        """The image's name, normalised."""
+        return same_name(self.image.stem if self.image_id is None else self.image_id)
+
+    def mask_file(self, channel: int) -> Path:
+        """Return the file of a mask: the first annotator's."""
+        return self.masks[0 if self.shared else channel]
 
 
 @dataclass(frozen=True)
 class FolderIndex:
-    """All samples of a folder, sorted by stem, for each split that has a folder."""
+    """All samples of a folder, sorted by name, for each split that there is.
+
+    Args:
+        masks: Names of the masks in channel order.
+        splits: The samples of each split.
+        annotators: The names of annotators, where file names have them.
+    """
 
     masks: tuple[str, ...]
     splits: Mapping[str, tuple[SampleFiles, ...]]
+    annotators: tuple[str, ...] = ()
 
 
 def index_folder(root: Path, masks: Sequence[str] | None, problems: ProblemList) -> FolderIndex:
@@ -54,6 +83,12 @@ def index_folder(root: Path, masks: Sequence[str] | None, problems: ProblemList)
     for name in ("train", "test"):
         if not os.path.isdir(root / name):
             problems.add("expected a folder", f"{name}/ is missing; {root} holds {holdings(root)}")
+    if not any(os.path.isdir(root / name) for name in SPLITS):
+        guess = suggested(root)
+        problems.add(
+            "a folder laid out otherwise is read by patterns of its file names",
+            guess if guess is not None else "data.images='{stem}.jpg' data.truth='{stem}_mask.png'",
+        )
     names = [name for name in SPLITS if os.path.isdir(root / name)]
     problems.add(
         "expected the names train/, val/ and test/ only, lest a split be passed over",

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from experiments.data.cache import DEFAULT_BUDGET, CachedSequence, MemoryBudget
-from experiments.data.file_names import same_name
+from experiments.data.cache import DEFAULT_BUDGET, MemoryBudget
 from experiments.data.image_folder.decode import MAX_PIXELS
-from experiments.data.image_folder.groups import compile_pattern, cut_by_group, group_names
-from experiments.data.image_folder.index import SampleFiles, index_folder
-from experiments.data.image_folder.problems import ProblemList
-from experiments.data.image_folder.scan import ScannedSample, load_sample, scan_samples
-from experiments.data.image_folder.totals import check_groups, check_masks, check_pictures
-from experiments.data.sample import Sample, sample_bytes
-from experiments.data.split import SegmentationData, Split, make_split
-from experiments.data.value_checks import (
-    flag_errors,
-    names_errors,
-    number_errors,
-    path_errors,
-    thread_errors,
-    whole_errors,
-)
+from experiments.data.image_folder.index import SPLITS
+from experiments.data.image_folder.layout.matching import ALL
+from experiments.data.image_folder.reading import ReadFolder, make_part, read_folder
+from experiments.data.split import AnnotatorCounts, SegmentationData
 
 
 def load_image_folder(
     *,
     root: str | Path,
     masks: str | Sequence[str] | None = None,
+    images: str | None = None,
+    truth: str | None = None,
+    valid: str | None = None,
+    labels: Mapping[str, Any] | None = None,
+    colours: Mapping[str, Any] | None = None,
+    threshold: float | None = None,
+    inverted: bool = False,
+    ignore_value: int | Sequence[int] | None = None,
+    field: str | None = None,
+    annotation: str | None = None,
+    annotators: str | Sequence[str] | None = None,
+    exclusive: bool = False,
+    skip_without_truth: bool = False,
+    splits: str | Path | Sequence[float] | None = None,
     group_pattern: str | None = None,
     val_fraction: float = 0.2,
     split_seed: int = 0,
@@ -46,9 +48,28 @@ def load_image_folder(
     grey, else all become RGB. Masks hold 0 and 255 or 0 and 1. A folder {split}/valid/ may mark ignored pixels with 0.
     Without val/, a validation split is cut from train/ by group. Files are decoded when they are needed.
 
+    Any other folder is read by patterns of paths below root: `images`, `truth` and `valid`, in which {stem} is the
+    image's name, {split}, {group} and names of one's own are parts of a path, * any text and **/ any folders; {mask}
+    and {annotator} may be parts of `truth`.
+
     Args:
         root: Folder of the splits; "~" is the home folder.
-        masks: Names of the masks in channel order; None takes all sub-folders of masks/, sorted.
+        masks: Names of the masks in channel order; None takes all that are found, sorted, or those of `labels`.
+        images: Pattern of images; without {stem}, an image has the name of its file. None for the usual layout.
+        truth: Pattern of files of truth: pictures, or MATLAB files.
+        valid: Pattern of masks of the pixels that count.
+        labels: The number of each mask, or numbers, in files that hold all masks; `background` is no mask, nor is 0.
+        colours: The same as [r, g, b].
+        threshold: Values above are inside; None where masks hold two values.
+        inverted: Whether 0 is inside.
+        ignore_value: Number, or colour, of pixels of truth that do not count.
+        field: The variable of MATLAB files, dotted for a field of a struct; None if there is only one.
+        annotation: Of several annotators the name of one, "union" or "majority" (more than half).
+        annotators: Their names; None takes those that are found.
+        exclusive: Whether two masks at one pixel are refused.
+        skip_without_truth: Whether images without truth are left out; otherwise they are refused.
+        splits: CSV file with the columns image, split and, if images belong together, group; or the shares of
+            training, validation and testing for a cut at random, by group. None where folders name the splits.
         group_pattern: Regular expression that finds the group in a file name: its first capture group, or the whole
             match. None makes every image its own group.
         val_fraction: Share of the training images for validation where there is no val/, between 0 and 1.
@@ -64,110 +85,67 @@ def load_image_folder(
     Raises:
         DataError: Some values or files cannot be used; the message names all of them, what was expected and what came.
     """
-    wrong = {
-        "root": path_errors("data.root", root),
-        "masks": names_errors("data.masks", masks),
-        "val_fraction": number_errors("data.val_fraction", val_fraction, 0, 1, inside=True),
-        "split_seed": whole_errors("data.split_seed", split_seed, 0),
-        "allow_majority": flag_errors("data.allow_majority", allow_majority),
-        "max_pixels": whole_errors("data.max_pixels", max_pixels, 1),
-        "memory": whole_errors("data.memory", memory, 0),
-        "threads": thread_errors("data.threads", threads),
-    }
-    problems = ProblemList(f"data.root={root}")
-    problems.add("expected other values", *[error for errors in wrong.values() for error in errors])
-    pattern = compile_pattern(group_pattern, problems)
-    if wrong["root"]:
-        problems.raise_if_any()
-    # The files are checked all the same, so that one message lists all problems.
-    max_pixels, threads = MAX_PIXELS if wrong["max_pixels"] else max_pixels, None if wrong["threads"] else threads
-    folder = _expanded(root)
-    chosen = None if wrong["masks"] else [masks] if isinstance(masks, str) else masks
-    index = index_folder(folder, chosen, problems)
-    everything = [files for split in index.splits.values() for files in split]
-    scanned = scan_samples(folder, everything, problems, max_pixels=max_pixels, threads=threads)
-    parts: dict[str, list[ScannedSample]] = {}
-    for name, split in index.splits.items():
-        parts[name], scanned = scanned[: len(split)], scanned[len(split) :]
-    groups = {
-        name: group_names([same_name(s.files.image.name) for s in part], pattern, problems, folder=f"{name}/images/")
-        for name, part in parts.items()
-    }
-    if pattern is not None:
-        check_groups(groups, problems)
-    check_pictures(folder, parts, problems)
-    if "val" not in parts and not problems:
-        _cut_validation(parts, groups, val_fraction, split_seed, problems)
-    if len(set(groups.get("test", []))) == 1:
-        problems.notice("one test group: no difference between losses can be told from chance", "test/")
-    check_masks(folder, parts, index.masks, problems, allow_majority=allow_majority)
+    found = read_folder(
+        root,
+        {
+            "masks": masks,
+            "images": images,
+            "truth": truth,
+            "valid": valid,
+            "labels": labels,
+            "colours": colours,
+            "threshold": threshold,
+            "inverted": inverted,
+            "ignore_value": ignore_value,
+            "field": field,
+            "annotation": annotation,
+            "annotators": annotators,
+            "exclusive": exclusive,
+            "skip_without_truth": skip_without_truth,
+            "splits": splits,
+            "group_pattern": group_pattern,
+            "val_fraction": val_fraction,
+            "split_seed": split_seed,
+            "allow_majority": allow_majority,
+            "max_pixels": max_pixels,
+            "memory": memory,
+            "threads": threads,
+        },
+    )
+    problems = found.problems
+    if not problems:
+        _require_splits(found)
     problems.raise_if_any()
-
-    together = [sample for part in parts.values() for sample in part]
-    channels = max(sample.channels for sample in together)
-    shift = max(0, max(sample.peak for sample in together).bit_length() - 8)
     budget = MemoryBudget(memory)
-    train, val, test = (
-        _make_split(name, parts[name], groups[name], channels, shift, max_pixels, budget)
-        for name in ("train", "val", "test")
+    train, val, test = (make_part(found, name, budget) for name in SPLITS)
+    return SegmentationData(
+        found.root.resolve().name, found.reader.masks, found.channels, train, val, test, annotators=_agreement(found)
     )
-    return SegmentationData(folder.resolve().name, index.masks, channels, train, val, test)
 
 
-def _cut_validation(
-    parts: dict[str, list[ScannedSample]],
-    groups: dict[str, list[str]],
-    fraction: float,
-    seed: int,
-    problems: ProblemList,
-) -> None:
-    """Move whole groups from training to validation, in place."""
-    facts = [sample.facts for sample in parts["train"] if sample.facts is not None]
-    try:
-        moved = cut_by_group(groups["train"], fraction, seed, np.array([fact.positives for fact in facts]))
-    except ValueError:
-        problems.add(
-            "expected val/, or at least 2 groups in train/ to cut a validation split from",
-            f"train/ has {len(parts['train'])} images of {len(set(groups['train']))} group",
+def _require_splits(found: ReadFolder) -> None:
+    """Refuse a folder that was read but has no truth, or no three splits."""
+    if not found.reader.masks:
+        found.problems.add(
+            "expected truth to train and test with", "data.truth=PATTERN names its files, as '{stem}_mask.png'"
         )
-        return
-    for name, wanted in (("val", True), ("train", False)):
-        kept = [i for i, move in enumerate(moved) if move == wanted]
-        parts[name], groups[name] = [parts["train"][i] for i in kept], [groups["train"][i] for i in kept]
+    if ALL in found.parts:
+        found.problems.add(
+            "expected splits: data.splits=[0.6,0.2,0.2] cuts at random, by group; data.splits=FILE.csv lists images; "
+            "{split} in data.images takes them from folders",
+            f"{len(found.parts[ALL])} images in one",
+        )
+    else:
+        missing = [name for name in SPLITS if not found.parts.get(name)]
+        found.problems.add("expected images in train, val and test", *[f"{name}: none" for name in missing])
 
 
-def _make_split(
-    name: str,
-    part: list[ScannedSample],
-    groups: list[str],
-    channels: int,
-    shift: int,
-    max_pixels: int,
-    budget: MemoryBudget,
-) -> Split:
-    files = [sample.files for sample in part]
-    samples: CachedSequence[Sample] = CachedSequence(
-        partial(_load, files=files, channels=channels, shift=shift, max_pixels=max_pixels),
-        len(part),
-        size_of=sample_bytes,
-        budget=budget,
-    )
-    return make_split(
-        name,
-        samples,
-        [same_name(sample.files.image.stem) for sample in part],
-        groups,
-        facts=[sample.facts for sample in part if sample.facts is not None],
-        salt=f"channels={channels} shift={shift}",
-    )
-
-
-def _load(index: int, *, files: Sequence[SampleFiles], channels: int, shift: int, max_pixels: int) -> Sample:
-    return load_sample(files[index], channels, shift, max_pixels)
-
-
-def _expanded(root: str | Path) -> Path:
-    try:
-        return Path(root).expanduser()
-    except RuntimeError:  # "~nobody"
-        return Path(root)
+def _agreement(found: ReadFolder) -> AnnotatorCounts | None:
+    """Collect how the annotators of the test images agree; None if there is one annotator."""
+    part = found.parts["test"]
+    names = tuple(dict.fromkeys(name for sample in part for name in sample.agreement))
+    if not names:
+        return None
+    nobody = np.zeros((len(found.reader.masks), 3), np.int64)
+    counts = np.array([[sample.agreement.get(name, nobody) for sample in part] for name in names])
+    return AnnotatorCounts(names, counts)

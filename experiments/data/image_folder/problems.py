@@ -39,10 +39,24 @@ class ProblemList:
         if entries:
             self._found.setdefault(kind, {}).update(dict.fromkeys(entries))
 
+    def extend(self, others: ProblemList) -> None:
+        """Add the problems of another list."""
+        for kind, entries in others._found.items():
+            self.add(kind, *entries)
+
     def notice(self, kind: str, *entries: str) -> None:
         """Add something that looks wrong but may be right: it is logged as a warning and stops nothing; see `add`."""
         if entries:
             self._noticed.setdefault(kind, {}).update(dict.fromkeys(entries))
+
+    @property
+    def notices(self) -> list[str]:
+        """What looks wrong but may be right, a line per kind with its first entries."""
+        return [
+            f"{shown(kind)}: {', '.join(shown(entry) for entry in list(entries)[:FEW_NAMED])}"
+            + (f" and {len(entries) - FEW_NAMED} more" if len(entries) > FEW_NAMED else "")
+            for kind, entries in self._noticed.items()
+        ]
 
     def message(self) -> str:
         """List every kind with its entries, at most `MOST_NAMED` of each, and a count."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +22,10 @@ from experiments.data.image_folder.decode import TURNED, UnusableFile, as_uint8,
 from experiments.data.image_folder.index import SampleFiles
 from experiments.data.image_folder.masks import mask_pixels
 from experiments.data.image_folder.problems import ProblemList
+from experiments.data.image_folder.truth.annotators import Truth, agreement, put_together
+from experiments.data.image_folder.truth.matlab import ENDING, matlab_planes
+from experiments.data.image_folder.truth.planes import Planes, read_planes
+from experiments.data.image_folder.truth.rule import TruthRule
 from experiments.data.reading_progress import with_progress
 from experiments.data.sample import Sample, SampleFacts, sample_facts
 
@@ -43,6 +48,7 @@ class ScannedSample:
         turned_alone: Whether EXIF turns either the image or a mask but not both, and the sizes fit either way.
         ignored_positives: Positive pixels of all masks that `valid` leaves out.
         mask_digests: One per mask.
+        agreement: By annotator int64 (C, 3): hits, false alarms and misses against the others; see `agreement`.
         problems: (kind, entry) for each problem.
     """
 
@@ -55,17 +61,51 @@ class ScannedSample:
     turned_alone: bool = False
     ignored_positives: int = 0
     mask_digests: tuple[bytes, ...] = ()
+    agreement: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     problems: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True)
+class TruthReader:
+    """How the files of truth of a data set are read.
+
+    Args:
+        masks: Names of the masks in channel order.
+        rule: What makes a pixel positive.
+        annotators: The names of annotators, where file names have them.
+    """
+
+    masks: tuple[str, ...]
+    rule: TruthRule = field(default_factory=TruthRule)
+    annotators: tuple[str, ...] = ()
+
+    def planes(self, path: Path, open_file: Callable[[Path], Image.Image], max_pixels: int) -> list[Planes]:
+        """Read one file: one entry, or one for each annotator that a MATLAB file holds."""
+        if path.suffix != ENDING:
+            return [read_planes(open_file(path), self.rule, self.masks)]
+        found = matlab_planes(path, self.rule.field, max_pixels)
+        return [read_planes(plane, self.rule, self.masks) for plane in found]
+
+    def truth(self, files: Sequence[Sequence[Planes]]) -> Truth:
+        """Put the files of an image together."""
+        return put_together(files, self.rule, self.annotators)
+
+
 def scan_samples(
-    root: Path, samples: Sequence[SampleFiles], problems: ProblemList, *, max_pixels: int, threads: int | None
+    root: Path,
+    samples: Sequence[SampleFiles],
+    reader: TruthReader,
+    problems: ProblemList,
+    *,
+    max_pixels: int,
+    threads: int | None,
 ) -> list[ScannedSample]:
     """Read all files once, in threads, with a progress bar on a terminal.
 
     Args:
         root: Folder that paths in problems are relative to.
         samples: The files.
+        reader: Of the files of truth.
         problems: Receives what is wrong, in the order of the samples.
         max_pixels: Most pixels of a file that is decoded.
         threads: Number of threads; None takes the number of cores.
@@ -76,7 +116,7 @@ def scan_samples(
     workers = threads or os.cpu_count() or 1
     alone = threading.RLock()
     with ThreadPoolExecutor(workers) as pool:
-        looks = pool.map(lambda files: _scan(root, files, max_pixels, alone), samples)
+        looks = pool.map(lambda files: _scan(root, files, reader, max_pixels, alone), samples)
         scanned = with_progress(looks, len(samples), "reading images", "image")
     for sample in scanned:
         for kind, entry in sample.problems:
@@ -84,11 +124,12 @@ def scan_samples(
     return scanned
 
 
-def load_sample(files: SampleFiles, channels: int, shift: int, max_pixels: int) -> Sample:
+def load_sample(files: SampleFiles, reader: TruthReader, channels: int, shift: int, max_pixels: int) -> Sample:
     """Decode a sample whose files passed the scan.
 
     Args:
         files: The files.
+        reader: Of the files of truth.
         channels: 1 or 3, of the whole data set.
         shift: Bits that 16-bit images lose.
         max_pixels: Most pixels of a file that is decoded.
@@ -97,52 +138,97 @@ def load_sample(files: SampleFiles, channels: int, shift: int, max_pixels: int) 
         DataError: A file has changed since the scan; the message names it.
     """
 
-    def pixels_of(path: Path, read: Callable[[Image.Image], Result]) -> Result:
+    def read(path: Path, how: Callable[[], Result]) -> Result:
         try:
-            return read(open_upright(path, max_pixels))
+            return how()
         except UnusableFile as error:
             raise DataError(f"{path}: {error}; it was good when the data were checked") from error
 
-    return Sample(
-        as_uint8(pixels_of(files.image, image_pixels), channels, shift),
-        np.stack([pixels_of(path, mask_pixels) for path in files.masks]),
-        None if files.valid is None else pixels_of(files.valid, mask_pixels),
-    )
+    def opened(path: Path) -> Image.Image:
+        return open_upright(path, max_pixels)
+
+    pixels = read(files.image, lambda: image_pixels(opened(files.image)))
+    planes = [read(path, partial(reader.planes, path, opened, max_pixels)) for path in files.masks]
+    valid = None if files.valid is None else read(files.valid, partial(_valid_pixels, files.valid, opened))
+    if not planes:
+        return Sample(as_uint8(pixels, channels, shift), np.zeros((0, *pixels.shape[:2]), bool), valid)
+    truth = read(files.masks[0], lambda: reader.truth(planes))
+    return Sample(as_uint8(pixels, channels, shift), truth.target, _without(valid, truth.ignored))
 
 
-def _scan(root: Path, files: SampleFiles, max_pixels: int, alone: threading.RLock) -> ScannedSample:
+def _valid_pixels(path: Path, open_file: Callable[[Path], Image.Image]) -> NDArray[np.bool_]:
+    return mask_pixels(open_file(path))
+
+
+def _without(valid: NDArray[np.bool_] | None, ignored: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    if ignored is None:
+        return valid
+    return ~ignored if valid is None else valid & ~ignored
+
+
+def _scan(
+    root: Path, files: SampleFiles, reader: TruthReader, max_pixels: int, alone: threading.RLock
+) -> ScannedSample:
     with ExitStack() as held:  # holds the lock for large files until the whole sample is read
 
         def wait_if_large(pixels: int) -> None:
             if pixels > _LARGE:
                 held.enter_context(alone)
 
-        return _look(root, files, lambda path: open_upright(path, max_pixels, wait_if_large))
+        return _look(root, files, reader, lambda path: open_upright(path, max_pixels, wait_if_large), max_pixels)
 
 
-def _look(root: Path, files: SampleFiles, open_file: Callable[[Path], Image.Image]) -> ScannedSample:
+def _look(
+    root: Path,
+    files: SampleFiles,
+    reader: TruthReader,
+    open_file: Callable[[Path], Image.Image],
+    max_pixels: int,
+) -> ScannedSample:
     found: list[tuple[str, str]] = []
     orientations: list[int] = []
 
-    def attempt(path: Path, read: Callable[[Image.Image], Result]) -> Result | None:
+    def opened(path: Path) -> Image.Image:
+        image = open_file(path)
+        orientations.append(image.info.get(TURNED, 0))
+        return image
+
+    def attempt(path: Path, read: Callable[[], Result]) -> Result | None:
         try:
-            image = open_file(path)
-            orientations.append(image.info.get(TURNED, 0))
-            return read(image)
+            return read()
         except UnusableFile as error:
             found.append((error.kind, f"{path.relative_to(root).as_posix()}: {error.found}"))
             return None
 
-    pixels = attempt(files.image, image_pixels)
-    planes = [attempt(path, mask_pixels) for path in (*files.masks, *(() if files.valid is None else (files.valid,)))]
+    pixels = attempt(files.image, lambda: image_pixels(opened(files.image)))
+    planes = [attempt(path, partial(reader.planes, path, opened, max_pixels)) for path in files.masks]
+    valid = None if files.valid is None else attempt(files.valid, partial(_valid_pixels, files.valid, opened))
     if pixels is not None:
-        for path, plane in zip((*files.masks, files.valid), planes, strict=False):
-            if path is not None and plane is not None and plane.shape != pixels.shape[:2]:
-                found.append(_size_problem(root, files.image, pixels.shape, path, plane.shape))
+        shapes = [
+            (path, plane.target.shape[1:])
+            for path, each in zip(files.masks, planes, strict=True)
+            for plane in each or ()
+        ]
+        shapes += [] if files.valid is None or valid is None else [(files.valid, valid.shape)]
+        found += [
+            _size_problem(root, files.image, pixels.shape, path, shape)
+            for path, shape in shapes
+            if shape != pixels.shape[:2]
+        ]
     if pixels is None or found:
         return ScannedSample(files, problems=tuple(found))
-    good: list[NDArray[np.bool_]] = [plane for plane in planes if plane is not None]
-    target, valid = np.stack(good[: len(files.masks)]), None if files.valid is None else good[-1]
+    truth = Truth(np.zeros((0, *pixels.shape[:2]), bool))
+    if planes:
+        together = attempt(files.masks[0], lambda: reader.truth([each for each in planes if each is not None]))
+        if together is None:
+            return ScannedSample(files, problems=tuple(found))
+        truth = together
+        if reader.rule.exclusive and (claims := int((truth.target.sum(axis=0) > 1).sum())):
+            entry = f"{files.masks[0].relative_to(root).as_posix()}: {claims:,} pixels of several masks"
+            return ScannedSample(
+                files, problems=(("expected at most one mask at a pixel (data.exclusive=true)", entry),)
+            )
+    target, valid = truth.target, _without(valid, truth.ignored)
     wide = pixels.dtype != np.uint8
     facts = sample_facts(Sample(as_uint8(pixels, pixels.shape[2], 8), target, valid), pixels)
     height, width = facts.shape
@@ -157,6 +243,7 @@ def _look(root: Path, files: SampleFiles, open_file: Callable[[Path], Image.Imag
         turned_alone=len(set(orientations)) > 1 and either_way,
         ignored_positives=0 if valid is None else int(np.count_nonzero(target & ~valid)),
         mask_digests=tuple(hashlib.blake2b(np.packbits(plane).data, digest_size=16).digest() for plane in target),
+        agreement=agreement(truth, reader.rule.annotation, valid),
     )
 
 

@@ -59,7 +59,7 @@ def check_masks(root: Path, parts: Parts, masks: Sequence[str], problems: Proble
         if copies and len(copies) == sum(fact.foreground > 0 for fact in facts):
             problems.add(
                 f"expected images, got masks in all of {name}/images",
-                *[f"{_short(root, s.files.image)} = {_short(root, s.files.masks[s.copied or 0])}" for s in copies],
+                *[f"{_short(root, s.files.image)} = {_short(root, s.files.mask_file(s.copied or 0))}" for s in copies],
             )
         if not facts or len(facts) < len(part):
             continue  # an unreadable file is the problem, and may hold the positives
@@ -75,12 +75,12 @@ def _check_minority(root: Path, sample: ScannedSample, problems: ProblemList, *,
     facts, files = sample.facts, sample.files
     if facts is None:
         return
-    for channel, path in enumerate(files.masks):
+    for channel, share in enumerate(facts.positives / max(facts.valid_pixels, 1)):
         if 2 * facts.positives[channel] > facts.valid_pixels and not allow_majority:
             problems.add(
-                "expected positive pixels to be the minority of a mask, as of a thin structure; invert these masks, "
-                "or, if they are right, data.allow_majority=true",
-                f"{_short(root, path)}: {facts.positives[channel] / facts.valid_pixels:.1%} positive",
+                "expected positive pixels to be the minority of a mask, as of a thin structure; invert these masks "
+                "(data.inverted=true reads them so) or, if they are right, data.allow_majority=true",
+                f"{_short(root, files.mask_file(channel))}: {share:.1%} positive",
             )
 
 

@@ -1,0 +1,1 @@
+"""What the files of truth say: masks, labels, colours, MATLAB structs, several annotators."""
