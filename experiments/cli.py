@@ -25,7 +25,8 @@ from experiments.process.stop_signals import Terminated, command_signals
 from experiments.process.waiting_threads import let_waiting_threads_sleep
 
 _TRACEBACK_WANTED = "LOSSFRONTIER_TRACEBACK"
-_PATTERN = re.compile(r"(\+{0,2}data\.(?:images|truth|valid))=(.*)", re.DOTALL)
+_PATTERN = re.compile(r"(\+{0,2}data\.(?:images|truth|valid|group_pattern))=(.*)", re.DOTALL)
+_NEEDS_QUOTES = re.compile(r"[{}()\[\]^|\\, ]")
 _LOSS_INPUT = re.compile(r"loss\.(terms\.\w+\.)*input=")
 
 
@@ -165,7 +166,7 @@ def with_loss_input(arguments: Sequence[str]) -> list[str]:
 
 
 def with_quoted_patterns(arguments: Sequence[str]) -> list[str]:
-    """Quote patterns of file names, whose braces would be read as a mapping: what a shell leaves of `'{stem}.png'`.
+    """Quote patterns of file names, whose braces and brackets mean something else to Hydra; a shell takes quotes off.
 
     >>> with_quoted_patterns(["data.truth={stem}_lab.png", "data.images='*.png'"])
     ["data.truth='{stem}_lab.png'", "data.images='*.png'"]
@@ -175,7 +176,7 @@ def with_quoted_patterns(arguments: Sequence[str]) -> list[str]:
 
 def _quoted(argument: str) -> str:
     found = _PATTERN.fullmatch(argument)
-    if found is None or found[2] in ("", "null") or found[2][0] in "'\"" or "${" in found[2]:
+    if found is None or found[2][:1] in ("'", '"') or "${" in found[2] or not _NEEDS_QUOTES.search(found[2]):
         return argument
     value = found[2].replace("\\", "\\\\") if found[2].endswith("\\") else found[2]
     return f"{found[1]}='" + value.replace("'", "\\'") + "'"

@@ -161,6 +161,15 @@ class ScoreSchema:
 
 
 @dataclass
+class InspectSchema:
+    """The configuration of `python -m experiments.inspect`; see conf/inspect.yaml."""
+
+    data: Any = MISSING
+    out_dir: str = MISSING
+    overlays: int = MISSING
+
+
+@dataclass
 class ChecklistSchema:
     """The configuration of `python -m experiments.checklist`."""
 
@@ -241,6 +250,7 @@ def register() -> None:
     store.store(name="check_loss_schema", node=CheckLossSchema)
     store.store(name="checklist_schema", node=ChecklistSchema)
     store.store(name="score_schema", node=ScoreSchema)
+    store.store(name="inspect_schema", node=InspectSchema)
     OmegaConf.register_new_resolver("arm_name", arm_name, replace=True)
 
 

@@ -29,11 +29,12 @@ LAYERS = (
     "evaluation",
     "training",
     "report",
+    "inspection",
     "audit",
     "cli",
     "launch",
 )
-COMMANDS = ("train", "compare", "score", "thresholding", "checklist", "calibrate", "check_loss")
+COMMANDS = ("train", "compare", "score", "thresholding", "checklist", "calibrate", "check_loss", "inspect")
 MOST_FILES = 12  # in a folder, beside its __init__
 
 # What takes so long to import that a command does not wait for it unless it needs it, and what may not be there.

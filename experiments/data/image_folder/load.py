@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,23 @@ def load_image_folder(
     return SegmentationData(
         found.root.resolve().name, found.reader.masks, found.channels, train, val, test, annotators=_agreement(found)
     )
+
+
+def folder_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fill in the defaults of `load_image_folder`, all but root.
+
+    Raises:
+        TypeError: It has no such argument.
+    """
+    known = {
+        name: parameter.default
+        for name, parameter in inspect.signature(load_image_folder).parameters.items()
+        if name != "root"
+    }
+    strange = [name for name in given if name not in known]
+    if strange:
+        raise TypeError(f"expected options of load_image_folder, got {', '.join(strange)}")
+    return {**known, **given}
 
 
 def _require_splits(found: ReadFolder) -> None:

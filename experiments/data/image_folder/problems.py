@@ -52,11 +52,12 @@ class ProblemList:
     @property
     def notices(self) -> list[str]:
         """What looks wrong but may be right, a line per kind with its first entries."""
-        return [
-            f"{shown(kind)}: {', '.join(shown(entry) for entry in list(entries)[:FEW_NAMED])}"
-            + (f" and {len(entries) - FEW_NAMED} more" if len(entries) > FEW_NAMED else "")
-            for kind, entries in self._noticed.items()
-        ]
+        return _in_lines(self._noticed)
+
+    @property
+    def lines(self) -> list[str]:
+        """The problems, a line per kind with its first entries."""
+        return _in_lines(self._found)
 
     def message(self) -> str:
         """List every kind with its entries, at most `MOST_NAMED` of each, and a count."""
@@ -72,6 +73,14 @@ class ProblemList:
             raise DataError(self.message())
         if self._noticed:
             _log.warning("%s", "\n".join([f"{shown(self.where)}: worth a look", *_listed(self._noticed, FEW_NAMED)]))
+
+
+def _in_lines(found: dict[str, dict[str, None]]) -> list[str]:
+    return [
+        f"{shown(kind)}: {'; '.join(shown(entry) for entry in list(entries)[:FEW_NAMED])}"
+        + (f"; and {len(entries) - FEW_NAMED} more" if len(entries) > FEW_NAMED else "")
+        for kind, entries in found.items()
+    ]
 
 
 def _listed(found: dict[str, dict[str, None]], most: int) -> list[str]:
