@@ -268,7 +268,7 @@ def _with_names(
             "masks: expected names of data.labels or data.colours",
             *[f"{name!r}, not one of {', '.join(rule.names)}" for name in chosen if name not in rule.names],
         )
-    names = rule.names if chosen is None else tuple(name for name in chosen if name in rule.names)
+    names = rule.names if chosen is None else tuple(name for name in chosen if name in rule.names) or rule.names
     splits = {name: tuple(replace(files, shared=True) for files in part) for name, part in index.splits.items()}
     return replace(index, masks=names, splits=splits)
 

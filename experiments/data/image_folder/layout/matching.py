@@ -310,7 +310,7 @@ def _mask_names(
     problems.add(
         f"masks: expected names of {where}", *[f"{n!r}, not one of {', '.join(known)}" for n in masks if n not in known]
     )
-    return tuple(name for name in masks if name in known)
+    return tuple(name for name in masks if name in known) or known
 
 
 def _annotators(
