@@ -78,6 +78,18 @@ class AnnotatorCounts:
     names: tuple[str, ...]
     counts: NDArray[np.int64]
 
+    def to_json(self, masks: Sequence[str]) -> list[dict[str, str | int]]:
+        """Return the counts of all images for `run.json`, an entry per annotator and mask.
+
+        >>> AnnotatorCounts(("ann",), np.array([[[[3, 1, 2]], [[1, 0, 0]]]])).to_json(["crack"])
+        [{'annotator': 'ann', 'mask': 'crack', 'hits': 4, 'false_alarms': 1, 'misses': 2}]
+        """
+        return [
+            {"annotator": name, "mask": mask, "hits": hits, "false_alarms": alarms, "misses": misses}
+            for name, counts in zip(self.names, self.counts.sum(axis=1), strict=True)
+            for mask, (hits, alarms, misses) in zip(masks, counts.tolist(), strict=True)
+        ]
+
 
 @dataclass(frozen=True)
 class SegmentationData:

@@ -234,12 +234,19 @@ def _write(run: CountedRun, truth: Truth, folder: Path, info: dict[str, Any], co
             "kinds": sorted(run.kinds),
             "distinct_scores": {mask: count for mask, (count, _) in distinct_scores(scores["test"]).items()},
             "data_fingerprint": truth.fingerprints,
+            **_annotators(truth),
             "images": {split: histograms.n_images for split, histograms in scores.items()},
             "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "artifacts": store.note_artifacts(folder),
         }
         store.write_json(folder / store.RUN_FILE, content)
+
+
+def _annotators(truth: Truth) -> dict[str, Any]:
+    """Return how those who drew the test images agree, if there are several."""
+    drawn = None if truth.data is None else truth.data.annotators
+    return {} if drawn is None or truth.data is None else {"annotators": drawn.to_json(truth.data.masks)}
 
 
 def _ceiling(truth: Truth) -> ScoreHistograms | None:

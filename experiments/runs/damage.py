@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import itertools
 import os
+import re
 import stat
 import sys
 import zipfile
@@ -42,6 +43,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_LISTS, (list,)),
     **dict.fromkeys(_MAPPINGS, (dict,)),
 }
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _STATUSES = ("running", "stopped", "complete", "diverged", "failed")
 
 
@@ -65,10 +67,25 @@ def info_problem(info: Any) -> str:
     for key in _LISTS:
         if not all(isinstance(value, str) for value in info.get(key) or []):
             return f"{key}: expected words, got {info[key]!r}"
+    drawn = info.get("annotators")
+    if drawn is not None and not _are_counts_of_annotators(drawn):
+        return f"annotators: expected hits, false_alarms and misses of each annotator and mask, got {drawn!r:.200}"
     looks = info.get("looks")
     if looks is not None and not _are_seeds_of_looks(looks):
         return f"looks: expected the seeds of each look, each beginning with those of the one before, got {looks!r}"
     return ""
+
+
+def _are_counts_of_annotators(drawn: Any) -> bool:
+    words, numbers = ("annotator", "mask"), ("hits", "false_alarms", "misses")
+    return isinstance(drawn, list) and all(
+        isinstance(entry, dict)
+        and all(isinstance(entry.get(key), str) and not _CONTROL.search(entry[key]) for key in words)
+        and all(
+            isinstance(entry.get(key), int) and not isinstance(entry[key], bool) and entry[key] >= 0 for key in numbers
+        )
+        for entry in drawn
+    )
 
 
 def _are_seeds_of_looks(looks: Any) -> bool:

@@ -271,6 +271,8 @@ def _fit_and_score(
         "fit_seconds": round(state.fit_seconds, 3),
         "images_per_second": round(state.update * trainer.batch_size / max(state.fit_seconds, 1e-9), 2),
     }
+    if data.annotators is not None:
+        found["annotators"] = data.annotators.to_json(data.masks)
     if switch is not None:
         found["sampling_switch"] = {
             "update": switch,

@@ -17,6 +17,7 @@ from matplotlib.patheffects import withStroke
 
 from experiments.comparison.ceiling import Ceiling, without_holes
 from experiments.comparison.compare_arms import Comparison
+from experiments.report.annotators import HUMAN_WORDS, HumanPoint, human_points
 from experiments.report.facts import CEILING_WORDS, StudySize
 from experiments.report.figures.panels import draw_into, draw_on_frontier, panel_grid, published_handles
 from experiments.report.figures.style import FAINT, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
@@ -39,6 +40,7 @@ class FrontierDisplay:
         size: How many seeds and images the figure rests on.
         ceiling: The best possible frontier, if known: `mask, recall, precision`.
         published: Points of other systems.
+        humans: Where the annotators of the test images operate, if there are several.
     """
 
     curves: pd.DataFrame
@@ -49,6 +51,7 @@ class FrontierDisplay:
     size: StudySize
     ceiling: pd.DataFrame | None = None
     published: tuple[PublishedPoint, ...] = ()
+    humans: tuple[HumanPoint, ...] = ()
 
     @classmethod
     def of(
@@ -71,16 +74,31 @@ class FrontierDisplay:
             size=StudySize.of(study, comparison),
             ceiling=None if ceiling is None else ceiling.curve,
             published=tuple(published),
+            humans=human_points(study.reference.info),
         )
 
     @property
     def table(self) -> pd.DataFrame:
-        """Curves and points in one table: `kind` is curve, natural, tuned or ceiling."""
+        """Curves and points in one table: `kind` is curve, natural, tuned, ceiling or annotator."""
         curves = self.curves.assign(kind="curve")
         points = self.points.rename(columns={"operating_point": "kind"})
         best = [] if self.ceiling is None else [self.ceiling.assign(kind="ceiling", arm="")]
+        people = [
+            pd.DataFrame(
+                [
+                    {
+                        "kind": "annotator",
+                        "arm": h.annotator,
+                        "mask": h.mask,
+                        "recall": h.recall,
+                        "precision": h.precision,
+                    }
+                ]
+            )
+            for h in self.humans
+        ]
         columns = ["kind", "arm", "mask", "recall", "precision", "seed_low", "seed_high"]
-        return pd.concat([points, curves, *best], ignore_index=True).reindex(columns=columns)
+        return pd.concat([points, curves, *best, *people], ignore_index=True).reindex(columns=columns)
 
     @property
     def caption(self) -> str:
@@ -92,7 +110,7 @@ class FrontierDisplay:
             "the highest seed, which is no confidence interval. Filled: natural point (probability 0.5); open: "
             "threshold of best F1 on validation. Grey: lines along which F1 is the value at their right end, and the "
             "prevalence, the precision of a model "
-            f"that knows nothing.{best}{published_caption(self.published)}"
+            f"that knows nothing.{best}{HUMAN_WORDS if self.humans else ''}{published_caption(self.published)}"
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -143,6 +161,9 @@ class FrontierDisplay:
                 look = style.point(filled=point == "natural")
                 ax.plot(at["recall"], at["precision"], zorder=5, clip_on=False, **look)
         draw_on_frontier(ax, self.published, mask)
+        for human in self.humans:
+            if human.mask == mask:
+                ax.plot(human.recall, human.precision, zorder=5.5, clip_on=False, **_HUMAN)
         ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
         ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision", title=mask, xticks=ticks, yticks=ticks)
         ax.set_aspect("equal")
@@ -157,11 +178,19 @@ class FrontierDisplay:
             Line2D([], [], label="tuned point (validation)", markerfacecolor="white", **grey),
             Patch(color=QUIET, alpha=0.25, linewidth=0, label="lowest to highest seed"),
             Line2D([], [], label="equal F1", **_CONTOUR),
+            *([Line2D([], [], label="annotators", **_HUMAN)] if self.humans else []),
             *published_handles(self.published),
         ]
 
 
 _CONTOUR: dict[str, Any] = {"color": FAINT, "linewidth": 0.7}
+_HUMAN: dict[str, Any] = {
+    "color": "black",
+    "linestyle": "none",
+    "marker": "*",
+    "markersize": 8,
+    "markeredgecolor": "white",
+}
 _CEILING: dict[str, Any] = {"color": "black", "linewidth": 1.0, "linestyle": (0, (1, 1.5)), "zorder": 2}
 
 
