@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from experiments.data.split import Sample, SegmentationData, Split
 from experiments.evaluation.example_collector import ExampleCollector
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
+from experiments.frontier.arithmetic import reorder_images
 from experiments.frontier.from_images import to_logits
 from experiments.frontier.histogram import ScoreHistograms
 
@@ -120,6 +121,9 @@ def score_split(
         thresholds: Operating points, besides the natural one, for the counts of pixels of no mask: a name and C logits
             each.
         examples: Receives the scores too, and keeps those of a few images.
+
+    Returns:
+        Histograms, images in the order of the split.
     """
     model.eval()
     builder = ScoreHistogramBuilder(masks, thresholds=thresholds)
@@ -151,7 +155,13 @@ def score_split(
     for batch in waiting.values():
         if batch:
             score(batch)
-    return builder.build()
+    return _in_order(builder.build(), split.image_ids)
+
+
+def _in_order(scores: ScoreHistograms, image_ids: Sequence[str]) -> ScoreHistograms:
+    """Put images, which were counted by the sizes of their windows, into the order of their split."""
+    place = {image: index for index, image in enumerate(scores.image_ids)}
+    return reorder_images(scores, np.array([place[image] for image in image_ids], dtype=np.intp))
 
 
 def score_ceiling(data: SegmentationData) -> ScoreHistograms | None:

@@ -66,3 +66,10 @@ def test_windows_give_the_histogram_of_the_whole_images(ignored):
             assert bins.tolist() == expected.tolist()
             assert positives.tolist() == [int((truth & (codes == code)).sum()) for code in expected]
             assert negatives.tolist() == [int((~truth & (codes == code)).sum()) for code in expected]
+
+
+def test_images_are_in_the_order_of_the_split_whatever_their_sizes():
+    split = split_of([(64, 96), (32, 32), (64, 96), (32, 32), (64, 64)])
+    scores = score_split(_Brightness(), split, ("a", "b"), Accelerator(cpu=True), side=96, overlap=8, batch_size=2)
+    assert scores.image_ids == split.image_ids
+    np.testing.assert_array_equal(scores.pixel_counts()[0], split.positives)
