@@ -97,6 +97,11 @@ def test_ties_and_hard_masks_are_told(command, folder):
     points = pd.read_csv(folder / "study/report/no_frontier.csv")
     assert points[["arm", "mask", "n_seeds", "baseline"]].to_numpy().tolist() == [["drawn", "mask", 2, "unet"]]
     assert points["recall"].iloc[0] > 0.9
+    drawn = pd.read_csv(folder / "study/report/figures/frontier.csv")
+    assert drawn[drawn["kind"] == "hard masks"][["arm", "recall"]].to_numpy().tolist() == [
+        ["drawn", points["recall"].iloc[0]]
+    ]
+    assert "arms of hard masks" in (folder / "study/report/figures/captions.md").read_text()
     assert "drawn" not in set(pd.read_csv(folder / "study/report/verdicts.csv")["arm"])
     code, _, err = command(compare_main, "study_dir=study", "baseline=drawn")
     assert code == 2

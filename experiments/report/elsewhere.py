@@ -50,6 +50,7 @@ def no_frontier(study: StudyRuns) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+HARD_WORDS = " Black crosses and the like: arms of hard masks, 0 and 1 alone, which have one point and no frontier."
 FEW_SCORES = 256
 """Up to this number of different scores, ties are told: an 8-bit map has no more."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -18,6 +18,7 @@ from matplotlib.patheffects import withStroke
 from experiments.comparison.ceiling import Ceiling, without_holes
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.annotators import HUMAN_WORDS, HumanPoint, human_points
+from experiments.report.elsewhere import COLUMNS, HARD_WORDS, no_frontier
 from experiments.report.facts import CEILING_WORDS, StudySize
 from experiments.report.figures.panels import draw_into, draw_on_frontier, panel_grid, published_handles
 from experiments.report.figures.style import FAINT, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
@@ -41,6 +42,7 @@ class FrontierDisplay:
         ceiling: The best possible frontier, if known: `mask, recall, precision`.
         published: Points of other systems.
         humans: Where the annotators of the test images operate, if there are several.
+        hard: Operating points of arms of hard masks, which have no curve: a row per arm and mask; see `no_frontier`.
     """
 
     curves: pd.DataFrame
@@ -52,6 +54,7 @@ class FrontierDisplay:
     ceiling: pd.DataFrame | None = None
     published: tuple[PublishedPoint, ...] = ()
     humans: tuple[HumanPoint, ...] = ()
+    hard: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
 
     @classmethod
     def of(
@@ -75,11 +78,12 @@ class FrontierDisplay:
             ceiling=None if ceiling is None else ceiling.curve,
             published=tuple(published),
             humans=human_points(study.reference.info),
+            hard=no_frontier(study),
         )
 
     @property
     def table(self) -> pd.DataFrame:
-        """Curves and points in one table: `kind` is curve, natural, tuned, ceiling or annotator."""
+        """Curves and points in one table: `kind` is curve, natural, tuned, ceiling, annotator or hard masks."""
         curves = self.curves.assign(kind="curve")
         points = self.points.rename(columns={"operating_point": "kind"})
         best = [] if self.ceiling is None else [self.ceiling.assign(kind="ceiling", arm="")]
@@ -98,7 +102,8 @@ class FrontierDisplay:
             for h in self.humans
         ]
         columns = ["kind", "arm", "mask", "recall", "precision", "seed_low", "seed_high"]
-        return pd.concat([points, curves, *best, *people], ignore_index=True).reindex(columns=columns)
+        hard = [self.hard.assign(kind="hard masks")] if len(self.hard) else []
+        return pd.concat([points, curves, *best, *people, *hard], ignore_index=True).reindex(columns=columns)
 
     @property
     def caption(self) -> str:
@@ -110,7 +115,8 @@ class FrontierDisplay:
             "the highest seed, which is no confidence interval. Filled: natural point (probability 0.5); open: "
             "threshold of best F1 on validation. Grey: lines along which F1 is the value at their right end, and the "
             "prevalence, the precision of a model "
-            f"that knows nothing.{best}{HUMAN_WORDS if self.humans else ''}{published_caption(self.published)}"
+            f"that knows nothing.{best}{HUMAN_WORDS if self.humans else ''}{HARD_WORDS if len(self.hard) else ''}"
+            f"{published_caption(self.published)}"
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -164,9 +170,17 @@ class FrontierDisplay:
         for human in self.humans:
             if human.mask == mask:
                 ax.plot(human.recall, human.precision, zorder=5.5, clip_on=False, **_HUMAN)
+        for arm, look in self._hard_looks().items():
+            at = self.hard[(self.hard["arm"] == arm) & (self.hard["mask"] == mask)]
+            ax.plot(at["recall"], at["precision"], zorder=5.5, clip_on=False, **look)
         ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
         ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision", title=mask, xticks=ticks, yticks=ticks)
         ax.set_aspect("equal")
+
+    def _hard_looks(self) -> dict[str, dict[str, Any]]:
+        """One marker for each arm of hard masks."""
+        arms = list(dict.fromkeys(self.hard["arm"]))
+        return {arm: {**_HUMAN, "marker": _MARKERS[place % len(_MARKERS)]} for place, arm in enumerate(arms)}
 
     def _legend(self) -> list[Line2D | Patch]:
         grey: dict[str, Any] = {"color": QUIET, "linestyle": "none", "marker": "o", "markersize": 4.5}
@@ -179,6 +193,7 @@ class FrontierDisplay:
             Patch(color=QUIET, alpha=0.25, linewidth=0, label="lowest to highest seed"),
             Line2D([], [], label="equal F1", **_CONTOUR),
             *([Line2D([], [], label="annotators", **_HUMAN)] if self.humans else []),
+            *[Line2D([], [], label=f"{arm} (hard masks)", **look) for arm, look in self._hard_looks().items()],
             *published_handles(self.published),
         ]
 
@@ -191,6 +206,7 @@ _HUMAN: dict[str, Any] = {
     "markersize": 8,
     "markeredgecolor": "white",
 }
+_MARKERS = ("X", "P", "D", "h")
 _CEILING: dict[str, Any] = {"color": "black", "linewidth": 1.0, "linestyle": (0, (1, 1.5)), "zorder": 2}
 
 
