@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from experiments.data.image_folder.problems import ProblemList
 from experiments.data.image_folder.reading import ReadFolder, make_part, read_folder
 from experiments.data.image_folder.totals import check_masks
 from experiments.inspection.look import OVERLAYS, Inspection, look_over
+from experiments.inspection.suspicions import alike_names
 
 _MEMORY = 2**28  # bytes of decoded images kept: each is looked at once or twice
 
@@ -56,15 +58,17 @@ def inspect_folder(root: str | Path, *, overlays: int = OVERLAYS, **options: Any
     if found.problems:
         found.problems.raise_if_any()
     budget = MemoryBudget(_MEMORY)
-    return look_over(
+    looked = look_over(
         found.root.resolve().name,
+        found.channels,
         found.reader.masks,
         [make_part(found, name, budget) for name in sorted(found.parts, key=(*SPLITS, ALL).index)],
         overlays=overlays,
         agreement=_agreement(found),
         columns=found.columns,
-        noticed=[*found.problems.notices, *_refused(found)],
+        noticed=[*_blank(found), *found.problems.notices, *_refused(found)],
     )
+    return replace(looked, warnings=(*alike_names(looked.images), *looked.warnings))
 
 
 def _agreement(found: ReadFolder) -> dict[str, NDArray[np.int64]]:
@@ -74,6 +78,11 @@ def _agreement(found: ReadFolder) -> dict[str, NDArray[np.int64]]:
         for name, counts in sample.agreement.items():
             total[name] = total[name] + counts if name in total else counts
     return total
+
+
+def _blank(found: ReadFolder) -> list[str]:
+    blank = [sample.files.name for sample in found.together if sample.constant]
+    return [f"all pixels of {len(blank)} images are equal, such as {blank[0]}"] if blank else []
 
 
 def _refused(found: ReadFolder) -> list[str]:

@@ -26,6 +26,7 @@ class Inspection:
 
     Args:
         name: Of the data.
+        channels: 1 if its images are grey, 3 if they are in colour.
         images: A row per image: `split, image, group, height, width, valid_pixels, foreground` (share of the valid
             pixels in any mask).
         masks: A row per split and mask: `split, mask, images, empty, positives, prevalence, stroke_width, measured`;
@@ -38,6 +39,7 @@ class Inspection:
     """
 
     name: str
+    channels: int
     images: pd.DataFrame
     masks: pd.DataFrame
     annotators: pd.DataFrame
@@ -62,11 +64,12 @@ def inspect_data(data: SegmentationData, *, overlays: int = OVERLAYS) -> Inspect
         data: The data.
         overlays: Most images to keep for drawing.
     """
-    return look_over(data.name, data.masks, data.splits, overlays=overlays)
+    return look_over(data.name, data.channels, data.masks, data.splits, overlays=overlays)
 
 
 def look_over(
     name: str,
+    channels: int,
     masks: Sequence[str],
     splits: Sequence[Split],
     *,
@@ -79,6 +82,7 @@ def look_over(
 
     Args:
         name: Of the data.
+        channels: 1 for grey, 3 for colour.
         masks: Names of the masks.
         splits: The splits that there are.
         overlays: Most images to keep for drawing.
@@ -106,6 +110,7 @@ def look_over(
     table = pd.DataFrame(rows, columns=names)
     return Inspection(
         name=name,
+        channels=channels,
         images=images,
         masks=table,
         annotators=_annotator_rows(masks, agreement or {}),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import CSS4_COLORS, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from experiments.report.figures.style import PAGE, RC, add_legend
 _COLOURS = ((213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (240, 228, 66), (86, 180, 233))
 _LONGEST = 1024  # pixels of an image that are looked at; of a longer one the window with most positives
 _DRAWN = 400  # pixels of its longer side in the figure
+_MOST_LETTERS = 32  # in a title
 _IGNORED = 0.35  # brightness of ignored pixels
 
 
@@ -56,20 +58,36 @@ def _span(positive: NDArray[np.bool_]) -> slice:
     return slice(start, start + _LONGEST)
 
 
-def overlay(example: Example) -> NDArray[np.uint8]:
+def mask_colours(masks: Sequence[str]) -> list[tuple[int, int, int]]:
+    """Choose a colour per mask, 0 ... 255: those that the masks are named after if all are, else ones that differ.
+
+    >>> mask_colours(["red", "blue"]), mask_colours(["red", "crack"])
+    ([(255, 0, 0), (0, 0, 255)], [(213, 94, 0), (0, 114, 178)])
+    """
+    if all(mask.lower() in CSS4_COLORS for mask in masks):
+        red_green_blue = [tuple(int(255 * part) for part in to_rgb(mask.lower())) for mask in masks]
+        return [(red, green, blue) for red, green, blue in red_green_blue]
+    return [_COLOURS[index % len(_COLOURS)] for index in range(len(masks))]
+
+
+def overlay(example: Example, colours: Sequence[tuple[int, int, int]] = _COLOURS) -> NDArray[np.uint8]:
     """Lay the masks over a picture, small enough for a figure.
+
+    Args:
+        example: The picture.
+        colours: Of the masks.
 
     Returns:
         uint8 (H, W, 3); a pixel that stands for several is in a mask if one of them is, so that thin strokes stay.
     """
     step = -(-max(example.image.shape[:2]) // _DRAWN)
-    colours = example.image[::step, ::step]
-    shown = np.repeat(colours, 3, axis=2).astype(float) if colours.shape[2] == 1 else colours.astype(float)
+    shown = example.image[::step, ::step].astype(float)
+    shown = np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown
     if example.valid is not None:
         shown[~_pooled(example.valid, step)] *= _IGNORED
     for channel, plane in enumerate(example.target):
         inside = _pooled(plane, step)
-        shown[inside] = 0.25 * shown[inside] + 0.75 * np.array(_COLOURS[channel % len(_COLOURS)])
+        shown[inside] = 0.25 * shown[inside] + 0.75 * np.array(colours[channel % len(colours)])
     return shown.astype(np.uint8)
 
 
@@ -88,17 +106,23 @@ def draw_overlays(examples: Sequence[Example], masks: Sequence[str], name: str) 
         masks: Their names in channel order.
         name: Of the data, for the title.
     """
+    colours = mask_colours(masks)
     with plt.rc_context(RC):
         figure, panels = panel_grid(len(examples), 4, PAGE, PAGE / 4 + 0.15, 0.4)
         for ax, example in zip(panels, examples, strict=True):
-            ax.imshow(overlay(example), interpolation="nearest")
-            ax.set_title(f"{example.split}: {example.image_id[-28:]}", fontsize=6)
+            ax.imshow(overlay(example, colours) if masks else overlay(example), interpolation="nearest")
+            ax.set_title(_short(f"{example.split}: {example.image_id}"), fontsize=6)
             ax.set_axis_off()
         figure.suptitle(name, fontsize=9)
         handles = [
-            Patch(color="#{:02x}{:02x}{:02x}".format(*_COLOURS[i % len(_COLOURS)]), label=mask)
-            for i, mask in enumerate(masks)
+            Patch(color="#{:02x}{:02x}{:02x}".format(*colour), label=mask)
+            for mask, colour in zip(masks, colours, strict=True)
         ]
         if handles:
             add_legend(figure, handles)
     return figure
+
+
+def _short(title: str) -> str:
+    """Leave out the middle of a title that would run into the next."""
+    return title if len(title) <= _MOST_LETTERS else f"{title[: _MOST_LETTERS - 11]}...{title[-8:]}"

@@ -12,7 +12,10 @@ _MOST_VALUES = 8  # of a column of the split file
 
 def inspection_text(found: Inspection) -> str:
     """Describe data: splits, masks, annotators, columns of the split file, warnings."""
-    parts = [f"{found.name}: {len(found.images)} images", _splits(found.images)]
+    parts = [
+        f"{found.name}: {len(found.images)} images, {'grey' if found.channels == 1 else 'RGB'}",
+        _splits(found.images),
+    ]
     if len(found.masks):
         parts.append(_masks(found.masks))
     if len(found.annotators):

@@ -9,6 +9,7 @@ import pandas as pd
 _FEW_GROUPS = 10  # test groups below which intervals are wide
 _APART = 3.0  # times that prevalence may differ between splits
 _RARE = 1e-4
+_MOST_PARTS = 3  # at the end of a name, such as the place of a tile in its picture
 
 
 def suspicions(images: pd.DataFrame, masks: pd.DataFrame) -> list[str]:
@@ -18,7 +19,7 @@ def suspicions(images: pd.DataFrame, masks: pd.DataFrame) -> list[str]:
         images: As in `Inspection`.
         masks: As in `Inspection`.
     """
-    return [*_of_masks(masks), *_of_splits(images, masks)]
+    return [*_of_masks(masks), *_of_splits(images)]
 
 
 def _of_masks(masks: pd.DataFrame) -> Iterator[str]:
@@ -41,7 +42,29 @@ def _of_masks(masks: pd.DataFrame) -> Iterator[str]:
             yield f"{mask}: the splits differ in prevalence: {told}"
 
 
-def _of_splits(images: pd.DataFrame, masks: pd.DataFrame) -> Iterator[str]:
+def alike_names(images: pd.DataFrame) -> list[str]:
+    """Find images whose names begin alike, as tiles of one photograph do, although each is a group of its own.
+
+    Args:
+        images: As in `Inspection`.
+    """
+    if (images["image"] != images["group"]).any():
+        return []
+    for parts in range(1, _MOST_PARTS + 1):
+        found = images["image"].str.extract(rf"^(.+)(?:[_-][^_-]+){{{parts}}}$")[0]
+        sizes = found.value_counts()
+        sizes = sizes[sizes > 1]
+        if len(sizes) > 1 and sizes.sum() >= len(images) / 2:
+            alike = images["image"][found == sizes.index[0]].tolist()
+            pattern = "^(.*)" + ".*".join(["[_-]"] * parts)
+            return [
+                f"each image is a group of its own, but names such as {alike[0]} and {alike[1]} begin alike: parts of "
+                f"one picture belong together, data.group_pattern='{pattern}'"
+            ]
+    return []
+
+
+def _of_splits(images: pd.DataFrame) -> Iterator[str]:
     splits = set(images["split"])
     if "test" not in splits:
         groups = images["group"].nunique()

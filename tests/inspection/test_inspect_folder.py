@@ -82,7 +82,7 @@ def test_warnings_say_what_looks_wrong(tmp_path):
     assert any("mask in all: 5 of 6 images are empty" in warning for warning in some.warnings)
     (tmp_path / "split.csv").write_text(
         "image,split,scanner\n"
-        + "".join(f"r{n},{['test', 'val', 'train'][min(n, 2)]},{'ab'[n % 2]}\n" for n in range(6))
+        + "".join(f"r{n}.bmp,{['test', 'val', 'train'][min(n, 2)]},{'ab'[n % 2]}\n" for n in range(6))
     )
     apart = inspect_folder(write(tmp_path / "apart", stripe), **ASKED, splits=str(tmp_path / "split.csv"))
     assert any("test has 1 group: no interval, no verdict" in warning for warning in apart.warnings)
@@ -92,6 +92,22 @@ def test_warnings_say_what_looks_wrong(tmp_path):
         {"split": "train", "column": "scanner", "value": "b", "images": 2},
         {"split": "val", "column": "scanner", "value": "b", "images": 1},
     ]
+
+
+def test_tiles_of_one_picture_are_pointed_out(tmp_path):
+    root = write(tmp_path / "tiles", stripe)
+    for number in range(6):
+        for end in (".bmp", "_lab.png"):
+            (root / f"r{number}{end}").rename(root / f"road{number // 2}_y{number}_x0{end}")
+    assert "data.group_pattern='^(.*)[_-].*[_-]'" in inspect_folder(root, **ASKED).warnings[0]
+    root = write(tmp_path / "roads", stripe)
+    for number in range(6):
+        for end in (".bmp", "_lab.png"):
+            (root / f"r{number}{end}").rename(root / f"road{number // 2}_y{number}{end}")
+    (warning, _) = inspect_folder(root, **ASKED).warnings
+    assert "names such as road0_y0 and road0_y1 begin alike" in warning
+    assert "data.group_pattern='^(.*)[_-]'" in warning
+    assert not any("begin alike" in w for w in inspect_folder(root, **ASKED, group_pattern="^(.*)[_-]").warnings)
 
 
 def test_splits_that_differ_in_prevalence_are_named(tmp_path):

@@ -128,8 +128,7 @@ def read_folder(root: str | Path, options: Mapping[str, Any], *, splits_wanted: 
     if shares is None and options["splits"] is not None and not wrong["splits"]:
         rows = read_split_file(_split_path(options["splits"], folder), problems)
         if rows:
-            index = apply_split_file(index, rows, folder, problems)
-            columns = {row.image: row.others for row in rows}
+            index, columns = apply_split_file(index, rows, folder, problems)
     if rule.annotation not in (None, UNION, MAJORITY, *index.annotators) and not _holds_several(index):
         problems.add(
             "data.annotation: expected null, union, majority or an annotator",

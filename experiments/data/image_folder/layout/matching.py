@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.data.file_names import is_left_behind, name_fault, same_name
@@ -122,6 +122,8 @@ def index_by_pattern(
     if not os.path.isdir(root):
         problems.add("expected a folder", describe_missing(root))
         return FolderIndex((), {})
+    open_names = patterns.truth
+    patterns = _with_choices(patterns, masks if rule.names is None else None, rule.annotators)
     asked = [pattern for pattern in (patterns.images, patterns.truth, patterns.valid) if pattern is not None]
     files = _Files(root, {same_name(path): path for path in _paths(root, asked, problems)})
     images = files.images(patterns)
@@ -131,8 +133,8 @@ def index_by_pattern(
         )
     truth = files.matched("truth", patterns.truth, images, problems)
     valid = files.matched("valid", patterns.valid, images, problems)
-    chosen = _mask_names(patterns, rule, masks, truth, problems)
-    annotators = _annotators(patterns, rule, truth, problems)
+    chosen = _mask_names(patterns, rule, masks, truth, lambda: files.names("mask", open_names), problems)
+    annotators = _annotators(patterns, rule, truth, lambda: files.names("annotator", open_names), problems)
     wanted = [
         (annotator, mask) for annotator in (annotators or ("",)) for mask in (chosen if rule.names is None else ("",))
     ]
@@ -219,6 +221,11 @@ class _Files:
                         del found[path]
         return found
 
+    def names(self, part: str, pattern: PathPattern | None) -> list[str]:
+        """List what a part in braces of a pattern stands for in file names."""
+        readings = [] if pattern is None else [next(pattern.readings(path), {}) for path in self.real]
+        return sorted({reading[part] for reading in readings if part in reading})
+
     def matched(
         self, what: str, pattern: PathPattern | None, images: Mapping[str, _Image], problems: ProblemList
     ) -> dict[str, dict[tuple[str, str], str]]:
@@ -240,6 +247,19 @@ class _Files:
                 if other != path:
                     problems.add("expected one file for an image, got several", f"{image}: {other}, {path}")
         return found
+
+
+def _with_choices(patterns: Patterns, masks: Sequence[str] | None, annotators: Sequence[str] | None) -> Patterns:
+    """Let {mask} and {annotator} stand for the names that are asked for alone."""
+    if patterns.truth is None:
+        return patterns
+    asked = {"mask": masks, "annotator": annotators}
+    choices = tuple(
+        (name, tuple(map(same_name, names)))
+        for name, names in asked.items()
+        if names is not None and name in patterns.truth.names
+    )
+    return replace(patterns, truth=replace(patterns.truth, choices=choices))
 
 
 def _partners(pattern: PathPattern, images: Mapping[str, _Image]) -> dict[_Key, list[str]]:
@@ -293,6 +313,7 @@ def _mask_names(
     rule: TruthRule,
     masks: Sequence[str] | None,
     truth: Mapping[str, Mapping[tuple[str, str], str]],
+    seen: Callable[[], list[str]],
     problems: ProblemList,
 ) -> tuple[str, ...]:
     if patterns.truth is None:
@@ -307,6 +328,8 @@ def _mask_names(
         return tuple(masks) if masks is not None and len(masks) == 1 else (SINGLE_MASK,)
     if masks is None:
         return known
+    if rule.names is None and not set(masks) <= set(known):
+        known = tuple(seen())
     problems.add(
         f"masks: expected names of {where}", *[f"{n!r}, not one of {', '.join(known)}" for n in masks if n not in known]
     )
@@ -317,13 +340,15 @@ def _annotators(
     patterns: Patterns,
     rule: TruthRule,
     truth: Mapping[str, Mapping[tuple[str, str], str]],
+    found: Callable[[], list[str]],
     problems: ProblemList,
 ) -> tuple[str, ...]:
     if patterns.truth is None or "annotator" not in patterns.truth.names:
         return ()
     seen = sorted({annotator for files in truth.values() for annotator, _ in files})
     named = rule.annotators
-    if named is not None:
+    if named is not None and not set(named) <= set(seen):
+        seen = found()
         problems.add(
             "data.annotators: expected names that {annotator} has in file names",
             *[f"{name!r}, not one of {', '.join(seen)}" for name in named if name not in seen],

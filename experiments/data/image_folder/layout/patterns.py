@@ -14,6 +14,10 @@ _TOKEN = re.compile(r"\{([^{}]*)\}|(\*\*/)|(\*)|([{}])")
 class PathPattern:
     """A pattern of paths below a folder: `{name}` is a part of one name, `*` any text, `**/` any folders.
 
+    Args:
+        text: The pattern.
+        choices: For some names the texts that they may stand for; all others stand for any.
+
     >>> pattern = PathPattern("{group}/{stem}_lab.png")
     >>> list(pattern.readings("road 7/a_b_lab.png"))[0]
     {'group': 'road 7', 'stem': 'a_b'}
@@ -23,6 +27,7 @@ class PathPattern:
     """
 
     text: str
+    choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         if self.text.startswith("/") or ".." in self.text.split("/"):
@@ -50,25 +55,26 @@ class PathPattern:
             path: Relative to root, with "/" between folders.
             chosen: Whether a reading will do; while none does, stems of every length are tried.
         """
-        match = _compiled(self.text, None).fullmatch(path)
+        match = _compiled(self, None).fullmatch(path)
         if match is None:
             return
         if chosen(match.groupdict()):
             yield match.groupdict()
             return
         for length in range(len(path), 0, -1) if "stem" in self.names else ():
-            match = _compiled(self.text, length).fullmatch(path)
+            match = _compiled(self, length).fullmatch(path)
             if match is not None and chosen(match.groupdict()):
                 yield match.groupdict()
 
     def matches(self, path: str) -> bool:
         """Return whether a path has this pattern."""
-        return _compiled(self.text, None).fullmatch(path) is not None
+        return _compiled(self, None).fullmatch(path) is not None
 
 
 @lru_cache(maxsize=4096)
-def _compiled(text: str, stem_length: int | None) -> re.Pattern[str]:
+def _compiled(pattern: PathPattern, stem_length: int | None) -> re.Pattern[str]:
     """Translate a pattern to a regular expression, with stems of one length if that is given."""
+    text, choices = pattern.text, dict(pattern.choices)
     parts, end, seen = [], 0, set()
     for token in _TOKEN.finditer(text):
         parts.append(re.escape(text[end : token.start()]))
@@ -82,6 +88,9 @@ def _compiled(text: str, stem_length: int | None) -> re.Pattern[str]:
             parts.append(f"(?P={name})")
         else:
             seen.add(name)
+            if name in choices:
+                parts.append(f"(?P<{name}>{'|'.join(map(re.escape, choices[name]))})")
+                continue
             count = f"{{{stem_length}}}" if name == "stem" and stem_length is not None else "+"
             parts.append(f"(?P<{name}>[^/]{count})")
     parts.append(re.escape(text[end:]))

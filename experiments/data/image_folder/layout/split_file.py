@@ -96,7 +96,9 @@ def _check_repeats(rows: Sequence[SplitRow], where: str, problems: ProblemList) 
     )
 
 
-def apply_split_file(index: FolderIndex, rows: Sequence[SplitRow], root: Path, problems: ProblemList) -> FolderIndex:
+def apply_split_file(
+    index: FolderIndex, rows: Sequence[SplitRow], root: Path, problems: ProblemList
+) -> tuple[FolderIndex, dict[str, Mapping[str, str]]]:
     """Put the images of a folder into the splits, and their groups, that a split file names.
 
     Args:
@@ -105,7 +107,11 @@ def apply_split_file(index: FolderIndex, rows: Sequence[SplitRow], root: Path, p
         root: The folder, which paths in the file are relative to.
         problems: Receives images that are not in the folder; those that the file does not list are left out with a
             notice.
+
+    Returns:
+        The folder in these splits, and the other columns of the file by the image's name.
     """
+    columns: dict[str, Mapping[str, str]] = {}
     samples = {part: list(files) for part, files in index.splits.items()}
     known: dict[str, tuple[str, SampleFiles]] = {}
     double: set[str] = set()
@@ -130,6 +136,7 @@ def apply_split_file(index: FolderIndex, rows: Sequence[SplitRow], root: Path, p
         else:
             part, sample = known[row.image]
             used.add(sample.image)
+            columns[sample.name] = row.others
             group = row.group if row.group is not None else sample.group
             parts.setdefault(row.split or part, []).append(replace(sample, group=group))
     unlisted = [
@@ -138,7 +145,7 @@ def apply_split_file(index: FolderIndex, rows: Sequence[SplitRow], root: Path, p
     problems.notice("left out, since data.splits does not list them", *unlisted)
     order = [*[split for split in SPLITS if split in parts], *sorted(set(parts) - set(SPLITS))]
     sort = {part: tuple(sorted(parts[part], key=lambda s: s.image_id or s.image.stem)) for part in order}
-    return replace(index, splits=sort)
+    return replace(index, splits=sort), columns
 
 
 def split_shares(value: Any) -> tuple[float, float, float] | None:

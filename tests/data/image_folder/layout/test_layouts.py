@@ -149,6 +149,23 @@ def test_the_longest_stem_owns_a_file(tmp_path):
     assert "no c_d" not in message
 
 
+def test_names_that_are_asked_for_leave_other_files_alone(tmp_path):
+    for stem in ("w1", "w1_2", "w2"):  # w1_2.png could be what an annotator "2" drew of w1
+        save(tmp_path / f"{stem}.png", photo(len(stem) + int(stem[-1])))
+        for name in ("ann", "bob"):
+            save(tmp_path / f"{stem}_{name}.png", line(int(stem[-1])))
+    asked = {
+        "root": tmp_path,
+        "images": "*.png",
+        "truth": "{stem}_{annotator}.png",
+        "annotation": "union",
+        "splits": THIRDS,
+    }
+    assert "no 2" in message_of(**asked)
+    data = load_image_folder(**asked, annotators=["ann", "bob"])
+    assert sorted(everything(data)) == ["w1", "w1_2", "w2"]
+
+
 def test_images_without_truth_are_refused_or_left_out(tmp_path, caplog):
     flat(tmp_path)
     save(tmp_path / "alone.png", photo(50))
