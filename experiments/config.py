@@ -47,6 +47,8 @@ class TrainerSchema:
     checkpoint_minutes: float | None = 5.0
     deterministic: bool = False
     example_pixels: int = MISSING
+    tolerances: list[int] = field(default_factory=list)
+    cldice: bool = False
 
 
 @dataclass
@@ -93,6 +95,7 @@ class ReportSchema:
     headline: str = MISSING
     beta: float = MISSING
     recall_band: list[float] = MISSING
+    tolerance: int | None = None
     published: list[PublishedSchema] = field(default_factory=list)
 
 
@@ -179,7 +182,10 @@ class ChecklistSchema:
 
 
 # Overrides that say where or how often to run, not what is run: never part of an arm's name.
-_NOT_AN_ARM = ("seed", "study", "study_dir", "overwrite", "experiment", "size", "report")
+_NOT_AN_ARM = (
+    *("seed", "study", "study_dir", "overwrite", "experiment", "size", "report"),
+    *("trainer.tolerances", "trainer.cldice"),
+)
 _ODD_CHARACTERS = re.compile(r"[^\w.,=+\-\[\]]+")  # what does not belong in a folder's name
 _MOST_NAME = 240  # bytes; a folder's name has at most 255
 _MOST_ALONE = 150  # characters of a single run's name

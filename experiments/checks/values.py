@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from importlib.util import find_spec
 from typing import Any, TypeGuard
 
 from omegaconf import DictConfig, OmegaConf
@@ -13,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments.checks.composing import similar
 from experiments.checks.folders import folder_problems
+from experiments.checks.tolerances import tolerance_problem
 from experiments.config import PARTS, ReportSchema, RootSchema, StudySchema, TrainerSchema, missing_keys
 
 PRECISIONS = ("32", "bf16", "fp16")
@@ -65,6 +67,7 @@ def value_problems(cfg: DictConfig) -> list[str]:
     problems += _minutes(values)
     problems += _trainer_words(values)
     problems += _optimizer_numbers(values)
+    problems += _tolerances(values)
     return problems + _folders(values)
 
 
@@ -207,6 +210,14 @@ def _trainer_words(values: Mapping[str, Any]) -> Iterator[str]:
             listed = ", ".join(words[:-1]) + (" or " if name == "data_on_device" else ", ") + words[-1]
             hint = {"16": ": fp16 and bf16 take 16 bits", "gpu": ": a GPU is cuda or mps"}.get(shown, "")
             yield f"trainer.{name}: expected {'' if 'or' in listed else 'one of '}{listed}, got {value}{hint}"
+
+
+def _tolerances(values: Mapping[str, Any]) -> Iterator[str]:
+    for radius in values.get("trainer.tolerances") or []:
+        if problem := tolerance_problem(radius):
+            yield f"trainer.tolerances: {problem}"
+    if values.get("trainer.cldice") and find_spec("skimage") is None:
+        yield "trainer.cldice: expected scikit-image to be installed, which finds skeletons: pip install scikit-image"
 
 
 def _optimizer_numbers(values: Mapping[str, Any]) -> Iterator[str]:

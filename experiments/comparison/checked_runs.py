@@ -1,13 +1,15 @@
 """Checks runs against each other before any number is computed for a comparison."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.comparison.tolerance.numbers import TolerantScores
 from experiments.frontier.arithmetic import reorder_images
 from experiments.frontier.histogram import ScoreHistograms
+from experiments.frontier.tolerance.histograms import TolerantHistograms
 from experiments.process.error_text import listed
 from experiments.process.on_demand import Mapped
 
@@ -22,15 +24,19 @@ class RunScores:
     Args:
         val: validation split, for tuning thresholds; None leaves every tuned point undefined.
         test: test split.
+        tolerant: both again, with distances forgiven; None if the comparison does not ask for it.
     """
 
     val: ScoreHistograms | None
     test: ScoreHistograms
+    tolerant: TolerantScores | None = None
 
     @classmethod
-    def of(cls, scores: Mapping[str, ScoreHistograms]) -> "RunScores":
+    def of(
+        cls, scores: Mapping[str, ScoreHistograms], tolerant: Mapping[str, TolerantHistograms] | None = None
+    ) -> "RunScores":
         """Take the splits `test` and, if there is one, `val` of a run."""
-        return cls(scores.get("val"), scores["test"])
+        return cls(scores.get("val"), scores["test"], None if tolerant is None else TolerantScores.of(tolerant))
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class CheckedRuns:
         return "; ".join(texts)
 
 
-def check_runs(runs: Mapping[str, Mapping[int, RunScores]], baseline: str) -> CheckedRuns:
+def check_runs(runs: Mapping[str, Mapping[int, RunScores]], baseline: str, tolerance: int | None = None) -> CheckedRuns:
     """Refuse runs that do not measure the same thing, and put images into one order.
 
     Runs that are read on access (`on_demand.Mapped`) still are.
@@ -88,10 +94,11 @@ def check_runs(runs: Mapping[str, Mapping[int, RunScores]], baseline: str) -> Ch
     Args:
         runs: arm -> seed -> scores; an arm may lack seeds, or have none.
         baseline: an arm with at least one run.
+        tolerance: distance in pixels within which every run must be counted; None for any or none.
 
     Raises:
-        ValueError: there is no such baseline, or masks, images, groups or labels of a split differ from those of the
-            baseline's first run. The message names the run and what differs.
+        ValueError: there is no such baseline, a run is not counted within the tolerance, or masks, images, groups or
+            labels of a split differ from those of the baseline's first run. The message names the run and what differs.
     """
     if baseline not in runs or not runs[baseline]:
         have = [arm for arm, seeds in runs.items() if seeds]
@@ -110,10 +117,17 @@ def check_runs(runs: Mapping[str, Mapping[int, RunScores]], baseline: str) -> Ch
             if run.val is not None and val is not None:
                 _check(_in_order_of(val, run.val, f"{who}, val"), val, f"{who}, val")
             _check(_in_order_of(test, run.test, f"{who}, test"), test, f"{who}, test")
+            within = None if run.tolerant is None else run.tolerant.test.radius
+            if tolerance is not None and within != tolerance:
+                raise ValueError(f"{who}: expected scores within {tolerance} pixels, got {within}")
+            if run.tolerant is not None:
+                _check_tolerant(run.tolerant.test, run.test, f"{who}, test")
+                if run.tolerant.val is not None and run.val is not None:
+                    _check_tolerant(run.tolerant.val, run.val, f"{who}, val")
 
     def in_one_order(run: RunScores) -> RunScores:
         tuned_on = None if run.val is None or val is None else _in_order_of(val, run.val)
-        return RunScores(tuned_on, _in_order_of(test, run.test))
+        return RunScores(tuned_on, _in_order_of(test, run.test), _tolerant_in_order(run.tolerant, test))
 
     checked = {arm: Mapped(seeds, in_one_order) for arm, seeds in runs.items()}
     group_names, group_of = test.histograms.groups()
@@ -167,3 +181,20 @@ def _check(histograms: ScoreHistograms, reference: _Reference, who: str) -> None
             f"{who}: expected the labels of {name}; positive or valid pixels differ in {len(images)} images: "
             f"[{listed(sorted(images))}]"
         )
+
+
+def _check_tolerant(histograms: TolerantHistograms, exact: ScoreHistograms, who: str) -> None:
+    """Raise a ValueError if tolerant histograms are not of the same images and pixels as the exact ones."""
+    near = histograms.near
+    if (near.masks, near.image_ids, near.group_ids) == (exact.masks, exact.image_ids, exact.group_ids):
+        true = np.array_equal(histograms.found.pixel_counts()[0], exact.pixel_counts()[0])
+        if true and np.array_equal(np.add(*near.pixel_counts()), np.add(*exact.pixel_counts())):
+            return
+    raise ValueError(f"{who}: expected the scores within {histograms.radius} pixels to be of the pixels of the others")
+
+
+def _tolerant_in_order(tolerant: TolerantScores | None, test: _Reference) -> TolerantScores | None:
+    if tolerant is None:
+        return None
+    near, found = (_in_order_of(test, part) for part in (tolerant.test.near, tolerant.test.found))
+    return replace(tolerant, test=replace(tolerant.test, near=near, found=found))

@@ -11,6 +11,7 @@ from experiments.comparison.pairing import MeasuredStudy, PairedRuns, measure
 from experiments.comparison.point_table import image_mean_table, point_table, score_table
 from experiments.comparison.settings import CompareSettings
 from experiments.comparison.slide import control_table, decomposition_table, slide_table
+from experiments.comparison.tolerance.tables import thin_table, tolerant_curve_table
 from experiments.comparison.verdict_table import VerdictTables, arm_bands, verdict_tables
 from experiments.inference.simultaneous_band import RecallBand
 from experiments.inference.words import UNDECIDED
@@ -32,6 +33,8 @@ class Comparison:
         controls: what the baseline reaches without training (`control_table`).
         scores: calibration and saturation, a row per arm, seed and mask (`score_table`).
         curves: precision over recall for drawing, a row per arm, mask and recall (`curve_table`).
+        thin: scores without and within the tolerance (`thin_table`); empty without one.
+        tolerant_curves: as `curves`, within the tolerance (`tolerant_curve_table`); empty without one.
         settings: of the comparison.
         baseline: name of the baseline arm.
         masks: names of the masks.
@@ -47,6 +50,8 @@ class Comparison:
     controls: pd.DataFrame
     scores: pd.DataFrame
     curves: pd.DataFrame
+    thin: pd.DataFrame
+    tolerant_curves: pd.DataFrame
     settings: CompareSettings
     baseline: str
     masks: tuple[str, ...]
@@ -84,10 +89,11 @@ def compare_arms(
         Tables. Without an arm besides the baseline, tables of pairs are empty.
 
     Raises:
-        ValueError: the baseline has no run, or runs have different data; the message names what differs.
+        ValueError: the baseline has no run, runs have different data, or a run lacks the scores within the tolerance;
+            the message names what differs.
     """
     chosen = CompareSettings() if settings is None else settings
-    found = _look_at(measure(check_runs(runs, baseline), chosen))
+    found = _look_at(measure(check_runs(runs, baseline, chosen.tolerance), chosen))
     study, pairs, bands = found.study, found.pairs, found.bands
     return Comparison(
         arm_verdicts=found.tables.arms,
@@ -100,6 +106,8 @@ def compare_arms(
         controls=control_table(study, pairs),
         scores=score_table(study),
         curves=curve_table(study),
+        thin=thin_table(study),
+        tolerant_curves=tolerant_curve_table(study),
         settings=chosen,
         baseline=baseline,
         masks=study.checked.masks,
@@ -195,4 +203,5 @@ def _with_seeds(study: MeasuredStudy, used: Mapping[str, Sequence[int]]) -> Meas
         points={key: study.points[key] for key in kept},
         numbers={key: study.numbers[key] for key in kept},
         levels={key: study.levels[key] for key in kept},
+        tolerant_levels={key: study.tolerant_levels[key] for key in kept if study.tolerant_levels},
     )

@@ -15,10 +15,14 @@ from experiments.comparison.settings import CompareSettings, theories
 from experiments.frontier.from_images import Kind, from_images
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import metrics_of_all
+from experiments.frontier.tolerance.histograms import tolerant_from_images
 from experiments.process.on_demand import Mapped
 from experiments.runs.store import Run
 from experiments.runs.study import StudyRuns
 from experiments.runs.study import load_study as load_runs
+
+_MOST_NAMED = 10
+"""Most runs that a message lists."""
 
 Arms = Mapping[str, Mapping[int, Sequence[ArrayLike]]]
 """Arm -> seed -> one score map per image."""
@@ -80,6 +84,7 @@ def compare_scores(
     valid: Sequence[ArrayLike] | None = None,
     validation: tuple[Arms, Sequence[ArrayLike]] | None = None,
     settings: CompareSettings | None = None,
+    tolerance: int | None = None,
 ) -> ComparedStudy:
     """Compare score maps of any origin: which arm moved the precision-recall frontier, and which slid along it.
 
@@ -97,6 +102,7 @@ def compare_scores(
         validation: Scores like `scores`, and targets, of other images, for tuning thresholds. Without them there is no
             tuned point.
         settings: Margins, level and headline; None takes the defaults.
+        tolerance: Distance in pixels; adds the verdicts within it, for thin structures. None takes that of `settings`.
 
     Returns:
         Verdicts, tables and curves.
@@ -118,6 +124,10 @@ def compare_scores(
         [{'arm': 'mine', 'verdict': 'moves out'}]
     """
     chosen = CompareSettings() if settings is None else settings
+    if tolerance is not None:
+        if chosen.tolerance not in (None, tolerance):
+            raise ValueError(f"tolerance: expected that of settings, {chosen.tolerance}, or none, got {tolerance}")
+        chosen = replace(chosen, tolerance=tolerance)
     _check_arms(scores, baseline, "scores")
     test = _counted(scores, targets, "", kind=kind, masks=masks, groups=groups, image_ids=image_ids, valid=valid)
     val = None
@@ -135,6 +145,20 @@ def compare_scores(
         }
         for arm in ordered
     }
+    if chosen.tolerance is not None:
+        radius = chosen.tolerance
+
+        def within(run: Run) -> Run:
+            maps = scores[run.arm][run.seed]
+            found = {
+                "test": tolerant_from_images(maps, targets, radius, exact=run.scores["test"], kind=kind, valid=valid)
+            }
+            if validation is not None:
+                maps, labels = validation[0][run.arm][run.seed], validation[1]
+                found["val"] = tolerant_from_images(maps, labels, radius, exact=run.scores["val"], kind=kind)
+            return replace(run, tolerant={radius: found})
+
+        complete = {arm: {seed: within(run) for seed, run in seeds.items()} for arm, seeds in complete.items()}
     empty = pd.DataFrame()
     runs = StudyRuns(baseline, (), complete, holes=empty, differences=empty, tuning=empty)
     return compare_runs(runs, chosen)
@@ -167,8 +191,32 @@ def load_study(
 
 def compare_runs(runs: StudyRuns, settings: CompareSettings) -> ComparedStudy:
     """Compare runs that are known to be comparable."""
-    scores = {arm: Mapped(seeds, lambda run: RunScores.of(run.scores)) for arm, seeds in runs.complete.items()}
+    scores = scores_to_compare(runs, settings.tolerance)
     return ComparedStudy(runs, compare_arms(scores, baseline=runs.baseline, settings=settings))
+
+
+def scores_to_compare(runs: StudyRuns, tolerance: int | None) -> dict[str, Mapping[int, RunScores]]:
+    """Return the scores of every run, read on access; with those within the tolerance, if there is one.
+
+    Raises:
+        ValueError: Runs did not record that tolerance; the message names them, and what to do.
+    """
+    if tolerance is None:
+        return {arm: Mapped(seeds, lambda run: RunScores.of(run.scores)) for arm, seeds in runs.complete.items()}
+    lacking = [
+        str(run.folder) for seeds in runs.complete.values() for run in seeds.values() if tolerance not in run.tolerant
+    ]
+    if lacking:
+        more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
+        raise ValueError(
+            f"report.tolerance: expected runs that recorded their scores within {tolerance} pixels; these did not: "
+            f"{', '.join(lacking[:_MOST_NAMED])}{more}. The command that trained them, with "
+            f"trainer.tolerances=[{tolerance}] added, scores them again without training"
+        )
+    return {
+        arm: Mapped(seeds, lambda run: RunScores.of(run.scores, run.tolerant[tolerance]))
+        for arm, seeds in runs.complete.items()
+    }
 
 
 def _run(arm: str, seed: int, test: ScoreHistograms, val: ScoreHistograms | None) -> Run:

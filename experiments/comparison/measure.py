@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from experiments.comparison.checked_runs import RunScores
+from experiments.comparison.tolerance.numbers import TolerantNumbers, tolerant_numbers
 from experiments.frontier.calibration import Calibration, Saturation, calibration, saturation
 from experiments.frontier.codes import N_CODES, NATURAL_CODE
 from experiments.frontier.curve import f_beta, ratio
-from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.leave_one_out import (
     GroupSweep,
     SweepGrid,
@@ -141,16 +141,18 @@ class MaskNumbers:
         saturation: ties.
         calibration: of the scores as they are.
         corrected: after undoing the loss's effect in theory; None if theory makes no prediction.
+        tolerant: with distances forgiven; None if the comparison does not ask for it.
     """
 
     sweep: GroupSweep
     saturation: Saturation
     calibration: Calibration
     corrected: Calibration | None
+    tolerant: TolerantNumbers | None = None
 
 
 def mask_numbers(
-    test: ScoreHistograms,
+    run: RunScores,
     mask: int,
     group_of: NDArray[np.intp],
     grid: SweepGrid,
@@ -162,7 +164,7 @@ def mask_numbers(
     """Pool one mask's counts once, and compute everything from them.
 
     Args:
-        test: test histograms.
+        run: of which to measure the test split.
         mask: index of the mask.
         group_of: (N,).
         grid: recalls and precisions.
@@ -170,10 +172,12 @@ def mask_numbers(
         stated: (65536,), probability of each code.
         corrected: (65536,), after correction, or None.
     """
+    test, tolerant = run.test, run.tolerant
     pooled = test.pooled(mask)
     return MaskNumbers(
         sweep=group_sweep(test, mask, group_of, grid, levels, pooled),
         saturation=saturation(*pooled),
         calibration=calibration(*pooled, stated),
         corrected=None if corrected is None else calibration(*pooled, corrected),
+        tolerant=None if tolerant is None else tolerant_numbers(tolerant, test, mask, group_of, grid),
     )

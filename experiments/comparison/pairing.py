@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from experiments.comparison.checked_runs import CheckedRuns
 from experiments.comparison.measure import MaskNumbers, RunPoints, mask_numbers, run_points
 from experiments.comparison.settings import CompareSettings
+from experiments.comparison.tolerance.numbers import COLUMNS
 from experiments.frontier.calibration import code_probabilities
 from experiments.frontier.codes import logit_to_code
 from experiments.frontier.leave_one_out import SweepGrid
@@ -28,8 +29,12 @@ SINGLE_VALUES = (
     "precision_natural",
     "recall_tuned",
     "precision_tuned",
+    *COLUMNS,
 )
-"""Statistics with one value per run; "f1" and "fbeta" are at their tuned thresholds; "prg" is NaN but as headline."""
+"""Statistics with one value per run; "f1" and "fbeta" are at their tuned thresholds; "prg" is NaN but as headline.
+
+Those within a tolerance are NaN without one.
+"""
 
 CURVE_RECALLS = np.round(np.arange(1, 101) / 100.0, 2)
 """Recalls of the drawn curves."""
@@ -54,6 +59,7 @@ class PairedRuns:
         baseline_levels: S.
         untrained: which runs are not trained, in words; empty where all are.
         prevalences: share of positives in the test set, mask by mask; NaN without a paired seed.
+        near_shares: share of pixels with a true pixel within the tolerance, mask by mask; NaN without one.
         df_group: (K,), degrees of freedom of the test groups.
     """
 
@@ -68,6 +74,7 @@ class PairedRuns:
     baseline_levels: tuple[AboveChance, ...]
     untrained: str
     prevalences: tuple[float, ...]
+    near_shares: tuple[float, ...]
     df_group: NDArray[np.float64]
 
     @property
@@ -160,6 +167,7 @@ def over_masks(pairs: Sequence[PairedRuns], mask_names: Sequence[str]) -> Paired
         baseline_levels=_worst([pair.baseline_levels for pair in pairs]),
         untrained=untrained_masks(pairs, mask_names),
         prevalences=tuple(share for pair in pairs for share in pair.prevalences),
+        near_shares=tuple(share for pair in pairs for share in pair.near_shares),
         df_group=_joint_df(pairs),
     )
 
@@ -196,6 +204,8 @@ class MeasuredStudy:
         points: (arm, seed) -> operating points; the baseline's also hold "theory:<arm>", "rankseg" and "oracle".
         numbers: (arm, seed) -> one `MaskNumbers` per mask.
         levels: (arm, seed) -> one `AboveChance` per mask.
+        tolerant_levels: as `levels`, within the tolerance: a run may see every line and place it a pixel aside. Empty
+            without one.
     """
 
     checked: CheckedRuns
@@ -203,6 +213,18 @@ class MeasuredStudy:
     points: Mapping[Key, RunPoints]
     numbers: Mapping[Key, tuple[MaskNumbers, ...]]
     levels: Mapping[Key, tuple[AboveChance, ...]]
+    tolerant_levels: Mapping[Key, tuple[AboveChance, ...]]
+
+    def levels_of(self, statistic: str) -> Mapping[Key, tuple[AboveChance, ...]]:
+        """Return the levels that tell whether a run is trained, for a statistic without or within the tolerance."""
+        return self.tolerant_levels if statistic in COLUMNS else self.levels
+
+    def judged_by(self, pair: PairedRuns, statistic: str) -> PairedRuns:
+        """Return runs of one mask with the levels that belong to a statistic."""
+        levels, base = self.levels_of(statistic), self.checked.baseline
+        mine, theirs = (tuple(levels[name, seed][pair.mask] for seed in pair.seeds) for name in (pair.arm, base))
+        told = why_untrained([(base, pair.seeds, theirs), (pair.arm, pair.seeds, mine)])
+        return replace(pair, levels=mine, baseline_levels=theirs, untrained=told)
 
     def pair(self, arm: str, mask: int) -> PairedRuns:
         """Pair an arm with the baseline in one mask."""
@@ -232,8 +254,13 @@ class MeasuredStudy:
             baseline_levels=theirs,
             untrained=why_untrained([(base, seeds, theirs), (arm, seeds, mine)]),
             prevalences=(mine[0].prevalence if mine else float("nan"),),
+            near_shares=(self._near_share(mask),),
             df_group=np.full(shape[2], group_df(positives[0] - positives[1:])),
         )
+
+    def _near_share(self, mask: int) -> float:
+        tolerant = next(iter(self.numbers.values()))[mask].tolerant
+        return float("nan") if tolerant is None else tolerant.near_share
 
     def _values(self, key: Key, mask: int) -> NDArray[np.float64]:
         """Return the columns of one run and mask, (1+G, K)."""
@@ -250,6 +277,9 @@ class MeasuredStudy:
             "recall_tuned": points["tuned"].recall(mask),
             "precision_tuned": points["tuned"].precision(mask),
         }
+        tolerant = self.numbers[key][mask].tolerant
+        undefined = np.full(len(sweep.average_precision), np.nan)
+        single |= dict.fromkeys(COLUMNS, undefined) if tolerant is None else tolerant.columns()
         columns = np.stack([single[name] for name in SINGLE_VALUES], axis=1)
         return np.concatenate([columns, sweep.precision_at_recall, sweep.recall_at_precision], axis=1)
 
@@ -310,7 +340,7 @@ def measure(checked: CheckedRuns, settings: CompareSettings) -> MeasuredStudy:
             fixed = corrected[arm]
             out.append(
                 mask_numbers(
-                    checked.runs[arm][seed].test,
+                    checked.runs[arm][seed],
                     mask,
                     checked.group_of,
                     grid,
@@ -323,7 +353,8 @@ def measure(checked: CheckedRuns, settings: CompareSettings) -> MeasuredStudy:
 
     numbers = dict(zip(keys, in_parallel(curves, keys, workers), strict=True))
     levels = {key: _levels(points[key], numbers[key], settings.level) for key in keys}
-    return MeasuredStudy(checked, settings, points, numbers, levels)
+    within = {} if settings.tolerance is None else {key: _tolerant_levels(numbers[key], settings.level) for key in keys}
+    return MeasuredStudy(checked, settings, points, numbers, levels, within)
 
 
 def _levels(points: RunPoints, numbers: tuple[MaskNumbers, ...], level: float) -> tuple[AboveChance, ...]:
@@ -338,4 +369,19 @@ def _levels(points: RunPoints, numbers: tuple[MaskNumbers, ...], level: float) -
             constant=item.saturation.n_codes == 1,
         )
         for mask, item in enumerate(numbers)
+    )
+
+
+def _tolerant_levels(numbers: tuple[MaskNumbers, ...], level: float) -> tuple[AboveChance, ...]:
+    """Compare the AP within the tolerance of each mask with chance: the share of pixels near a true one."""
+    return tuple(
+        above_chance(
+            item.tolerant.average_precision,
+            item.tolerant.n_near,
+            item.tolerant.n_far,
+            level=level,
+            constant=item.saturation.n_codes == 1,
+        )
+        for item in numbers
+        if item.tolerant is not None
     )

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from experiments.checks.tolerances import tolerance_problem
 from experiments.frontier.curve import RECALL_TOLERANCE
 from experiments.frontier.theory import ScoreMap
 from experiments.inference.claims import Rule
@@ -19,11 +20,14 @@ from experiments.inference.looks import Looks
 from experiments.runs import store
 from experiments.runs.study import StudyRuns
 
-Headline = Literal["ap", "f1", "fbeta", "mean_precision", "prg"]
+Headline = Literal["ap", "f1", "fbeta", "mean_precision", "prg", "tolerant_ap", "tolerant_f1"]
 Theory = float | ScoreMap | Sequence[float | ScoreMap]
 
 OF_CURVE: tuple[Headline, ...] = ("ap", "mean_precision", "prg")
-"""Headlines over all thresholds; the others are at one."""
+"""Headlines over all thresholds of the exact frontier, whose curves can cross."""
+
+TOLERANT: tuple[Headline, ...] = ("tolerant_ap", "tolerant_f1")
+"""Headlines that forgive distances of up to `CompareSettings.tolerance` pixels."""
 
 _GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
@@ -40,7 +44,10 @@ class CompareSettings:
         looks: that the study declared before it started; verdicts are at level / (n_comparisons K) for K looks. None is
             one look at all seeds.
         headline: statistic of `verdict`: average precision, F1 or F-beta at the tuned threshold, or mean precision over
-            `recall_band`; "prg": the area under the precision-recall-gain curve.
+            `recall_band`; "prg": the area under the precision-recall-gain curve; "tolerant_ap" and "tolerant_f1": AP
+            and tuned F1 within `tolerance`.
+        tolerance: distance in pixels within which a prediction is right and a true pixel found; every run needs the
+            scores within that distance. None: no tolerant frontier.
         beta: of F-beta; recall counts beta times as much as precision.
         recall_band: lowest and highest recall of the mean precision.
         point_margin: the operating point counts as unmoved if natural recall and precision change by less than this.
@@ -63,6 +70,7 @@ class CompareSettings:
     n_comparisons: int = 1
     looks: Looks | None = None
     headline: Headline = "ap"
+    tolerance: int | None = None
     beta: float = 1.0
     recall_band: tuple[float, float] = (0.0, 1.0)
     point_margin: float = 0.05
@@ -76,7 +84,13 @@ class CompareSettings:
 
     def __post_init__(self) -> None:
         if self.headline not in get_args(Headline):
-            raise ValueError(f"headline: expected ap, f1, fbeta, mean_precision or prg, got {self.headline!r}")
+            listed = f"{', '.join(get_args(Headline)[:-1])} or {get_args(Headline)[-1]}"
+            raise ValueError(f"headline: expected {listed}, got {self.headline!r}")
+        wrong = "" if self.tolerance is None else tolerance_problem(self.tolerance)
+        if wrong:
+            raise ValueError(f"tolerance: {wrong}")
+        if self.headline in TOLERANT and self.tolerance is None:
+            raise ValueError(f"headline: {self.headline} needs a tolerance in pixels, got none")
         if not (np.isfinite(self.beta) and self.beta > 0):
             raise ValueError(f"beta: expected a finite number above 0, got {self.beta}")
         low, high = self.recall_band
@@ -110,14 +124,33 @@ class CompareSettings:
     @property
     def headline_name(self) -> str:
         """The headline's name in sentences."""
+        return self.name_of(self.headline)
+
+    @property
+    def exact_and_tolerant(self) -> tuple[Headline, Headline] | None:
+        """The statistic of which verdicts are given without and within the tolerance; None without one.
+
+        The headline and its counterpart: AP for statistics of curves, tuned F1 for those at one threshold.
+        """
+        if self.tolerance is None:
+            return None
+        at_one = self.headline in ("f1", "fbeta", "tolerant_f1")
+        exact: Headline = self.headline if self.headline not in TOLERANT else "f1" if at_one else "ap"
+        return exact, "tolerant_f1" if at_one else "tolerant_ap"
+
+    def name_of(self, headline: Headline) -> str:
+        """Return a headline's name in sentences."""
         low, high = self.recall_band
+        within = f"within {self.tolerance} px"
         return {
             "ap": "AP",
             "f1": "tuned F1",
             "fbeta": f"tuned F-{self.beta:g}",
             "mean_precision": f"mean precision over recall {low:g} to {high:g}",
             "prg": "AUPRG",
-        }[self.headline]
+            "tolerant_ap": f"AP {within}",
+            "tolerant_f1": f"tuned F1 {within}",
+        }[headline]
 
     def score_maps(self, arm: str, n_masks: int) -> tuple[ScoreMap, ...] | None:
         """Return the theory of an arm, one map per mask; None if the settings have none.

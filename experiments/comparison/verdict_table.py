@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.comparison.pairing import SINGLE_VALUES, MeasuredStudy, PairedRuns, over_masks, untrained_masks
-from experiments.comparison.settings import OF_CURVE, CompareSettings
+from experiments.comparison.settings import OF_CURVE, TOLERANT, CompareSettings
 from experiments.inference.claims import Evidence
 from experiments.inference.paired_difference import PairedDifference
 from experiments.inference.simultaneous_band import RecallBand, recall_band
@@ -93,9 +93,17 @@ def verdict_tables(study: MeasuredStudy, pairs: Sequence[PairedRuns], bands: Seq
         ]
         for columns in (
             (headline.pairs, headline.bands, headline.arms, headline.of_arms, f1.arms, f1.of_arms),
-            (pairs, bands, headline.masks, headline.of_masks, f1.masks, f1.of_masks),
+            (headline.mask_pairs, bands, headline.masks, headline.of_masks, f1.masks, f1.of_masks),
         )
     ]
+    if settings.exact_and_tolerant is not None:
+        known = {settings.headline: headline, "f1": f1}
+        both = [
+            known.get(name) or _decided(study, by_arm, name, settings.name_of(name), bands, of_curve=name in OF_CURVE)
+            for name in settings.exact_and_tolerant
+        ]
+        beside = (_beside(settings, both, of_arms=True), _beside(settings, both, of_arms=False))
+        rows = [[a | b for a, b in zip(*each, strict=True)] for each in zip(rows, beside, strict=True)]
     return VerdictTables(*(pd.DataFrame(each) for each in rows))
 
 
@@ -104,11 +112,29 @@ class _Decided:
     """Evidence and verdicts about one statistic: of A arms, and of A times M masks."""
 
     pairs: list[PairedRuns]
+    mask_pairs: list[PairedRuns]
     bands: list[RecallBand]
     arms: list[Evidence]
     of_arms: list[Verdict]
     masks: list[Evidence]
     of_masks: list[Verdict]
+
+
+def _beside(settings: CompareSettings, both: Sequence[_Decided], *, of_arms: bool) -> list[dict[str, Any]]:
+    """Columns of the verdicts without and within the tolerance, a row per arm, or per arm and mask."""
+    n_rows = len(both[0].arms if of_arms else both[0].masks)
+    rows: list[dict[str, Any]] = [{"tolerance": settings.tolerance} for _ in range(n_rows)]
+    for name, found in zip(("exact", "tolerant"), both, strict=True):
+        evidence, verdicts = (found.arms, found.of_arms) if of_arms else (found.masks, found.of_masks)
+        for row, item, verdict in zip(rows, evidence, verdicts, strict=True):
+            row |= {
+                f"verdict_{name}": verdict.word,
+                **interval_columns(f"{name}_gain", item.gain, settings.level),
+                f"{name}_verdict_low": verdict.low,
+                f"{name}_verdict_high": verdict.high,
+                f"reason_{name}": verdict.reason,
+            }
+    return rows
 
 
 def _decided(
@@ -132,6 +158,7 @@ def _decided(
     """
     n_masks = len(study.checked.masks)
     counted = _counted_masks(study, column)
+    by_arm = [[study.judged_by(pair, column) for pair in row] for row in by_arm]
     whole = [[row[mask] for mask in counted or range(n_masks)] for row in by_arm]
     trained = [[pair for pair in row if not pair.untrained] or row for row in whole]
     of_arms = [over_masks(row, study.checked.masks) for row in trained]
@@ -150,7 +177,7 @@ def _decided(
     decided, behind = decide_arms(
         arms, by_mask, study.settings.rule(name), counted=counted, mask_names=study.checked.masks
     )
-    return _Decided(of_arms, over_arms, arms, decided, masks, [verdict for row in behind for verdict in row])
+    return _Decided(of_arms, flat, over_arms, arms, decided, masks, [verdict for row in behind for verdict in row])
 
 
 def _counted_masks(study: MeasuredStudy, column: str) -> tuple[int, ...]:
@@ -163,7 +190,7 @@ def _counted_masks(study: MeasuredStudy, column: str) -> tuple[int, ...]:
     return tuple(
         mask
         for mask in range(len(checked.masks))
-        if not any(study.levels[checked.baseline, seed][mask].untrained for seed in seeds)
+        if not any(study.levels_of(column)[checked.baseline, seed][mask].untrained for seed in seeds)
         and not _mask_problem(study, mask, column, [(checked.baseline, seed) for seed in seeds])
     )
 
@@ -268,9 +295,12 @@ def _untrained_runs(study: MeasuredStudy, pair: PairedRuns) -> list[str]:
 
 
 def _evidence(study: MeasuredStudy, pair: PairedRuns, column: str, band: RecallBand | None) -> Evidence:
-    place = SINGLE_VALUES.index("precision_natural")
+    kind = "tolerant_" if column in TOLERANT else ""
+    point = [f"{kind}recall_natural", f"{kind}precision_natural"]
+    place = SINGLE_VALUES.index(point[1])
     undefined = [np.isnan(rows[:, 0, place]).all() for rows in (pair.rows, pair.baseline_rows)]
-    at_chance = np.mean([_at_chance(column, share, study.settings.beta) for share in pair.prevalences])
+    shares = pair.near_shares if kind else pair.prevalences
+    at_chance = np.mean([_at_chance(column, share, study.settings.beta) for share in shares])
     untrained = pair.untrained
     if untrained:
         known = pair.trained_seeds_only([column])
@@ -278,7 +308,7 @@ def _evidence(study: MeasuredStudy, pair: PairedRuns, column: str, band: RecallB
             untrained += _conditional(known, study.settings)
     return Evidence(
         gain=pair.difference([column]),
-        point=pair.difference(["recall_natural", "precision_natural"]),
+        point=pair.difference(point),
         point_undefined_alike=bool(pair.seeds) and all(undefined),
         band=band,
         problem=_problem(study, pair, column),
@@ -297,11 +327,11 @@ def _conditional(known: PairedDifference, settings: CompareSettings) -> str:
 
 def _at_chance(column: str, prevalence: float, beta: float) -> float:
     """Return the headline statistic of random scores; for F, at its best threshold, which is below all scores."""
-    if column in ("ap", "mean_precision"):
+    if column in ("ap", "mean_precision", "tolerant_ap"):
         return prevalence
     if column == "prg":
         return 0.0
-    squared = 1.0 if column == "f1" else beta**2
+    squared = beta**2 if column == "fbeta" else 1.0
     return (1.0 + squared) * prevalence / (squared * prevalence + 1.0)
 
 
@@ -333,7 +363,7 @@ def _mask_problem(study: MeasuredStudy, mask: int, column: str, keys: Sequence[t
     counts = study.points[keys[0]].points["natural"]
     if counts.n_positive[0, mask] == 0:
         return "no positive pixel of this mask in the test set"
-    if column in ("f1", "fbeta"):
+    if column in ("f1", "fbeta", "tolerant_f1"):
         without = dict.fromkeys(arm for arm, seed in keys if study.checked.runs[arm][seed].val is None)
         if without:
             return f"no threshold could be tuned: no validation scores of {', '.join(without)}"

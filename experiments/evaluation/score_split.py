@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from experiments.data.split import Sample, SegmentationData, Split
 from experiments.evaluation.example_collector import ExampleCollector
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
+from experiments.evaluation.whole_images import WholeImages
 from experiments.frontier.arithmetic import reorder_images
 from experiments.frontier.from_images import to_logits
 from experiments.frontier.histogram import ScoreHistograms
@@ -107,6 +108,7 @@ def score_split(
     batch_size: int,
     thresholds: Mapping[str, Sequence[float]] | None = None,
     examples: ExampleCollector | None = None,
+    whole: WholeImages | None = None,
 ) -> ScoreHistograms:
     """Histogram the logits of every pixel of a split, per image and mask.
 
@@ -121,6 +123,7 @@ def score_split(
         thresholds: Operating points, besides the natural one, for the counts of pixels of no mask: a name and C logits
             each.
         examples: Receives the scores too, and keeps those of a few images.
+        whole: Receives them too, and counts within distances.
 
     Returns:
         Histograms, images in the order of the split.
@@ -141,9 +144,12 @@ def score_split(
         if all(_is_whole(window) for window in windows):  # small images: counted together, which is faster
             targets = torch.from_numpy(np.stack([window.target for window in windows]))
             builder.add_batch(names, groups, logits, targets)
-            return
-        for window, name, group, scores in zip(windows, names, groups, logits, strict=True):
-            builder.add(name, group, scores[:, *window.core], window.target, window.valid)
+        else:
+            for window, name, group, scores in zip(windows, names, groups, logits, strict=True):
+                builder.add(name, group, scores[:, *window.core], window.target, window.valid)
+        if whole is not None:  # after the builder, which refuses NaN by the image's name
+            for window, scores in zip(windows, logits, strict=True):
+                whole.add(window.image_index, *window.origin, scores[:, *window.core])
 
     for index in range(len(split.samples)):
         for window in _windows(index, split.samples[index], side, overlap):

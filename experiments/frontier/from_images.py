@@ -105,7 +105,7 @@ def count_image(
     Raises:
         ValueError: The image is wrong; the message says what was expected and what came.
     """
-    codes, labels, kept = _pixels(scores, target, valid, kind, n_masks)
+    codes, labels, kept = image_pixels(scores, target, valid, kind, n_masks)
     rows = [count_row(*row) for row in zip(codes, labels, [None] * n_masks if kept is None else kept, strict=True)]
     natural = np.full((1, n_masks), NATURAL_CODE, np.uint16)
     return rows, _joint(codes, labels, kept, np.concatenate([natural, *(logit_to_code([row]) for row in thresholds)]))
@@ -172,7 +172,7 @@ def _mask_names(count: int) -> tuple[str, ...]:
     return ("mask",) if count == 1 else tuple(f"mask{index}" for index in range(count))
 
 
-def _pixels(
+def image_pixels(
     scores: ArrayLike, target: ArrayLike, valid: ArrayLike | None, kind: Kind, n_masks: int
 ) -> tuple[NDArray[np.uint16], NDArray[np.bool_], NDArray[np.bool_] | None]:
     """Return codes, labels and validity of one image, (C, P) each."""

@@ -166,6 +166,8 @@ def group_sweep(
     grid: SweepGrid,
     levels: NDArray[np.float64] | None = None,
     pooled: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+    *,
+    near: ScoreHistograms | None = None,
 ) -> GroupSweep:
     """Compute the statistics of all groups together and of each delete-one set of groups.
 
@@ -181,6 +183,8 @@ def group_sweep(
         grid: recalls, precisions and band.
         levels: recall levels per row, (1+G, A), NaN allowed; None for none.
         pooled: `histograms.pooled(mask)`, if the caller has it.
+        near: what precision is read from, where it is not `histograms`: of the same images and groups, all predicted
+            pixels, "positive" if they are right (`TolerantHistograms.near`). Without an area of gains.
 
     Returns:
         The statistics, NaN in a row whose groups hold no positive pixel.
@@ -190,6 +194,9 @@ def group_sweep(
     order = np.argsort(group_of, kind="stable")
     all_positives, all_negatives = pooled or histograms.pooled(mask)
     thresholds, all_hits, all_pixels = _positive_thresholds(all_positives, all_negatives)
+    all_right = all_hits
+    if near is not None:
+        all_right, all_pixels = _between(thresholds, *near.pooled(mask))
     out = _empty_sweep(n_rows, grid, wanted.shape[1])
     if not len(thresholds):
         return out
@@ -216,7 +223,14 @@ def group_sweep(
         left_pixels = np.bincount(place, weights=both, minlength=size)
         # The last column, with the pixels below the lowest threshold, may exceed the range of `all_hits.dtype`.
         hits = all_hits - left_hits.reshape(len(rows), -1)[:, :-1].astype(all_hits.dtype)
-        pixels = all_pixels - left_pixels.reshape(len(rows), -1)[:, :-1].astype(all_hits.dtype)
+        right = hits
+        if near is not None:
+            bins, positives, negatives, lengths = near.mask_entries(mask, chosen)
+            place = column[bins] + np.repeat(offset, lengths)
+            left_right = np.bincount(place, weights=positives, minlength=size)
+            left_pixels = left_right + np.bincount(place, weights=negatives, minlength=size)
+            right = all_right - left_right.reshape(len(rows), -1)[:, :-1].astype(all_right.dtype)
+        pixels = all_pixels - left_pixels.reshape(len(rows), -1)[:, :-1].astype(all_pixels.dtype)
         if grid.gain_area:
             tied = np.flatnonzero(is_threshold[bins])
             left_tied = np.bincount(place[tied], weights=negatives[tied], minlength=size).reshape(len(rows), -1)
@@ -225,7 +239,7 @@ def group_sweep(
             tied_negatives = all_negatives[thresholds] - left_tied[:, :-1]
             n_negative = all_negatives.sum() - left_negatives
             out.gain_area[rows] = recall_gain_area(tp, above - tp, tied_negatives, n_negative)
-        _sweep_block(out, rows, hits, pixels, logits, grid, wanted[rows])
+        _sweep_block(out, rows, hits, right, pixels, logits, grid, wanted[rows])
     return out
 
 
@@ -238,6 +252,15 @@ def _positive_thresholds(
     # Running sums of integers take a seventh of the time of float64 ones, and int32 converts fastest.
     counts = np.int32 if above[-1:].sum() < np.iinfo(np.int32).max else np.int64
     return thresholds, positives[thresholds].astype(counts), np.diff(above, prepend=0).astype(counts)
+
+
+def _between(
+    thresholds: NDArray[np.int64], right: NDArray[np.int64], wrong: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count right pixels, and all pixels, from each threshold up to the next; thresholds descend."""
+    above = (np.cumsum(counts[::-1])[::-1][thresholds] for counts in (right, right + wrong))
+    first, second = (np.diff(counts, prepend=0) for counts in above)
+    return first, second
 
 
 def _empty_sweep(n_rows: int, grid: SweepGrid, n_levels: int) -> GroupSweep:
@@ -263,17 +286,19 @@ def _sweep_block(
     out: GroupSweep,
     rows: NDArray[np.intp],
     hits: NDArray[np.integer],
+    right: NDArray[np.integer],
     pixels: NDArray[np.integer],
     logits: NDArray[np.float64],
     grid: SweepGrid,
     levels: NDArray[np.float64],
 ) -> None:
-    """Fill `rows` of `out` from the positives and pixels at each threshold, (B, K) each."""
+    """Fill `rows` of `out` from the positives, right and all pixels at each threshold, (B, K) each."""
     tp = np.cumsum(hits, axis=1, dtype=hits.dtype)
     total = tp[:, -1].astype(np.float64)
     above = np.cumsum(pixels, axis=1, dtype=pixels.dtype)
     # Without pixels above a threshold there are no positives either: 0 / 1.
-    precision = tp / np.maximum(above, 1)
+    right_above = tp if right is hits else np.cumsum(right, axis=1, dtype=right.dtype)
+    precision = right_above / np.maximum(above, 1)
     defined = total > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         out.average_precision[rows] = np.einsum("bk,bk->b", hits, precision) / total

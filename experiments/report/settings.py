@@ -12,7 +12,7 @@ from experiments.comparison.settings import CompareSettings
 from experiments.config import ConfigError
 from experiments.report.published import point_problems
 
-_NAMES = ("margin", "point_margin", "level", "headline", "beta", "recall_band")
+_NAMES = ("margin", "point_margin", "level", "headline", "beta", "recall_band", "tolerance")
 
 
 def settings_of(report: DictConfig) -> CompareSettings:
@@ -41,7 +41,8 @@ def _setting_problems(report: DictConfig) -> list[str]:
     problems = []
     for name in _NAMES:
         try:
-            CompareSettings(**{name: _value(report, name)})
+            within = {"tolerance": report.tolerance} if name == "headline" else {}  # which some headlines need
+            CompareSettings(**{**within, name: _value(report, name)})
         except (ValueError, TypeError) as error:
             problems.append(f"report.{error}")
         except OmegaConfBaseException as error:

@@ -9,8 +9,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from experiments.comparison.ceiling import Ceiling, find_ceiling
-from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import Comparison, compare_arms
+from experiments.comparison.compared_study import scores_to_compare
 from experiments.comparison.settings import theories
 from experiments.comparison.weight_sweep import WeightSweep
 from experiments.config import ConfigError
@@ -131,7 +131,7 @@ def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> 
     """
     try:
         settings = replace(settings_of(report), theory=theories(study), n_comparisons=n_comparisons, looks=study.looks)
-        runs = {arm: Mapped(seeds, lambda run: RunScores.of(run.scores)) for arm, seeds in study.complete.items()}
+        runs = scores_to_compare(study, settings.tolerance)
         return compare_arms(runs, baseline=study.baseline, settings=settings)
     except ValueError as error:
         raise ConfigError(str(error)) from error

@@ -18,6 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.checks.tolerances import tolerance_problem
+
 DAMAGED = "damaged"
 """The status of a run with a damaged file, and the suffix of such a file once it is set aside."""
 
@@ -70,6 +72,9 @@ def info_problem(info: Any) -> str:
     drawn = info.get("annotators")
     if drawn is not None and not _are_counts_of_annotators(drawn):
         return f"annotators: expected hits, false_alarms and misses of each annotator and mask, got {drawn!r:.200}"
+    tolerances = info.get("tolerances")
+    if tolerances is not None and not _are_distances(tolerances):
+        return f"tolerances: expected distances in pixels, got {tolerances!r}"
     looks = info.get("looks")
     if looks is not None and not _are_seeds_of_looks(looks):
         return f"looks: expected the seeds of each look, each beginning with those of the one before, got {looks!r}"
@@ -86,6 +91,10 @@ def _are_counts_of_annotators(drawn: Any) -> bool:
         )
         for entry in drawn
     )
+
+
+def _are_distances(values: Any) -> bool:
+    return isinstance(values, list) and not any(map(tolerance_problem, values))
 
 
 def _are_seeds_of_looks(looks: Any) -> bool:

@@ -28,6 +28,8 @@ _NOT_RESULTS = (
     "trainer.checkpoint_every",
     "trainer.checkpoint_minutes",
     "trainer.example_pixels",
+    "trainer.tolerances",
+    "trainer.cldice",
 )
 # Keys that were added later, with the value that older runs had in effect: with this value the run is the same.
 _LATER_KEYS = {

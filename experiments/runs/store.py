@@ -8,6 +8,7 @@ A run folder `<study>/<arm>/seed=<k>/` holds
 | `metrics.csv` | a row per split x mask x operating point, also for the background and for all pixels |
 | `history.csv` | a row per logged update: loss, its terms, share of foreground per mask, learning rate, seconds |
 | `scores.npz` | score histograms per image and mask of validation and test |
+| `tolerant.npz` | the same within distances of some pixels, if asked for (`trainer.tolerances`, `trainer.cldice`) |
 | `examples.npz` | a few test images with their labels and the score of every pixel, unless switched off |
 | `checkpoint.pt` | the weights (while training: the whole state) |
 | `run.json` | status, versions, seed, device, times, fingerprints, checksums of the others; says `complete` last |
@@ -21,7 +22,7 @@ import os
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,6 +31,9 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from experiments.frontier.histogram import ScoreHistograms
+from experiments.frontier.tolerance.centerlines import CenterlineCounts
+from experiments.frontier.tolerance.histograms import TolerantHistograms
+from experiments.process.on_demand import Mapped
 from experiments.runs import foreign_files
 from experiments.runs.damage import DAMAGED, find_damage, info_problem, note_files
 from experiments.runs.example_scores import ExampleScores
@@ -43,12 +47,14 @@ METRICS_FILE = "metrics.csv"
 HISTORY_FILE = "history.csv"
 SCORES_FILE = "scores.npz"
 EXAMPLES_FILE = "examples.npz"
+TOLERANT_FILE = "tolerant.npz"
 CHECKPOINT_FILE = "checkpoint.pt"
-ARTIFACTS = (CONFIG_FILE, METRICS_FILE, HISTORY_FILE, SCORES_FILE, EXAMPLES_FILE, CHECKPOINT_FILE)
+ARTIFACTS = (CONFIG_FILE, METRICS_FILE, HISTORY_FILE, SCORES_FILE, TOLERANT_FILE, EXAMPLES_FILE, CHECKPOINT_FILE)
 
 SCORED_SPLITS = ("val", "test")
 PREDICTIONS = "predictions_fingerprint"  # in `run.json` of a run whose predictions were made elsewhere
 HARD_MASKS = "hard_masks"  # in its `run.json`: whether they are 0 and 1 alone, which have no frontier
+_CENTERLINES = "centerlines_"
 CEILING = "ceiling"  # the test split scored by its true probabilities, if the data know them
 FINISHED = ("complete", "diverged")
 CONSTANT_OUTPUT = "the output is the same for every test pixel"  # reason of a run that diverged but has scores
@@ -60,7 +66,7 @@ class Run:
 
     `scores` maps `val`, `test` and, if known, `ceiling` to histograms, which are read on access. It is empty unless the
     run is complete or collapsed to a constant output: a collapsed run is a result that a comparison counts, not a
-    missing run.
+    missing run. `tolerant` maps each radius that was recorded to the splits' tolerant histograms, also read on access.
     """
 
     folder: Path
@@ -70,6 +76,7 @@ class Run:
     info: Mapping[str, Any]
     config: Mapping[str, Any]
     scores: Mapping[str, ScoreHistograms]
+    tolerant: Mapping[int, Mapping[str, TolerantHistograms]] = field(default_factory=dict)
 
 
 class StorageError(OSError):
@@ -157,6 +164,56 @@ def read_scores(folder: Path) -> dict[str, ScoreHistograms]:
         return scores
     except Exception as error:
         raise ValueError(f"{path}: expected the score histograms of a run, got {error}") from error
+
+
+def write_tolerant(
+    folder: Path,
+    tolerant: Mapping[int, Mapping[str, TolerantHistograms]],
+    centerlines: CenterlineCounts | None,
+) -> None:
+    """Write a run's tolerant histograms, radius -> split, and the counts of its skeletons on test."""
+    arrays = {
+        name: array
+        for radius, splits in tolerant.items()
+        for split, rows in splits.items()
+        for name, array in rows.to_arrays(f"within{radius}_{split}_").items()
+    }
+    if centerlines is not None:
+        arrays |= centerlines.to_arrays(_CENTERLINES)
+    write_atomically(folder / TOLERANT_FILE, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+
+
+def read_tolerant(folder: Path, radius: int) -> dict[str, TolerantHistograms]:
+    """Read the histograms of all scored splits within one radius.
+
+    Raises:
+        ValueError: Naming the file that cannot be read.
+    """
+    path = folder / TOLERANT_FILE
+    try:
+        arrays = foreign_files.read_arrays(path)
+        return {
+            split: TolerantHistograms.from_arrays(radius, arrays, f"within{radius}_{split}_") for split in SCORED_SPLITS
+        }
+    except Exception as error:
+        raise ValueError(f"{path}: expected the scores within {radius} pixels of a run, got {error}") from error
+
+
+def read_centerlines(folder: Path) -> CenterlineCounts | None:
+    """Read the counts of a run's skeletons; None if it did not record them.
+
+    Raises:
+        ValueError: Naming the file that cannot be read.
+    """
+    path = folder / TOLERANT_FILE
+    if not path.exists():
+        return None
+    try:
+        arrays = foreign_files.read_arrays(path)
+        there = any(name.startswith(_CENTERLINES) for name in arrays)
+        return CenterlineCounts.from_arrays(arrays, _CENTERLINES) if there else None
+    except Exception as error:
+        raise ValueError(f"{path}: expected the counts of skeletons of a run, got {error}") from error
 
 
 class StoredScores(Mapping[str, ScoreHistograms]):
@@ -268,12 +325,12 @@ def find_damaged_files(
     """
     info = info or {}
     noted = (info.get("artifacts") or {}) if info.get("status") in FINISHED else {}
-    needed = (CONFIG_FILE, SCORES_FILE) if _has_scores(info) else ()
+    needed = (CONFIG_FILE, SCORES_FILE) if has_scores(info) else ()
     damaged = find_damage(folder, names, noted, last=RUN_FILE, required=needed)
     if info.get("status") == DAMAGED:
         damaged[RUN_FILE] = info["reason"].removeprefix(f"{RUN_FILE}: ")
     tests = (info.get("data_fingerprint") or {}).get("test")
-    if _has_scores(info) and not isinstance(tests, str):
+    if has_scores(info) and not isinstance(tests, str):
         damaged[RUN_FILE] = f"data_fingerprint.test: expected a word, got {tests!r}"
     if CONFIG_FILE not in {*noted, *damaged}:
         try:
@@ -298,15 +355,15 @@ def load_run_at(folder: Path, arm: str, seed: int) -> Run:
     scores: Mapping[str, ScoreHistograms] = {}
     config: dict[str, Any] = {}
     problems = {}
-    has_scores = _has_scores(info)
+    scored = has_scores(info)
     if info["status"] == "running":
         info = {**info, **_unfinished(folder)}
-    elif has_scores:
+    elif scored:
         # The weights are not read: a comparison does not need them.
         problems = find_damaged_files(folder, info, [name for name in ARTIFACTS if name != CHECKPOINT_FILE])
     try:
         config = read_config(folder)
-        if has_scores and not problems:
+        if scored and not problems:
             scores = StoredScores(folder, tuple(_kept_scores(folder)))
     except ValueError as error:
         problems = problems or {CONFIG_FILE if not config else SCORES_FILE: str(error.__cause__ or error)}
@@ -315,10 +372,13 @@ def load_run_at(folder: Path, arm: str, seed: int) -> Run:
         if not info.get("command"):
             reason += "; the command that started it makes it again"
         info = {**info, "status": DAMAGED, "reason": reason}
-    return Run(folder, arm, seed, str(info["status"]), info, config, scores)
+    radii = (info.get("tolerances") or []) if scores else []
+    tolerant = Mapped({radius: radius for radius in radii}, lambda radius: read_tolerant(folder, radius))
+    return Run(folder, arm, seed, str(info["status"]), info, config, scores, tolerant)
 
 
-def _has_scores(info: Mapping[str, Any]) -> bool:
+def has_scores(info: Mapping[str, Any]) -> bool:
+    """Return whether a run's `run.json` says that it was scored."""
     status = info.get("status")
     return status == "complete" or (status == "diverged" and info.get("reason") == CONSTANT_OUTPUT)
 

@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 from omegaconf import DictConfig
 
+from experiments.checks.tolerances import tolerances_to_record
 from experiments.config import ConfigError, to_plain
 from experiments.criteria.before_training import set_prevalence
 from experiments.criteria.build import build_criterion
@@ -25,6 +26,8 @@ from experiments.data.resident_tiles import training_updates
 from experiments.data.sampling.uniform import check_sampling, switch_update
 from experiments.evaluation.example_collector import example_collector
 from experiments.evaluation.score_split import score_ceiling, score_split
+from experiments.evaluation.whole_images import WholeImages
+from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import metrics_table, tuned_thresholds
 from experiments.inference.looks import Looks
 from experiments.process.error_text import describe_error
@@ -88,7 +91,8 @@ def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool
         return False
     known = "fingerprint" in info
     if known and info["fingerprint"] == run_fingerprint(plain, loaded):
-        return info["status"] in store.FINISHED and not store.find_damaged_files(folder, info)
+        whole = info["status"] in store.FINISHED and not store.find_damaged_files(folder, info)
+        return whole and not _unrecorded(plain, info)
     try:
         before = result_config(store.read_config(folder))
     except ValueError:  # damaged, so nothing is known about it
@@ -102,6 +106,13 @@ def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool
         f"({reason or 'the same configuration on other images or labels'}). "
         "Give study_dir=ANOTHER_FOLDER, or overwrite=true to replace it."
     )
+
+
+def _unrecorded(plain: dict[str, Any], info: dict[str, Any]) -> bool:
+    """Return whether a configuration asks a scored run for distances or skeletons that it did not count."""
+    asked, have = set(tolerances_to_record(plain)), set(info.get("tolerances") or [])
+    skeletons = plain["trainer"].get("cldice", False) and not info.get("cldice")
+    return store.has_scores(info) and (not asked <= have or skeletons)
 
 
 def execute(
@@ -165,6 +176,7 @@ def _execute(
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
+        **_to_count(plain, {} if plain["overwrite"] else store.read_info(folder) or {}),
     }
     if plain["overwrite"]:
         store.remove_run(folder)
@@ -172,7 +184,7 @@ def _execute(
     store.write_config(folder, plain)
     store.write_json(folder / store.RUN_FILE, info)
     try:
-        info.update(_fit_and_score(cfg, folder, loaded, on_update, info["fingerprint"]))
+        info.update(_fit_and_score(cfg, folder, loaded, on_update, info))
     except store.StorageError:  # the other runs would not get further
         raise
     except Exception as error:
@@ -197,6 +209,13 @@ def _execute(
     return str(info["status"])
 
 
+def _to_count(plain: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Return the distances and skeletons to count, those of the run that is scored again included; empty if none."""
+    radii = sorted({*tolerances_to_record(plain), *(before.get("tolerances") or [])})
+    skeletons = plain["trainer"].get("cldice", False) or bool(before.get("cldice"))
+    return ({"tolerances": radii} if radii else {}) | ({"cldice": True} if skeletons else {})
+
+
 def _declared_looks(cfg: DictConfig) -> dict[str, Any]:
     """Return the seeds of each look of a study in stages; nothing in another study."""
     if cfg.study.stages is None or cfg.study.seeds is None:
@@ -205,8 +224,9 @@ def _declared_looks(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _fit_and_score(
-    cfg: DictConfig, folder: Path, loaded: LoadedData, on_update: Callable[[int], None], fingerprint: str
+    cfg: DictConfig, folder: Path, loaded: LoadedData, on_update: Callable[[int], None], info: dict[str, Any]
 ) -> dict[str, Any]:
+    fingerprint = info["fingerprint"]
     started = time.perf_counter()
     data, trainer = loaded.data, cfg.trainer
     accelerator = make_accelerator(trainer)
@@ -289,13 +309,28 @@ def _fit_and_score(
         "overlap": trainer.eval_overlap,
         "batch_size": trainer.eval_batch_size,
     }
-    val = score_split(model, data.val, data.masks, accelerator, **windows)
+    radii, skeletons = info.get("tolerances", []), info.get("cldice", False)
+    whole_val = WholeImages(data.val, data.masks, radii) if radii else None
+    val = score_split(model, data.val, data.masks, accelerator, whole=whole_val, **windows)
     thresholds = {"tuned": tuned_thresholds(val).tolist()}
     examples = example_collector(data.test, len(data.masks), trainer.example_pixels)
-    test = score_split(model, data.test, data.masks, accelerator, thresholds=thresholds, examples=examples, **windows)
+    points = {"natural": [0.0] * len(data.masks), **thresholds} if skeletons else None
+    whole_test = WholeImages(data.test, data.masks, radii, points) if radii or skeletons else None
+    test = score_split(
+        model,
+        data.test,
+        data.masks,
+        accelerator,
+        thresholds=thresholds,
+        examples=examples,
+        whole=whole_test,
+        **windows,
+    )
     scores = {"val": val, "test": test}
     ceiling = score_ceiling(data)
     store.write_scores(folder, scores if ceiling is None else {**scores, store.CEILING: ceiling})
+    if whole_test is not None:
+        _write_tolerant(folder, whole_test, test, whole_val, val)
     if examples is not None:
         store.write_examples(folder, examples.finish())
     store.write_table(folder / store.METRICS_FILE, metrics_table(scores))
@@ -309,6 +344,15 @@ def _fit_and_score(
     if len(constant) == len(data.masks):
         return {**found, "status": "diverged", "reason": store.CONSTANT_OUTPUT, "constant_masks": constant}
     return {**found, "status": "complete", "constant_masks": constant}
+
+
+def _write_tolerant(
+    folder: Path, test: WholeImages, test_scores: ScoreHistograms, val: WholeImages | None, val_scores: ScoreHistograms
+) -> None:
+    within = test.finish(test_scores.image_ids, test_scores.group_ids)
+    of_val = {} if val is None else val.finish(val_scores.image_ids, val_scores.group_ids)
+    tolerant = {radius: {"val": of_val[radius], "test": rows} for radius, rows in within.items()}
+    store.write_tolerant(folder, tolerant, test.finish_centerlines(test_scores.image_ids))
 
 
 def _is_constant(scores: Any, mask: int) -> bool:

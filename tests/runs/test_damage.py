@@ -22,9 +22,10 @@ SMALL = (
     "trainer.checkpoint_every=2",
     "trainer.accelerator=cpu",
     "model.decoder_channels=[16,8,8,8]",
+    "trainer.tolerances=[1]",
 )
 FILES = (store.RUN_FILE, *store.ARTIFACTS)
-SAME_BYTES = (store.CONFIG_FILE, store.METRICS_FILE, store.SCORES_FILE, store.EXAMPLES_FILE)
+SAME_BYTES = (store.CONFIG_FILE, store.METRICS_FILE, store.SCORES_FILE, store.TOLERANT_FILE, store.EXAMPLES_FILE)
 
 
 @pytest.fixture(scope="module")

@@ -197,3 +197,36 @@ def test_two_processes_never_train_one_run(tmp_path, loaded, composed):
         other.wait()
     assert not is_held(folder)
     assert execute(cfg, folder, "a", loaded, nothing) == "complete"
+
+
+def test_distances_asked_for_later_are_counted_without_training(composed, loaded, tmp_path):
+    assert execute(composed(*SMALL), tmp_path, "loss=bce", loaded, nothing) == "complete"
+    assert not (tmp_path / store.TOLERANT_FILE).exists()
+    assert "tolerances" not in json.loads((tmp_path / store.RUN_FILE).read_text())
+    before = {name: (tmp_path / name).read_bytes() for name in (store.SCORES_FILE, store.METRICS_FILE)}
+    updates = []
+    asked = composed(*SMALL, "trainer.tolerances=[1]", "report.tolerance=2")
+    assert not is_finished(tmp_path, to_plain(asked), loaded)
+    assert execute(asked, tmp_path, "loss=bce", loaded, updates.append) == "complete"
+    assert not updates
+    assert before == {name: (tmp_path / name).read_bytes() for name in before}
+    history = pd.read_csv(tmp_path / store.HISTORY_FILE)
+    assert history["update"].tolist() == [2, 4, 6]
+    assert is_finished(tmp_path, to_plain(asked), loaded)
+    assert is_finished(tmp_path, to_plain(composed(*SMALL)), loaded)
+    # Another distance does not lose those that are there.
+    other = composed(*SMALL, "trainer.tolerances=[3]")
+    assert not is_finished(tmp_path, to_plain(other), loaded)
+    execute(other, tmp_path, "loss=bce", loaded, nothing)
+    run = store.load_run_at(tmp_path, "loss=bce", 0)
+    assert list(run.tolerant) == [1, 2, 3]
+    for splits in run.tolerant.values():
+        for split, tolerant in splits.items():
+            assert np.array_equal(tolerant.found.pixel_counts()[0], run.scores[split].pixel_counts()[0])
+    info = json.loads((tmp_path / store.RUN_FILE).read_text())
+    (tmp_path / store.TOLERANT_FILE).write_bytes(b"not a zip")
+    damaged = store.load_run_at(tmp_path, "loss=bce", 0)
+    assert damaged.status == "damaged"
+    assert store.TOLERANT_FILE in damaged.info["reason"]
+    store.write_json(tmp_path / store.RUN_FILE, {**info, "tolerances": 5})
+    assert "tolerances: expected distances in pixels, got 5" in store.load_run_at(tmp_path, "a", 0).info["reason"]

@@ -100,7 +100,7 @@ def simulate_runs(
         _simulate_split(arms, seeds, shifts, size, effects, rng, masks, name)
         for name, size in (("val", val or test), ("test", test))
     ]
-    return {arm: {seed: RunScores(*(split[arm, seed] for split in splits)) for seed in seeds} for arm in arms}
+    return {arm: {seed: RunScores(splits[0][arm, seed], splits[1][arm, seed]) for seed in seeds} for arm in arms}
 
 
 def _simulate_split(

@@ -1,0 +1,1 @@
+"""Precision and recall that forgive distances of up to r pixels, from two histograms per image and mask."""
