@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from experiments.checks.tolerances import tolerance_problem
 from experiments.comparison.settings import CompareSettings
 from experiments.config import ConfigError
 from experiments.report.published import point_problems
@@ -41,13 +42,18 @@ def _setting_problems(report: DictConfig) -> list[str]:
     problems = []
     for name in _NAMES:
         try:
-            within = {"tolerance": report.tolerance} if name == "headline" else {}  # which some headlines need
+            within = {"tolerance": _valid_tolerance(report)} if name == "headline" else {}  # which some headlines need
             CompareSettings(**{**within, name: _value(report, name)})
         except (ValueError, TypeError) as error:
             problems.append(f"report.{error}")
         except OmegaConfBaseException as error:
             problems.append(f"report.{name}: {str(error).splitlines()[0]}")
     return problems
+
+
+def _valid_tolerance(report: DictConfig) -> int | None:
+    """Return the tolerance, or 0 in place of a wrong one, which is a problem of its own."""
+    return report.tolerance if report.tolerance is None or not tolerance_problem(report.tolerance) else 0
 
 
 def _value(report: DictConfig, name: str) -> Any:

@@ -17,6 +17,7 @@ from experiments.config import ConfigError
 from experiments.frontier.operating_point import metrics_of_all
 from experiments.process.leftovers import remove_leftovers
 from experiments.process.on_demand import Mapped
+from experiments.report.centerlines import centerline_table
 from experiments.report.checklist.evidence import StudyEvidence
 from experiments.report.checklist.sentences import checklist
 from experiments.report.conditions.report import write_condition_report
@@ -36,6 +37,14 @@ from experiments.runs.study import StudyRuns, load_conditions, short_names
 
 FIGURES = "figures"
 PAGE = "report.html"
+_OPTIONAL = (
+    "tuning",
+    "ceiling",
+    "no_frontier",
+    "thin_scores",
+    "tolerant_curves",
+    "cldice",
+)  # tables that not every report has
 _REPORT_FILES = ("*.csv", "*.md", "*.tex", "*.html", "*.png", "*.svg")
 
 
@@ -167,7 +176,15 @@ def write_tables(
         tables["ceiling"] = ceiling.table
     if study.hard:
         tables["no_frontier"] = no_frontier(study)
-    for name in {"tuning", "ceiling", "no_frontier"} - set(tables):  # of an earlier report
+    centerlines = centerline_table(study)
+    for name, table in (
+        ("thin_scores", comparison.thin),
+        ("tolerant_curves", comparison.tolerant_curves),
+        ("cldice", centerlines),
+    ):
+        if len(table):
+            tables[name] = table
+    for name in set(_OPTIONAL) - set(tables):  # of an earlier report
         (report_dir / f"{name}.csv").unlink(missing_ok=True)
     for name, table in tables.items():
         store.write_table(report_dir / f"{name}.csv", table)
@@ -175,4 +192,4 @@ def write_tables(
     store.write_text(report_dir / "verdicts.tex", latex_table(comparison, names))
     write_markdown(report_dir / "verdicts.md", paper_markdown(comparison, names))
     sentences = checklist([StudyEvidence.of(study, comparison, sweep)])
-    write_markdown(report_dir / "report.md", report_markdown(study, comparison, ceiling, sentences))
+    write_markdown(report_dir / "report.md", report_markdown(study, comparison, ceiling, sentences, centerlines))

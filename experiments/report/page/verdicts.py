@@ -155,6 +155,8 @@ _OF = {
     "f1": "Tuned F1 is its F1 at the threshold that was best on validation.",
     "fbeta": "F-beta is its F1 with recall weighed otherwise, at the threshold that was best on validation.",
     "mean_precision": "Mean precision is its mean height over the recalls that were asked for.",
+    "tolerant_ap": "AP within some pixels is its mean height where such distances are forgiven.",
+    "tolerant_f1": "Tuned F1 within some pixels forgives such distances, at the threshold that was best on validation.",
     "prg": "AUPRG is the area under it after precision and recall are rescaled to gains over the prevalence.",
 }
 

@@ -13,6 +13,7 @@ from experiments.report.elsewhere import arms_from_elsewhere
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.tables import markdown_table
+from experiments.report.text.tolerance import tolerance_section
 from experiments.report.text.verdicts import footnotes, row_of, verdict_interval, verdict_rows
 from experiments.report.text.wording import listed, number, signed, with_interval
 from experiments.runs.fingerprint import flatten
@@ -20,7 +21,11 @@ from experiments.runs.study import StudyRuns, is_from_elsewhere, short_names
 
 
 def report_markdown(
-    study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None, sentences: Sequence[str] = ()
+    study: StudyRuns,
+    comparison: Comparison,
+    ceiling: Ceiling | None = None,
+    sentences: Sequence[str] = (),
+    centerlines: pd.DataFrame | None = None,
 ) -> str:
     """Write the whole report as Markdown.
 
@@ -29,7 +34,9 @@ def report_markdown(
         comparison: Their comparison.
         ceiling: The best possible frontier, if known.
         sentences: The checklist's sentences.
+        centerlines: clDice of the runs, if they counted skeletons.
     """
+    lines = pd.DataFrame() if centerlines is None else centerlines
     names = short_names(list(study.complete))
     headers, rows = verdict_rows(study, comparison)
     parts = [
@@ -40,6 +47,7 @@ def report_markdown(
         "![Precision-recall frontiers](figures/frontier.png)",
         "All figures, with captions: [captions.md](figures/captions.md). To play with: [report.html](report.html).",
     ]
+    parts += tolerance_section(comparison, lines, names)
     if sentences:
         parts += ["## Checklist", "\n".join(f"- {sentence}" for sentence in sentences)]
     for arm in study.complete:
@@ -53,6 +61,9 @@ def report_markdown(
             ("tuning.csv", len(study.tuning) > 0),
             ("ceiling.csv", ceiling is not None),
             ("no_frontier.csv", bool(study.hard)),
+            ("thin_scores.csv", len(comparison.thin) > 0),
+            ("tolerant_curves.csv", len(comparison.thin) > 0),
+            ("cldice.csv", len(lines) > 0),
         )
         if not there
     ]
@@ -265,6 +276,9 @@ _FILES = """## Files
 | `controls.csv` | arm, mask and control: what the baseline reaches without training |
 | `scores.csv` | arm, seed and mask: calibration and ties of the scores, AP beside chance |
 | `curves.csv` | arm, mask and recall: mean precision and the range over seeds |
+| `thin_scores.csv` | arm, seed, mask and distance (0 and the tolerance): AP, ODS, OIS, natural and tuned points |
+| `tolerant_curves.csv` | arm, mask and recall: mean precision within the tolerance |
+| `cldice.csv` | arm, seed, mask and operating point: centre-line Dice |
 | `verdicts.tex`, `verdicts.md` | arm and mask: the table of verdicts for a paper |
 | `holes.csv` | run that is not there or not complete |
 | `no_frontier.csv` | arm of hard masks, and mask: its operating point, the baseline's precision at that recall |

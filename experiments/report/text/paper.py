@@ -81,7 +81,8 @@ def _cells(comparison: Comparison, names: Mapping[str, str] | None) -> tuple[lis
     arms = [comparison.baseline, *(arm for arm in dict.fromkeys(points["arm"]) if arm != comparison.baseline)]
     called = names or short_names(arms)
     gain = {"ap": "AP", "f1": "tuned F1", "fbeta": "F-beta", "mean_precision": "mean precision", "prg": "AUPRG"}
-    headers = ["mask", "arm", "verdict", f"{gain[comparison.settings.headline]} gain", "tuned F1 gain"]
+    headline = gain.get(comparison.settings.headline, comparison.settings.headline_name)
+    headers = ["mask", "arm", "verdict", f"{headline} gain", "tuned F1 gain"]
     headers += ["recall", "precision", "F1", "slide (logits)"]
     headers.insert(4, "verdict's interval")
     blocks = []

@@ -9,7 +9,7 @@ import pandas as pd
 
 from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
-from experiments.comparison.settings import OF_CURVE
+from experiments.comparison.settings import OF_CURVE, CompareSettings
 from experiments.comparison.slide import AT_THEORY
 from experiments.inference.words import UNDECIDED
 from experiments.report.elsewhere import elsewhere_notes
@@ -17,6 +17,7 @@ from experiments.report.facts import StudySize
 from experiments.report.text.looks import look_notes, seeds_cell
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.tables import fitted_table, terminal_width
+from experiments.report.text.tolerance import tolerance_notes
 from experiments.report.text.wording import number, signed, with_interval
 from experiments.runs.study import TRAINING, StudyRuns, short_names
 
@@ -47,8 +48,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
     of each verdict and its seeds.
     """
     names = short_names(list(study.complete))
-    gain = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision", "prg": "AUPRG"}
-    headers = ["mask", "arm", "verdict", "AP (prevalence)", f"{gain[comparison.settings.headline]} gain"]
+    headers = ["mask", "arm", "verdict", "AP (prevalence)", f"{gain_name(comparison.settings)} gain"]
     headers += ["verdict's interval", "would decide", "least margin", "recall", "precision", "F1", "verdict F1"]
     headers += ["tuned F1 gain", "baseline threshold"]
     points, scores = comparison.natural_points, comparison.scores
@@ -66,6 +66,12 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
         found = {names[str(row["arm"])]: seeds_cell(row) for _, row in comparison.arm_verdicts.iterrows()}
         rows = [[*row[:3], found.get(row[1], ""), *row[3:]] if row else row for row in rows]
     return headers, rows
+
+
+def gain_name(settings: CompareSettings) -> str:
+    """Name the headline as short as a table's column asks for."""
+    short = {"ap": "AP", "f1": "F1", "fbeta": "F-beta", "mean_precision": "mean precision", "prg": "AUPRG"}
+    return short.get(settings.headline, settings.headline_name)
 
 
 def _block(
@@ -203,7 +209,7 @@ def footnotes(
     names = short_names(list(study.complete))
     size = StudySize.of(study, comparison)
     notes = [f"{size.text}; margin ±{settings.margin:g}; {size.brackets}.", *level_notes(comparison)]
-    notes += look_notes(study, comparison)
+    notes += [*look_notes(study, comparison), *tolerance_notes(comparison, names)]
     if columns:
         notes.append(
             "AP (prevalence): level of the frontier, beside the AP of one score for all pixels. "
@@ -245,6 +251,8 @@ def level_notes(comparison: Comparison) -> list[str]:
     settings = comparison.settings
     level = settings.level / settings.n_comparisons  # over all looks
     families = [settings.headline_name, *(["tuned F1"] if settings.headline != "f1" else [])]
+    families += [settings.name_of(name) for name in settings.exact_and_tolerant or ()]
+    families = list(dict.fromkeys(families))
     families += ["crossing curves"] if settings.headline in OF_CURVE else []
     over = "arms (Holm)"
     if len(comparison.masks) > 1:
