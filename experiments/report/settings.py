@@ -53,11 +53,12 @@ def _setting_problems(report: DictConfig) -> list[str]:
 
 def _valid_tolerance(report: DictConfig) -> int | None:
     """Return the tolerance, or 0 in place of a wrong one, which is a problem of its own."""
-    return report.tolerance if report.tolerance is None or not tolerance_problem(report.tolerance) else 0
+    radius = _value(report, "tolerance")
+    return radius if radius is None or not tolerance_problem(radius) else 0
 
 
 def _value(report: DictConfig, name: str) -> Any:
-    value = report[name]
+    value = report.get(name) if name == "tolerance" else report[name]  # runs from before this key go without
     if not OmegaConf.is_list(value):
         return value
     pair = tuple(value)
