@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -338,3 +338,29 @@ def to_plain(cfg: DictConfig) -> dict[str, Any]:
 
 
 register()
+
+
+MOST_TOLERANCE = 32
+"""Largest distance in pixels."""
+
+
+def tolerance_problem(value: object) -> str:
+    """Say what is wrong with a distance; empty if nothing is.
+
+    >>> tolerance_problem(2), tolerance_problem(2.5)
+    ('', 'expected a whole number from 0 to 32 (pixels), got 2.5')
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOLERANCE:
+        return ""
+    return f"expected a whole number from 0 to {MOST_TOLERANCE} (pixels), got {value!r}"
+
+
+def tolerances_to_record(config: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the distances that a run's configuration asks for, ascending: `trainer.tolerances`, `report.tolerance`.
+
+    >>> tolerances_to_record({"trainer": {"tolerances": [5, 1]}, "report": {"tolerance": 2}})
+    (1, 2, 5)
+    """
+    asked: Sequence[int] = (config.get("trainer") or {}).get("tolerances") or ()
+    reported = (config.get("report") or {}).get("tolerance")
+    return tuple(sorted({*asked, *(() if reported is None else (reported,))}))

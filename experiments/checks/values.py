@@ -14,8 +14,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from experiments.checks.composing import similar
 from experiments.checks.folders import folder_problems
-from experiments.checks.tolerances import tolerance_problem
-from experiments.config import PARTS, ReportSchema, RootSchema, StudySchema, TrainerSchema, missing_keys
+from experiments.config import (
+    PARTS,
+    ReportSchema,
+    RootSchema,
+    StudySchema,
+    TrainerSchema,
+    missing_keys,
+    tolerance_problem,
+)
 
 PRECISIONS = ("32", "bf16", "fp16")
 ACCELERATORS = ("auto", "cpu", "cuda", "mps")

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from experiments.checks.tolerances import tolerance_problem
+from experiments.config import tolerance_problem
 from experiments.frontier.curve import RECALL_TOLERANCE
 from experiments.frontier.theory import ScoreMap
 from experiments.inference.claims import Rule

@@ -8,9 +8,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from experiments.checks.tolerances import tolerance_problem
 from experiments.comparison.settings import CompareSettings
-from experiments.config import ConfigError
+from experiments.config import ConfigError, tolerance_problem
 from experiments.report.published import point_problems
 
 _NAMES = ("margin", "point_margin", "level", "headline", "beta", "recall_band", "tolerance")

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.checks.tolerances import tolerance_problem
+from experiments.config import tolerance_problem
 
 DAMAGED = "damaged"
 """The status of a run with a damaged file, and the suffix of such a file once it is set aside."""

@@ -18,8 +18,7 @@ import pandas as pd
 import torch
 from omegaconf import DictConfig
 
-from experiments.checks.tolerances import tolerances_to_record
-from experiments.config import ConfigError, to_plain
+from experiments.config import ConfigError, to_plain, tolerances_to_record
 from experiments.criteria.before_training import set_prevalence
 from experiments.criteria.build import build_criterion
 from experiments.data.resident_tiles import training_updates
