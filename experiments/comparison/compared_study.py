@@ -16,13 +16,11 @@ from experiments.frontier.from_images import Kind, from_images
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import metrics_of_all
 from experiments.frontier.tolerance.histograms import tolerant_from_images
+from experiments.process.error_text import listed
 from experiments.process.on_demand import Mapped
-from experiments.runs.store import Run
+from experiments.runs.store import CHECKPOINT_FILE, PREDICTIONS, Run
 from experiments.runs.study import StudyRuns
 from experiments.runs.study import load_study as load_runs
-
-_MOST_NAMED = 10
-"""Most runs that a message lists."""
 
 Arms = Mapping[str, Mapping[int, Sequence[ArrayLike]]]
 """Arm -> seed -> one score map per image."""
@@ -203,16 +201,17 @@ def scores_to_compare(runs: StudyRuns, tolerance: int | None) -> dict[str, Mappi
     """
     if tolerance is None:
         return {arm: Mapped(seeds, lambda run: RunScores.of(run.scores)) for arm, seeds in runs.complete.items()}
-    lacking = [
-        str(run.folder) for seeds in runs.complete.values() for run in seeds.values() if tolerance not in run.tolerant
-    ]
+    lacking = [run for seeds in runs.complete.values() for run in seeds.values() if tolerance not in run.tolerant]
+    remedies = {
+        f"give its command trainer.tolerances=[{tolerance}]: the weights are in {CHECKPOINT_FILE}, nothing is trained "
+        "again": [str(run.folder) for run in lacking if PREDICTIONS not in run.info],
+        "made elsewhere; compare_scores in Python counts score maps within a distance": [
+            str(run.folder) for run in lacking if PREDICTIONS in run.info
+        ],
+    }
     if lacking:
-        more = f" and {len(lacking) - _MOST_NAMED} more" if len(lacking) > _MOST_NAMED else ""
-        raise ValueError(
-            f"report.tolerance: expected runs that recorded their scores within {tolerance} pixels; these did not: "
-            f"{', '.join(lacking[:_MOST_NAMED])}{more}. The command that trained them, with "
-            f"trainer.tolerances=[{tolerance}] added, scores them again without training"
-        )
+        told = [f"{listed(folders)}: {remedy}" for remedy, folders in remedies.items() if folders]
+        raise ValueError("\n".join([f"report.tolerance: expected runs scored within {tolerance} pixels, got", *told]))
     return {
         arm: Mapped(seeds, lambda run: RunScores.of(run.scores, run.tolerant[tolerance]))
         for arm, seeds in runs.complete.items()

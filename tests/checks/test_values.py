@@ -37,6 +37,8 @@ REFUSED = [
     ("trainer.workers", -1, "at least 0"),
     ("trainer.threads", 0, "a positive number or null, got 0"),
     ("trainer.example_pixels", -5, "at least 0"),
+    ("trainer.tolerances", [2, 33], "a whole number from 0 to 32 (pixels), got 33"),
+    ("trainer.tolerances", [-1], "a whole number from 0 to 32 (pixels), got -1"),
     ("trainer.precision", "16", "got 16: fp16 and bf16 take 16 bits"),
     ("trainer.accelerator", "gpu", "got gpu: a GPU is cuda or mps"),
     ("trainer.data_on_device", "maybe", "auto, true or false, got maybe"),

@@ -29,8 +29,11 @@ def report_thresholding(source: Path, report_dir: Path, report: DictConfig) -> N
     Raises:
         ConfigError: There are no runs to treat, or a setting is out of range.
     """
+    settings = settings_of(report)
+    if settings.tolerance is not None:
+        raise ConfigError(f"report.tolerance: expected null, treatments are compared exactly; got {settings.tolerance}")
     try:
-        found = treat_study(source, settings_of(report))
+        found = treat_study(source, settings)
     except ConfigError as error:
         raise ConfigError(str(error).replace("study_dir:", "study.source:", 1)) from None
     tables = {"thresholding": found.runs, "changes": found.changes, "verdicts": found.verdicts, "holes": found.holes}
