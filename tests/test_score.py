@@ -183,3 +183,36 @@ def test_all_that_is_wrong_with_files_comes_in_one_message(command, folder):
     for words in ("NaN", "60 x 81, the image has 60 x 80", "mine seed 1: c", "unet/fold_0/x.npy: 'x'"):
         assert words in err
     assert not (folder / "study").exists()
+
+
+def test_a_kind_that_cannot_be_right_is_worth_a_look(command, folder):
+    typed = ("predictions=maps", "truth=masks", PATTERN)
+    code, out, _ = command(score_main, *typed, "study_dir=one", "kind=logits")
+    assert code == 0
+    assert "Worth a look: every pixel of mine and unet reaches probability 0.5. Is kind= right?" in out
+    code, out, _ = command(score_main, *typed, "study_dir=two", "kind=0-255")
+    assert code == 0
+    assert "Worth a look: no pixel of mine and unet reaches probability 0.5. Is kind= right?" in out
+    code, out, _ = command(score_main, *typed, "study_dir=three")
+    assert "Worth a look" not in out
+
+
+def test_an_inverted_truth_is_worth_a_look(command, folder):
+    for path in (folder / "masks").iterdir():
+        save(path, ~np.asarray(Image.open(path)))
+    code, out, _ = command(score_main, "predictions=maps", "truth=masks", PATTERN, "study_dir=study")
+    assert code == 0
+    assert "Worth a look: mask fills 95% of the pixels. Is the truth inverted?" in out
+
+
+def test_hard_masks_alone_have_no_comparison(command, folder):
+    for image in ("a", "b", "c"):
+        mask = np.asarray(Image.open(folder / "masks" / f"{image}.png"))
+        save(folder / "drawn" / f"{image}.png", mask ^ (np.arange(mask.shape[1]) < 3))
+    typed = ("predictions=drawn", "truth=masks", "pattern={image}", "arm=drawn", "baseline=drawn", "study_dir=study")
+    code, out, err = command(score_main, *typed)
+    assert code == 0, err
+    assert "no frontier" in out
+    code, _, err = command(compare_main, "study_dir=study")
+    assert code == 2
+    assert "expected an arm with scores, got drawn, whose predictions are 0 and 1 alone" in err

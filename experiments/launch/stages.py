@@ -56,7 +56,7 @@ def arms_going_on(config: DictConfig, look: int) -> list[str]:
     """
     from experiments.inference.words import UNDECIDED
     from experiments.report.study import compare
-    from experiments.runs.study import load_study, short_names
+    from experiments.runs.study import is_from_elsewhere, load_study, short_names
 
     try:
         study = load_study(Path(config.study_dir), config.study.baseline)
@@ -69,8 +69,9 @@ def arms_going_on(config: DictConfig, look: int) -> list[str]:
     names = short_names(list(study.complete))
     there = {arm: looks.are_there(arm, seeds, look - 1) for arm, seeds in study.complete.items()}
     rows = {str(row["arm"]): row for _, row in table.iterrows()}
-    undecided = [arm for arm, row in rows.items() if row["verdict"] == UNDECIDED and row["n_seeds"] > 0]
-    begun = [arm for arm, row in rows.items() if row["look"] > look]
+    trained = [arm for arm, seeds in study.complete.items() if not any(map(is_from_elsewhere, seeds.values()))]
+    undecided = [a for a, row in rows.items() if row["verdict"] == UNDECIDED and row["n_seeds"] > 0 and a in trained]
+    begun = [arm for arm, row in rows.items() if row["look"] > look and arm in trained]
     going = [arm for arm in rows if arm in begun or (arm in undecided and there[arm] and there[base])]
     said = [f"{names[arm]} {row['verdict']}" for arm, row in rows.items() if row["look"] == look and arm not in going]
     on = f"going on to {looks.stages[look]} seeds: {', '.join(names[arm] for arm in (base, *going))}"

@@ -110,4 +110,9 @@ def as_logits(planes: NDArray[Any], kind: Kind, hard: float | None = None) -> ND
         return np.where(planes == hard, np.inf, -np.inf)
     if kind == "logits":
         return planes if planes.dtype.kind == "f" else planes.astype(np.float64)
-    return to_logits(planes if kind == "probabilities" else planes / np.float64(_TOPS[kind]))
+    if kind == "probabilities":
+        return to_logits(planes)
+    top = np.float64(_TOPS[kind])
+    if planes.dtype in (np.uint8, np.uint16):  # a table of all values is faster than a logarithm of each pixel
+        return to_logits(np.minimum(np.arange(np.iinfo(planes.dtype).max + 1) / top, 1.0))[planes]
+    return to_logits(planes / top)

@@ -28,7 +28,7 @@ def scored_text(runs: Sequence[ScoredRun], study_dir: Path, baseline: str | None
     groups = len(set(test.group_ids))
     parts = [text_table(headers, [row for run in runs for row in _rows(run)]), ""]
     parts.append(f"{test.n_images} test images in {groups} groups; recall, precision, F1 at probability 0.5.")
-    parts += [*_ties(runs), *_hard(runs), *_low(runs)]
+    parts += [*_ties(runs), *_hard(runs), *_one_sided(runs), *_majority(test)]
     if not any("val" in run.scores for run in runs):
         parts.append("No validation scores, so no tuned points: give val_predictions=DIR, or {split} in the pattern.")
     named = "" if baseline is not None else " (baseline=ARM, if no run there declares one)"
@@ -82,16 +82,28 @@ def _hard(runs: Sequence[ScoredRun]) -> list[str]:
     return [f"Hard masks: {listed(arms)} {have} 0 and 1 alone, so an operating point and no frontier, and no verdict."]
 
 
-def _low(runs: Sequence[ScoredRun]) -> list[str]:
-    """Tell the arms of which no pixel reaches probability 0.5, as if their kind were another."""
-    arms = [
-        arm
-        for arm in dict.fromkeys(run.arm for run in runs)
-        if not any(
-            natural_point(run.scores["test"], place).tp + natural_point(run.scores["test"], place).fp
-            for run in runs
-            if run.arm == arm
-            for place in range(run.scores["test"].n_masks)
-        )
+def _one_sided(runs: Sequence[ScoredRun]) -> list[str]:
+    """Tell the arms of which no pixel, or every one, reaches probability 0.5, as if their kind were another."""
+    none, every = [], []
+    for arm in dict.fromkeys(run.arm for run in runs):
+        tests = [run.scores["test"] for run in runs if run.arm == arm]
+        points = [natural_point(test, place) for test in tests for place in range(test.n_masks)]
+        if not any(point.tp + point.fp for point in points):
+            none.append(arm)
+        if not any(point.fn + point.tn for point in points):
+            every.append(arm)
+    told = (("no pixel", none), ("every pixel", every))
+    return [
+        f"Worth a look: {who} of {listed(arms)} reaches probability 0.5. Is kind= right?" for who, arms in told if arms
     ]
-    return [f"Worth a look: no pixel of {listed(arms)} reaches probability 0.5. Is kind= right?"] if arms else []
+
+
+def _majority(test: ScoreHistograms) -> list[str]:
+    """Tell the masks that fill more than half of the pixels, as if they were inverted."""
+    positives, negatives = (counts.sum(axis=0) for counts in test.pixel_counts())
+    return [
+        f"Worth a look: {mask} fills {positives[place] / (positives[place] + negatives[place]):.0%} of the pixels. Is "
+        "the truth inverted?"
+        for place, mask in enumerate(test.masks)
+        if positives[place] > negatives[place]
+    ]

@@ -231,6 +231,8 @@ def find_arm(arms: Sequence[str], wanted: str) -> str | None:
         shared = set.intersection(*parts.values()) if parts else set()
         asked = set(name_parts(wanted))
         matches = [arm for arm in arms if asked <= parts[arm] <= asked | shared]
+    if not matches:  # beside arms without a key, as of predictions made elsewhere, no key is shared
+        matches = [arm for arm in arms if arm.partition("=")[2] == wanted]
     return matches[0] if len(matches) == 1 else None
 
 

@@ -141,6 +141,9 @@ def test_short_names_drop_what_all_share():
         (["loss=bce,optimizer.lr=1,data.x=2", "loss=bce,optimizer.lr=2,data.x=2"], "loss=bce", None),
         (["loss=bce,optimizer.lr=1,data.x=2", "loss=bce,optimizer.lr=2,data.x=2"], "loss=bce,optimizer.lr=2", 1),
         (["loss=bce", "loss=dice,loss.mode=a"], "loss=bce", 0),
+        (["loss=bce", "loss=dice", "theirs"], "dice", 1),  # predictions made elsewhere have no key
+        (["loss=bce", "loss=dice", "theirs"], "theirs", 2),
+        (["loss=bce", "head=bce", "theirs"], "bce", None),
     ],
 )
 def test_an_arm_is_found_without_what_all_share(arms, wanted, found):
@@ -153,6 +156,47 @@ def test_scores_come_back_as_they_were(tmp_path):
     assert read.image_ids == expected.image_ids
     assert np.array_equal(read.bins, expected.bins)
     assert np.array_equal(read.positives, expected.positives)
+
+
+def write_predictions(study, arm, seed, **info):
+    """Write a run as `score_folder` does: no training, no validation."""
+    folder = study / arm / f"seed={seed}"
+    store.write_config(folder, {"predictions": {"kind": "logits"}})
+    store.write_scores(folder, {"test": scores(seed)})
+    content = {"status": "complete", store.PREDICTIONS: "P", "data_fingerprint": {"test": "T"}, **info}
+    store.write_json(folder / store.RUN_FILE, content)
+
+
+def test_predictions_made_elsewhere_stand_beside_trained_runs(study):
+    write_predictions(study, "theirs", 0)
+    write_predictions(study, "theirs", 1)
+    runs = load_study(study)
+    assert list(runs.complete) == ["loss=bce", "loss=dice", "loss=focal", "theirs"]
+    assert list(runs.complete["theirs"][0].scores) == ["test"]
+    assert runs.holes.empty
+    assert runs.differences.to_numpy().tolist() == [["theirs", "training", "here", "not known"]]
+    other = load_study(study, "theirs").differences
+    assert set(other["arm"]) == {"loss=bce", "loss=dice", "loss=focal"}
+    assert set(other["key"]) == {"training"}
+
+
+def test_predictions_on_other_test_images_are_refused(study):
+    write_predictions(study, "theirs", 0, data_fingerprint={"test": "other"})
+    with pytest.raises(ConfigError, match=r"other test images or labels.*theirs/seed=0"):
+        load_study(study)
+
+
+def test_hard_masks_are_kept_apart(study):
+    write_predictions(study, "drawn", 0, **{store.HARD_MASKS: True})
+    runs = load_study(study)
+    assert "drawn" not in runs.complete
+    assert list(runs.hard) == ["drawn"]
+    assert runs.holes.empty
+    with pytest.raises(ConfigError, match="expected an arm with scores, got drawn"):
+        load_study(study, "drawn")
+    write_predictions(study, "drawn", 1, **{store.HARD_MASKS: True, "data_fingerprint": {"test": "other"}})
+    with pytest.raises(ConfigError, match=r"other test images or labels.*drawn/seed=1"):
+        load_study(study)
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
