@@ -22,6 +22,7 @@ from experiments.data.image_folder.decode import TURNED, UnusableFile, as_uint8,
 from experiments.data.image_folder.index import SampleFiles
 from experiments.data.image_folder.masks import mask_pixels
 from experiments.data.image_folder.problems import ProblemList
+from experiments.data.image_folder.truth import segments
 from experiments.data.image_folder.truth.annotators import Truth, agreement, put_together
 from experiments.data.image_folder.truth.matlab import ENDING, matlab_planes
 from experiments.data.image_folder.truth.planes import Planes, read_planes
@@ -81,6 +82,8 @@ class TruthReader:
 
     def planes(self, path: Path, open_file: Callable[[Path], Image.Image], max_pixels: int) -> list[Planes]:
         """Read one file: one entry, or one for each annotator that a MATLAB file holds."""
+        if path.suffix == segments.ENDING:
+            return [read_planes(segments.segment_labels(path, max_pixels), self.rule, self.masks)]
         if path.suffix != ENDING:
             return [read_planes(open_file(path), self.rule, self.masks)]
         found = matlab_planes(path, self.rule.field, max_pixels)

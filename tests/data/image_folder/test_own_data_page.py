@@ -17,6 +17,7 @@ COMMANDS = [re.findall(r"`(data\.root=[^`]+)`", row)[0] for row in ROWS]
 EXPECTED = [
     ("crackforest", 3, {"crack": 1.637}),
     ("crackforest", 3, {"mask": 0.955}),
+    ("crackforest", 1, {"crack": 1.192}),
     ("les_av", 2, {"artery": 4.001, "vein": 4.687}),
     ("lmm_crack_crops", 4, {"mask": 4.815}),
     ("pfc_neurons", 2, {"mask": 6.161}),

@@ -19,12 +19,13 @@ from experiments.data.image_folder.index import (
 from experiments.data.image_folder.layout.patterns import PathPattern
 from experiments.data.image_folder.listing import is_image_name
 from experiments.data.image_folder.problems import ProblemList
-from experiments.data.image_folder.truth.matlab import ENDING
+from experiments.data.image_folder.truth import matlab, segments
 from experiments.data.image_folder.truth.rule import TruthRule
 
 ALL = "all"  # the part of all images, where no pattern names a split
 _NOT_OF_IMAGES = ("mask", "annotator")
 _DEEPEST = 32
+_NO_PICTURES = (matlab.ENDING, segments.ENDING)  # files of truth that are not pictures
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ class _Files:
             return found
         partners = _partners(pattern, images)
         for path in self.real:
-            if path in images or not pattern.matches(path) or not (is_image_name(path) or path.endswith(ENDING)):
+            if path in images or not pattern.matches(path) or not (is_image_name(path) or path.endswith(_NO_PICTURES)):
                 continue
             owners = _owners(pattern, path, partners)
             if owners is None:
@@ -299,7 +300,7 @@ def _paths(root: Path, patterns: Iterable[PathPattern], problems: ProblemList) -
         prefix = "" if place == "." else f"{place}/"
         below[:] = sorted(name for name in below if not is_left_behind(name)) if prefix.count("/") < deepest else []
         for name in sorted(names):
-            if is_left_behind(name) or not (is_image_name(name) or name.endswith(ENDING)):
+            if is_left_behind(name) or not (is_image_name(name) or name.endswith(_NO_PICTURES)):
                 continue
             fault = name_fault(f"{prefix}{name}")
             if fault is None:

@@ -1,6 +1,7 @@
 """Folders laid out in ways of their own: each is read by its options, and what does not fit is named together."""
 
 import logging
+import re
 import unicodedata
 
 import numpy as np
@@ -70,6 +71,15 @@ def test_a_layout_is_read_by_its_patterns(tmp_path, name):
     for number in range(6):
         found = next(sample for image, sample in samples.items() if f"r{number}" in image)
         assert np.array_equal(found.target[0], line(number) > 0)
+
+
+@pytest.mark.parametrize("name", ["suffix", "other ending", "siblings", "spaces and brackets"])
+def test_the_options_that_are_suggested_read_the_folder(tmp_path, name):
+    root = flat(tmp_path / "roads", *LAYOUTS[name][0])
+    found = dict(re.findall(r"data\.(\w+)='([^']+)'", message_of(root=root)))
+    assert set(found) == {"images", "truth"}
+    samples = everything(load_image_folder(root=root, splits=THIRDS, **found))
+    assert len(samples) == 6
 
 
 def test_patterns_of_the_usual_layout_read_the_same_data(tmp_path):

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from PIL import Image
-from scipy.io import savemat
+from scipy.io import loadmat, savemat
 
 from experiments.data.data_error import DataError
 from experiments.data.image_folder.load import load_image_folder
+from experiments.data.image_folder.truth.segments import segment_labels
 from experiments.data.split import sample_facts
 
 SIZE = (30, 40)
@@ -208,6 +209,48 @@ def test_a_plain_variable_needs_no_name_and_other_files_are_named(tmp_path):
     assert "cannot be read as a MATLAB file (1):\n  r1.mat" in message
     assert "r2.mat: no plane of numbers" in message
     assert "r3.mat: 40 x 29, r3.bmp: 40 x 30" in message
+
+
+def as_segments(folder, number):
+    """Write runs of equal labels in a row, the last rows first."""
+    labels = regions(number)
+    runs = []
+    for row in range(SIZE[0] - 1, -1, -1):
+        ends = [*np.flatnonzero(np.diff(labels[row])).tolist(), SIZE[1] - 1]
+        starts = [0, *[end + 1 for end in ends[:-1]]]
+        runs += [f"{labels[row, start]} {row} {start} {end}" for start, end in zip(starts, ends, strict=True)]
+    head = f"image r{number}.bmp\nwidth {SIZE[1]}\nheight {SIZE[0]}\nsegments 5\nformat ascii cr\ndata\n"
+    (folder / f"r{number}.seg").write_text(head + "\n".join(runs) + "\n")
+
+
+def test_files_of_segments(tmp_path):
+    root = write(tmp_path, as_segments)
+    masks, found = targets(root, "{stem}.seg", labels=NAMED)
+    assert masks == ("solid", "dashed")
+    for number, (target, _) in enumerate(found):
+        assert np.array_equal(target, [regions(number) == 1, np.isin(regions(number), (2, 3))])
+    text = (root / "r0.seg").read_text()
+    first_run = text.split("data\n")[1].split("\n")[0]
+    for changed, words in (
+        (text.replace("width 40", "width wide"), "r0.seg: ValueError"),
+        (text.replace("format ascii cr", "format binary"), "r0.seg: format binary"),
+        (text.replace("width 40\n", ""), "r0.seg: KeyError"),
+        (text.replace("height 30", "height 31"), "r0.seg: runs of 1,200 pixels for 40 x 31"),
+        (text.replace(first_run, first_run.rsplit(" ", 1)[0] + " 99"), "r0.seg: a run outside of 40 x 30"),
+        (text + "0 0 0 0\n", "r0.seg: runs of 1,201 pixels"),
+        (text.replace(first_run, "0 0 " + " ".join(first_run.split()[2:])), "r0.seg: a pixel in two runs"),
+        (text.replace("width 40", "width 400000000"), "r0.seg: 400000000 x 30"),
+        ("", "r0.seg: KeyError"),
+    ):
+        (root / "r0.seg").write_text(changed)
+        assert words in refused(root, "{stem}.seg", labels=NAMED), words
+
+
+def test_a_file_of_segments_says_what_its_matlab_file_says(shared_data):
+    raw = shared_data / "raw_samples" / "crackforest"
+    read = segment_labels(raw / "001.seg", 10**6)
+    struct = loadmat(raw / "001.mat")["groundTruth"][0, 0]["Segmentation"]
+    assert np.array_equal(read + 1, struct)
 
 
 def people(number):
