@@ -136,51 +136,58 @@ def index_by_pattern(
     valid = files.matched("valid", patterns.valid, images, problems)
     chosen = _mask_names(patterns, rule, masks, truth, lambda: files.names("mask", open_names), problems)
     annotators = _annotators(patterns, rule, truth, lambda: files.names("annotator", open_names), problems)
-    wanted = [
-        (annotator, mask) for annotator in (annotators or ("",)) for mask in (chosen if rule.names is None else ("",))
-    ]
-    wanted = wanted if patterns.truth is not None else []
-    single = patterns.truth is None or "mask" not in patterns.truth.names
     parts: dict[str, list[SampleFiles]] = {}
     lacking: list[str] = []
-    for name, image in images.items():
-        found = truth.get(name, {})
-        places = [(annotator, "" if single else mask) for annotator, mask in wanted]
-        if patterns.truth is not None and not found:
-            lacking.append(image.path)
-            continue
+    places = _places(patterns, rule, chosen, annotators)
+    for path, image in images.items():
+        found = truth.get(path, {})
         missing = [place for place in places if place not in found]
+        if places and not found:
+            lacking.append(path)
+            continue
         problems.add(
             "expected every annotator and mask for every image",
-            *[f"{image.path}: no {' of '.join(part for part in reversed(place) if part)}" for place in missing],
+            *[f"{path}: no {' of '.join(part for part in reversed(place) if part)}" for place in missing],
         )
-        if patterns.valid is not None and name not in valid:
-            problems.add("image without valid file (data.valid)", image.path)
-            continue
-        if missing:
-            continue
-        sample = SampleFiles(
-            root / files.real[image.path],
-            tuple(root / files.real[found[place]] for place in places),
-            None if patterns.valid is None else root / files.real[valid[name]["", ""]],
-            image_id=image.image_id,
-            group=image.names.get("group"),
-            shared=rule.names is not None,
-        )
-        parts.setdefault(image.names.get("split", ALL), []).append(sample)
-    if skip_without_truth:
-        problems.notice("left out, since there is no truth (data.skip_without_truth)", *lacking)
-    else:
-        truth_text = "" if patterns.truth is None else patterns.truth.text
-        problems.add(
-            f"image without truth: no {truth_text} for it; data.skip_without_truth=true leaves such images out",
-            *lacking,
-        )
+        if patterns.valid is not None and path not in valid:
+            problems.add("image without valid file (data.valid)", path)
+        elif not missing:
+            sample = SampleFiles(
+                root / files.real[path],
+                tuple(root / files.real[found[place]] for place in places),
+                None if patterns.valid is None else root / files.real[valid[path]["", ""]],
+                image_id=image.image_id,
+                group=image.names.get("group"),
+                shared=rule.names is not None,
+            )
+            parts.setdefault(image.names.get("split", ALL), []).append(sample)
+    _tell_lacking(lacking, patterns, problems, skip=skip_without_truth)
     _check_names(parts, problems)
     order = [*[split for split in SPLITS if split in parts], *sorted(set(parts) - set(SPLITS))]
     return FolderIndex(
         chosen, {part: tuple(sorted(parts[part], key=lambda s: s.image_id or "")) for part in order}, annotators
     )
+
+
+def _places(
+    patterns: Patterns, rule: TruthRule, masks: Sequence[str], annotators: Sequence[str]
+) -> list[tuple[str, str]]:
+    """List annotator and mask of each file of truth that an image needs, "" where file names do not have them."""
+    if patterns.truth is None:
+        return []
+    named = masks if rule.names is None and "mask" in patterns.truth.names else [""]
+    return [(annotator, mask) for annotator in annotators or [""] for mask in named]
+
+
+def _tell_lacking(lacking: Sequence[str], patterns: Patterns, problems: ProblemList, *, skip: bool) -> None:
+    """Refuse the images without truth, or say that they are left out."""
+    if skip:
+        problems.notice("left out, since there is no truth (data.skip_without_truth)", *lacking)
+    elif patterns.truth is not None:
+        text = patterns.truth.text
+        problems.add(
+            f"image without truth: no {text} for it; data.skip_without_truth=true leaves such images out", *lacking
+        )
 
 
 @dataclass(frozen=True)

@@ -282,6 +282,22 @@ def test_several_annotators(tmp_path, save_truth, truth, whom):
         assert np.array_equal(target[0], people(number)[WHOM[whom]])
 
 
+def test_annotators_with_a_file_for_each_mask(tmp_path):
+    def both(folder, number):
+        for name, mask in zip(("ann", "bob", "eve"), people(number), strict=True):
+            Image.fromarray(mask.astype(np.uint8)).save(folder / f"r{number}_{name}_vein.png")
+            Image.fromarray((regions(number) == 3).astype(np.uint8)).save(folder / f"r{number}_{name}_artery.png")
+
+    root = write(tmp_path, both)
+    for whom, which in WHOM.items():
+        masks, found = targets(root, "{stem}_{annotator}_{mask}.png", annotation=whom)
+        assert masks == ("artery", "vein")
+        for number, (target, _) in enumerate(found):
+            assert np.array_equal(target, [regions(number) == 3, people(number)[which]])
+    (root / "r1_bob_vein.png").unlink()
+    assert "r1.bmp: no vein of bob" in refused(root, "{stem}_{annotator}_{mask}.png", annotation="union")
+
+
 def test_annotators_are_judged_by_the_others(tmp_path):
     root = write(tmp_path, as_people)
     sizes = [int(mask.sum()) for mask in people(0)]
