@@ -1,8 +1,10 @@
 """The tail of a difference whose error is the sum of a seed part and a group part, each with an estimated variance."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from scipy import optimize, special
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(80)
 _FURTHEST = 18.0
@@ -75,7 +77,7 @@ def _made_up_for(x: NDArray[np.float64], inner: Part, outer: Part) -> NDArray[np
 
 
 def two_way_isf(
-    level: float, v_seed: float, v_group: float, n_seeds: float, n_groups: float, *, rtol: float = 1e-3
+    level: float, v_seed: float, v_group: float, n_seeds: float, n_groups: float, *, rtol: float = 1e-4
 ) -> float:
     """Find x with `two_way_sf(x, ...)` = level.
 
@@ -85,29 +87,29 @@ def two_way_isf(
         v_group: at least 0; if both are 0 the result is 0.
         n_seeds: S, above 1.
         n_groups: G, above 1.
-        rtol: relative error of x; .001 is some percent of the level.
+        rtol: relative error of x.
+    """
+    low, high = isf_bounds(level, v_seed, v_group, n_seeds, n_groups)
+    if high <= low * (1.0 + rtol):
+        return low
+
+    # A t variable's tail is nearly a power of x: close to a straight line in these coordinates.
+    @cache
+    def excess(log_x: float) -> float:
+        return float(np.log(two_way_sf(np.exp(log_x), v_seed, v_group, n_seeds, n_groups) / level))
+
+    # The quadrature's rounding may cross the bounds where one part is nearly all there is.
+    ends = float(np.log(low)), float(np.log(high))
+    if excess(ends[0]) <= 0.0:
+        return low
+    return high if excess(ends[1]) >= 0.0 else float(np.exp(optimize.brentq(excess, *ends, xtol=rtol)))
+
+
+def isf_bounds(level: float, v_seed: float, v_group: float, n_seeds: float, n_groups: float) -> tuple[float, float]:
+    """Bound `two_way_isf`, at the price of two quantiles of t.
+
+    Adding the smaller part lengthens the tail of the greater, and never beyond the sum of their two quantiles.
     """
     seed = -float(np.sqrt(v_seed) * special.stdtrit(n_seeds - 1, level))
     group = -float(np.sqrt(v_group) * special.stdtrit(n_groups - 1, level))
-    low, high = max(seed, group), seed + group
-    if high <= low:
-        return low
-
-    def excess(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.log(two_way_sf(x, v_seed, v_group, n_seeds, n_groups) / level)
-
-    # Adding the smaller part lengthens the tail, and never beyond the sum of the two quantiles; the quadrature's
-    # rounding may cross these bounds where one part is all there is. A call costs much the same for 17 places as for 1,
-    # and once the bracket is narrow, a straight line through its ends errs by the square of its width.
-    while True:
-        places = np.linspace(low, high, 17)
-        over = excess(places)
-        if over[0] <= 0.0:
-            return float(places[0])
-        if over[-1] >= 0.0:
-            return float(places[-1])
-        first = int(np.argmax(over <= 0.0))
-        low, high = float(places[first - 1]), float(places[first])
-        if high - low <= np.sqrt(rtol) * high:
-            share = over[first - 1] / (over[first - 1] - over[first])
-            return low + float(share) * (high - low)
+    return max(seed, group), seed + group
