@@ -158,6 +158,7 @@ class ScoreSchema:
     channels: list[str] | None = None
     group_pattern: str | None = None
     allow_constant: bool = MISSING
+    tolerances: list[int] = field(default_factory=list)
     baseline: str | None = None
     study_dir: str = MISSING
     overwrite: bool = MISSING

@@ -197,6 +197,23 @@ def test_a_kind_that_cannot_be_right_is_worth_a_look(command, folder):
     assert "Worth a look" not in out
 
 
+def test_scores_within_a_distance_are_counted_on_request(command, folder):
+    typed = ("predictions=maps", "truth=masks", PATTERN, "study_dir=study", "baseline=unet")
+    command(score_main, *typed)
+    code, _, err = command(compare_main, "study_dir=study", "report.tolerance=1")
+    assert code == 2
+    assert "score the maps again with tolerances=[1] overwrite=true" in err
+    code, _, err = command(score_main, *typed, "tolerances=[1,3]", "overwrite=true")
+    assert code == 0, err
+    code, _, err = command(compare_main, "study_dir=study", "report.tolerance=1")
+    assert code == 0, err
+    scores = pd.read_csv(folder / "study/report/thin_scores.csv")
+    assert set(scores["arm"]) == {"unet", "mine"}
+    code, _, err = command(score_main, *typed, "tolerances=[-1]")
+    assert code == 2
+    assert "tolerances: expected a whole number from 0 to 32 (pixels), got -1" in err
+
+
 def test_an_inverted_truth_is_worth_a_look(command, folder):
     for path in (folder / "masks").iterdir():
         save(path, ~np.asarray(Image.open(path)))

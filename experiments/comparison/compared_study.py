@@ -205,7 +205,7 @@ def scores_to_compare(runs: StudyRuns, tolerance: int | None) -> dict[str, Mappi
     remedies = {
         f"give its command trainer.tolerances=[{tolerance}]: the weights are in {CHECKPOINT_FILE}, nothing is trained "
         "again": [str(run.folder) for run in lacking if PREDICTIONS not in run.info],
-        "made elsewhere; compare_scores in Python counts score maps within a distance": [
+        f"score the maps again with tolerances=[{tolerance}] overwrite=true": [
             str(run.folder) for run in lacking if PREDICTIONS in run.info
         ],
     }

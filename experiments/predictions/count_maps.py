@@ -13,9 +13,11 @@ from experiments.data.image_folder.problems import ProblemList
 from experiments.data.reading_progress import with_progress
 from experiments.data.split import Sample, Split
 from experiments.frontier.arithmetic import from_rows
+from experiments.frontier.codes import logit_to_code
 from experiments.frontier.from_images import count_image
 from experiments.frontier.histogram import Row, ScoreHistograms
 from experiments.frontier.operating_point import tuned_thresholds
+from experiments.frontier.tolerance.histograms import TolerantHistograms, from_tolerant_rows, tolerant_rows
 from experiments.predictions.map_files import ALL_MASKS, RunFiles
 from experiments.predictions.map_values import Kind, MapValues, as_logits, hard_top, kind_of, values_of
 from experiments.predictions.planes import to_planes
@@ -31,6 +33,7 @@ class Reading:
     array: str | None = None
     axes: str | None = None
     channels: Sequence[str] | None = None
+    tolerances: Sequence[int] = ()
 
 
 @dataclass
@@ -40,6 +43,7 @@ class CountedRun:
     Args:
         files: Its maps.
         scores: "val", where there is validation, and "test".
+        tolerant: Radius -> the same splits, with distances of up to the radius forgiven.
         hard: Whether they are hard masks.
         kinds: The kinds of its maps.
         values: Of each map, with its place in words.
@@ -47,6 +51,7 @@ class CountedRun:
 
     files: RunFiles
     scores: dict[str, ScoreHistograms] = field(default_factory=dict)
+    tolerant: dict[int, dict[str, TolerantHistograms]] = field(default_factory=dict)
     hard: bool = False
     kinds: set[Kind] = field(default_factory=set)
     values: list[tuple[str, MapValues]] = field(default_factory=list)
@@ -116,6 +121,7 @@ def _count_split(
     points = [{"tuned": tuned_thresholds(run.scores["val"]).tolist()} if "val" in run.scores else {} for run in runs]
     rows: list[list[Row]] = [[] for _ in runs]
     joint: list[list[NDArray[np.int64]]] = [[] for _ in runs]
+    pairs: list[dict[int, list[tuple[Row, Row]]]] = [{radius: [] for radius in reading.tolerances} for _ in runs]
 
     def count(index: int) -> None:
         sample, image = split.samples[index], split.image_ids[index]
@@ -133,6 +139,9 @@ def _count_split(
             )
             rows[place] += found[0]
             joint[place].append(found[1])
+            for radius, mine in pairs[place].items():
+                codes = logit_to_code(logits)
+                mine += [tolerant_rows(*each, sample.valid, radius) for each in zip(codes, sample.target, strict=True)]
 
     with_progress(map(count, range(len(split))), len(split), f"counting {split.name}", "image")
     if problems:
@@ -146,6 +155,10 @@ def _count_split(
             np.concatenate(joint[place]),
             points=("natural", *points[place]),
         )
+        for radius, mine in pairs[place].items():
+            run.tolerant.setdefault(radius, {})[split.name] = from_tolerant_rows(
+                masks, split.image_ids, split.group_ids, mine, radius
+            )
 
 
 Planes = list[tuple[NDArray[np.generic], Kind]]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config import ConfigError
+from experiments.config import ConfigError, tolerance_problem
 from experiments.data.image_folder.problems import ProblemList
 from experiments.data.split import SegmentationData
 from experiments.frontier.from_images import from_images, to_logits
@@ -66,6 +66,7 @@ def score_folder(
     channels: Sequence[str] | None = None,
     group_pattern: str | None = None,
     allow_constant: bool = False,
+    tolerances: Sequence[int] = (),
     baseline: str | None = None,
     overwrite: bool = False,
     config: dict[str, Any] | None = None,
@@ -90,6 +91,7 @@ def score_folder(
         channels: What each channel is, a mask or "background"; None for the masks in order.
         group_pattern: Regular expression that finds the group in a mask's name; with `data`, its groups count.
         allow_constant: Whether a map of scores may have one value everywhere.
+        tolerances: Distances in pixels, such as [2], within which to count scores too, for `report.tolerance`.
         baseline: The arm that a comparison takes as baseline; None leaves that to the other runs of the study, or to
             the comparison.
         overwrite: Whether to replace runs that were scored before.
@@ -120,6 +122,7 @@ def score_folder(
     found, wrong = _pattern(pattern, arm, ())
     wrong += axes_problems(axes)
     wrong += [] if kind in (None, *KINDS) else [f"kind: expected one of {', '.join(KINDS)}, got {kind}"]
+    wrong += [f"tolerances: {problem}" for each in tolerances if (problem := tolerance_problem(each))]
     wrong += _truth_problems(truth, data, val_predictions, val_truth, pattern)
     if wrong:
         raise ConfigError("\n".join(wrong))
@@ -144,7 +147,8 @@ def score_folder(
     images = {name: split.image_ids for name, split in labels.splits.items()}
     files = find_maps(places, found, images, labels.masks, problems, arm=arm)
     # Maps are read all the same, so that one message lists all problems.
-    counted = count_maps(files, labels, Reading(kind, array, axes, channels), problems, allow_constant=allow_constant)
+    reading = Reading(kind, array, axes, channels, sorted(set(tolerances)))
+    counted = count_maps(files, labels, reading, problems, allow_constant=allow_constant)
     problems.raise_if_any()
     prints = {run.files.name: _fingerprint(run, labels) for run in counted}
     homes = {run.files.name: Path(study_dir) / run.files.arm / f"seed={run.files.seed}" for run in counted}
@@ -197,7 +201,8 @@ def _truth_problems(
 
 def _fingerprint(run: CountedRun, truth: Truth) -> str:
     """Hash what a comparison reads of a run."""
-    digest = hashlib.sha256(repr((run.files.name, run.hard, sorted(truth.fingerprints.items()))).encode())
+    facts = (run.files.name, run.hard, sorted(truth.fingerprints.items()), sorted(run.tolerant))
+    digest = hashlib.sha256(repr(facts).encode())
     for split, scores in run.scores.items():
         for name, array in scores.to_arrays(f"{split}_").items():
             digest.update(repr((name, array.dtype.str, array.shape)).encode())
@@ -225,12 +230,15 @@ def _write(run: CountedRun, truth: Truth, folder: Path, info: dict[str, Any], co
         store.write_config(folder, config)
         store.write_scores(folder, scores if ceiling is None else {**scores, store.CEILING: ceiling})
         store.write_table(folder / store.METRICS_FILE, metrics_table(scores))
+        if run.tolerant:
+            store.write_tolerant(folder, run.tolerant, None)
         content = {
             "status": "complete",
             "arm": run.files.arm,
             "seed": run.files.seed,
             **info,
             store.HARD_MASKS: run.hard,
+            **({"tolerances": sorted(run.tolerant)} if run.tolerant else {}),
             "kinds": sorted(run.kinds),
             "distinct_scores": {mask: count for mask, (count, _) in distinct_scores(scores["test"]).items()},
             "data_fingerprint": truth.fingerprints,

@@ -192,9 +192,9 @@ def read_tolerant(folder: Path, radius: int) -> dict[str, TolerantHistograms]:
     path = folder / TOLERANT_FILE
     try:
         arrays = foreign_files.read_arrays(path)
-        return {
-            split: TolerantHistograms.from_arrays(radius, arrays, f"within{radius}_{split}_") for split in SCORED_SPLITS
-        }
+        # Predictions made elsewhere may lack validation.
+        there = [split for split in SCORED_SPLITS if split == "test" or f"within{radius}_{split}_near_bins" in arrays]
+        return {split: TolerantHistograms.from_arrays(radius, arrays, f"within{radius}_{split}_") for split in there}
     except Exception as error:
         raise ValueError(f"{path}: expected the scores within {radius} pixels of a run, got {error}") from error
 

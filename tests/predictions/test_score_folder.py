@@ -12,6 +12,7 @@ from experiments.config import ConfigError
 from experiments.data.data_error import DataError
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 from experiments.frontier import average_precision, natural_point, pr_curve, tuned_thresholds
+from experiments.frontier.tolerance.histograms import tolerant_from_images
 from experiments.runs import store
 
 SIZES = {"a": (120, 150), "b": (96, 192), "c": (144, 120), "d": (120, 150)}
@@ -145,6 +146,18 @@ def test_a_folder_of_logits_gives_the_histograms_of_the_run_that_made_them(tmp_p
         assert (ours[name].dtype, ours[name].tobytes()) == (theirs[name].dtype, theirs[name].tobytes()), name
     info = json.loads((run.folder / store.RUN_FILE).read_text())
     assert info["data_fingerprint"] == data.fingerprints()
+
+
+def test_scores_within_a_distance_are_those_of_the_maps(home):
+    for image in SIZES:
+        save(home / "maps/mine/0" / f"{image}.npy", logits_of(image))
+    (run,) = scored(home, kind="logits", tolerances=[2])
+    found = store.load_run(run.folder).tolerant[2]
+    maps, targets = [logits_of(image) for image in SIZES], [truth_of(image) for image in SIZES]
+    expected = tolerant_from_images(maps, targets, 2, exact=run.scores["test"])
+    assert list(found) == ["test"]
+    for name, array in expected.to_arrays().items():
+        np.testing.assert_array_equal(found["test"].to_arrays()[name], array, err_msg=name)
 
 
 def channels_first(image, kind):
