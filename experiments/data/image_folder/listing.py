@@ -72,10 +72,13 @@ def _entries(folder: Path, problems: ProblemList) -> list[os.DirEntry[str]]:
 
 def _special(entry: os.DirEntry[str]) -> str | None:
     """Name the kind of an entry that is not a file; None for a file or a link to one."""
-    if not entry.is_symlink() and entry.is_file():
-        return None
+    return None if not entry.is_symlink() and entry.is_file() else special_kind(entry.path)
+
+
+def special_kind(path: str) -> str | None:
+    """Name the kind of what is no file, such as a pipe, which would be waited for; None for a file or link to one."""
     try:
-        mode = os.stat(entry.path).st_mode
+        mode = os.stat(path).st_mode
     except OSError as error:
         return f"a link that leads nowhere ({error.strerror})"
     return None if stat.S_ISREG(mode) else _SPECIAL.get(stat.S_IFMT(mode), "no regular file")

@@ -17,7 +17,7 @@ from experiments.data.image_folder.index import (
     holdings,
 )
 from experiments.data.image_folder.layout.patterns import PathPattern
-from experiments.data.image_folder.listing import is_image_name
+from experiments.data.image_folder.listing import is_image_name, special_kind
 from experiments.data.image_folder.problems import ProblemList
 from experiments.data.image_folder.truth import matlab, segments
 from experiments.data.image_folder.truth.rule import TruthRule
@@ -197,8 +197,8 @@ class _Image:
 
     @property
     def image_id(self) -> str:
-        """The stem, after the other names that are not of split or group: `site/stem`."""
-        return "/".join(
+        """The stem, after the other names that are not of split or group: `site_stem`, a name for files."""
+        return "_".join(
             [*[v for k, v in self.names.items() if k not in ("split", "group", "stem")], self.names["stem"]]
         )
 
@@ -310,7 +310,10 @@ def _paths(root: Path, patterns: Iterable[PathPattern], problems: ProblemList) -
             if is_left_behind(name) or not (is_image_name(name) or name.endswith(_NO_PICTURES)):
                 continue
             fault = name_fault(f"{prefix}{name}")
-            if fault is None:
+            kind = special_kind(os.path.join(folder, name))
+            if kind is not None:
+                problems.add("expected a file, got something else of such a name", f"{prefix}{name}: {kind}")
+            elif fault is None:
                 yield f"{prefix}{name}"
             else:
                 problems.add("expected file names in UTF-8 without control characters", f"{prefix}{name}: {fault}")

@@ -1,6 +1,7 @@
 """Folders laid out in ways of their own: each is read by its options, and what does not fit is named together."""
 
 import logging
+import os
 import re
 import unicodedata
 
@@ -110,8 +111,8 @@ def test_masks_groups_and_names_of_ones_own_stand_in_paths(tmp_path):
     )
     assert data.masks == ("vein", "artery")
     samples = everything(data)
-    assert sorted(samples) == [f"{site}/{number}" for site in ("east", "north", "west") for number in range(2)]
-    assert np.array_equal(samples["east/1"].target, [line(2) > 0, line(1) > 0])
+    assert sorted(samples) == [f"{site}_{number}" for site in ("east", "north", "west") for number in range(2)]
+    assert np.array_equal(samples["east_1"].target, [line(2) > 0, line(1) > 0])
 
 
 def test_a_group_in_the_path_is_never_split(tmp_path):
@@ -174,6 +175,20 @@ def test_names_that_are_asked_for_leave_other_files_alone(tmp_path):
     assert "no 2" in message_of(**asked)
     data = load_image_folder(**asked, annotators=["ann", "bob"])
     assert sorted(everything(data)) == ["w1", "w1_2", "w2"]
+
+
+def test_what_is_no_file_is_named_and_what_a_system_leaves_is_passed_over(tmp_path):
+    flat(tmp_path)
+    asked = {"root": tmp_path, "images": "**/*.png", "truth": "**/{stem}_lab.png", "splits": THIRDS}
+    save(tmp_path / "__MACOSX" / "junk.png", photo(1))
+    save(tmp_path / "._r1.png", photo(1))
+    (tmp_path / "sub").symlink_to(tmp_path)  # a circle of folders
+    assert len(everything(load_image_folder(**asked))) == 6
+    os.mkfifo(tmp_path / "r6.png")
+    (tmp_path / "r7.png").symlink_to(tmp_path / "gone.png")
+    message = message_of(**asked)
+    assert "r6.png: a pipe" in message
+    assert "r7.png: a link that leads nowhere" in message
 
 
 def test_images_without_truth_are_refused_or_left_out(tmp_path, caplog):
