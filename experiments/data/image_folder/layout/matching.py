@@ -197,10 +197,8 @@ class _Image:
 
     @property
     def image_id(self) -> str:
-        """The stem, after the other names that are not of split or group: `site_stem`, a name for files."""
-        return "_".join(
-            [*[v for k, v in self.names.items() if k not in ("split", "group", "stem")], self.names["stem"]]
-        )
+        """The stem after all other names but the split: `site_stem`, a name for files."""
+        return "_".join([*[v for k, v in self.names.items() if k not in ("split", "stem")], self.names["stem"]])
 
 
 _Key = tuple[str, ...]

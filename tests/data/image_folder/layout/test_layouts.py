@@ -103,7 +103,7 @@ def test_masks_groups_and_names_of_ones_own_stand_in_paths(tmp_path):
             save(tmp_path / site / f"{number}.png", photo(10 * place + number))
             for mask in ("vein", "artery"):
                 save(tmp_path / site / mask / f"{number}.png", line(number + (mask == "vein")))
-    message = message_of(root=tmp_path, images="{group}/*.png", truth="{group}/{mask}/{stem}.png", splits=THIRDS)
+    message = message_of(root=tmp_path, images="**/{stem}.png", splits=THIRDS)
     assert "expected different names of images" in message
     assert "0: 0.png in" in message
     data = load_image_folder(
@@ -118,11 +118,12 @@ def test_masks_groups_and_names_of_ones_own_stand_in_paths(tmp_path):
 def test_a_group_in_the_path_is_never_split(tmp_path):
     for patient in range(5):
         for number in range(3):
-            save(tmp_path / f"p{patient}" / f"{patient}{number}.png", photo(10 * patient + number))
-            save(tmp_path / f"p{patient}" / f"{patient}{number}_m.png", line(number))
+            save(tmp_path / f"p{patient}" / f"{number}.png", photo(10 * patient + number))
+            save(tmp_path / f"p{patient}" / f"{number}_m.png", line(number))
     data = load_image_folder(
         root=tmp_path, images="{group}/*.png", truth="{group}/{stem}_m.png", splits=[0.6, 0.2, 0.2]
     )
+    assert {f"{group}_{number}" for group in ("p0", "p4") for number in range(3)} <= set(everything(data))
     groups = [set(split.group_ids) for split in data.splits]
     assert [len(found) for found in groups] == [3, 1, 1]
     assert not groups[0] & groups[1] | groups[1] & groups[2] | groups[0] & groups[2]
