@@ -108,7 +108,7 @@ def _block(
                 with_interval(row, "headline_gain"),
                 verdict_interval(row),
                 would_decide(row),
-                "" if pd.isna(row["smallest_margin"]) else f"±{row['smallest_margin']:.2g}",
+                _margin(row["smallest_margin"]),
                 *_numbers(means, arm),
                 str(row["verdict_f1"]),
                 with_interval(row, "f1_gain"),
@@ -116,6 +116,13 @@ def _block(
             ]
         )
     return rows
+
+
+def _margin(smallest: float) -> str:
+    """Say which margin the seeds and images could establish."""
+    if pd.isna(smallest):
+        return ""
+    return f"±{smallest:.2g}" if smallest < 1.0 else "above 1"
 
 
 def _controls(mask: str, comparison: Comparison, names: Mapping[str, str]) -> list[list[str]]:
@@ -296,10 +303,11 @@ def limits(comparison: Comparison) -> list[str]:
     table = comparison.arm_verdicts
     clean = table[table["collapse_excluded"].notna()] if len(table) else table
     if len(clean):
-        n = int(clean["n_seeds"].min())
+        n, rate = int(clean["n_seeds"].min()), float(clean["collapse_excluded"].max())
+        whose = "any arm" if len(clean) == len(table) else f"{len(clean)} of {len(table)} arms"
         notes.append(
-            f"No seed of {len(clean)} of {len(table)} arms collapsed: {n} clean seeds exclude a rate of collapse above "
-            f"{clean['collapse_excluded'].max():.2f} and none below."
+            f"No seed of {whose} collapsed. That excludes little: with {n} seeds an arm that collapses in less than "
+            f"{rate:.0%} of its seeds may well show none."
         )
     return notes
 
