@@ -137,7 +137,7 @@ def test_runs_without_the_distance_are_named_with_what_to_do(study, tmp_path):
     first, *others = str(refused.value).splitlines()
     assert first == "report.tolerance: expected runs scored within 2 pixels, got"
     assert others[0].startswith(f"{tmp_path}/worse/seed=2: give its command trainer.tolerances=[2]")
-    assert others[1].startswith(f"{elsewhere}: made elsewhere")
+    assert others[1].startswith(f"{elsewhere}: score the maps again with tolerances=[2]")
     assert len(others) == 2
 
 
