@@ -37,7 +37,7 @@ _LATER_KEYS = {
     "trainer.deterministic": False,
     "loss.input": "logits",
     **dict.fromkeys(f"data.{key}" for key in ("images", "truth", "valid", "labels", "colours", "threshold")),
-    **dict.fromkeys(f"data.{key}" for key in ("ignore_value", "field", "annotation", "annotators", "splits")),
+    **dict.fromkeys(f"data.{key}" for key in ("ignore", "ignore_value", "field", "annotation", "annotators", "splits")),
     **dict.fromkeys((f"data.{key}" for key in ("inverted", "exclusive", "skip_without_truth")), False),
 }
 

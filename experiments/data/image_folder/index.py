@@ -31,6 +31,7 @@ class SampleFiles:
         image_id: The image's name; None for the stem of its file.
         group: The group, where the folder or a split file names it.
         shared: Whether a file of truth holds all masks.
+        ignores: Whether `valid` marks the pixels that do not count instead of those that do.
     """
 
     image: Path
@@ -39,6 +40,7 @@ class SampleFiles:
     image_id: str | None = None
     group: str | None = None
     shared: bool = False
+    ignores: bool = False
 
     @property
     def name(self) -> str:

@@ -24,6 +24,7 @@ def load_image_folder(
     images: str | None = None,
     truth: str | None = None,
     valid: str | None = None,
+    ignore: str | None = None,
     labels: Mapping[str, Any] | None = None,
     colours: Mapping[str, Any] | None = None,
     threshold: float | None = None,
@@ -49,9 +50,9 @@ def load_image_folder(
     grey, else all become RGB. Masks hold 0 and 255 or 0 and 1. A folder {split}/valid/ may mark ignored pixels with 0.
     Without val/, a validation split is cut from train/ by group. Files are decoded when they are needed.
 
-    Any other folder is read by patterns of paths below root: `images`, `truth` and `valid`, in which {stem} is the
-    image's name, {split}, {group} and names of one's own are parts of a path, * any text and **/ any folders; {mask}
-    and {annotator} may be parts of `truth`.
+    Any other folder is read by patterns of paths below root: `images`, `truth`, `valid` or `ignore`, in which {stem}
+    is the image's name, {split}, {group} and names of one's own are parts of a path, * any text and **/ any folders;
+    {mask} and {annotator} may be parts of `truth`.
 
     Args:
         root: Folder of the splits; "~" is the home folder.
@@ -59,6 +60,7 @@ def load_image_folder(
         images: Pattern of images; without {stem}, an image has the name of its file. None for the usual layout.
         truth: Pattern of files of truth: pictures, or MATLAB files.
         valid: Pattern of masks of the pixels that count.
+        ignore: Pattern of masks of those that do not, instead.
         labels: The number of each mask, or numbers, in files that hold all masks; `background` is no mask, nor is 0.
         colours: The same as [r, g, b].
         threshold: Values above are inside; None where masks hold two values.
@@ -93,6 +95,7 @@ def load_image_folder(
             "images": images,
             "truth": truth,
             "valid": valid,
+            "ignore": ignore,
             "labels": labels,
             "colours": colours,
             "threshold": threshold,

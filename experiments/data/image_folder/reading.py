@@ -107,9 +107,7 @@ def read_folder(root: str | Path, options: Mapping[str, Any], *, splits_wanted: 
     if wrong["root"]:
         problems.raise_if_any()
     patterns_wrong = ProblemList(problems.where)
-    patterns = read_patterns(
-        options["images"], options["truth"], options["valid"], patterns_wrong, shared=rule.names is not None
-    )
+    patterns = read_patterns(options, patterns_wrong, shared=rule.names is not None)
     problems.extend(patterns_wrong)
     if patterns_wrong:  # nothing can be matched, and the usual layout is not meant
         problems.raise_if_any()

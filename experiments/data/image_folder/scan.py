@@ -152,15 +152,18 @@ def load_sample(files: SampleFiles, reader: TruthReader, channels: int, shift: i
 
     pixels = read(files.image, lambda: image_pixels(opened(files.image)))
     planes = [read(path, partial(reader.planes, path, opened, max_pixels)) for path in files.masks]
-    valid = None if files.valid is None else read(files.valid, partial(_valid_pixels, files.valid, opened))
+    valid = (
+        None if files.valid is None else read(files.valid, partial(_valid_pixels, files.valid, opened, files.ignores))
+    )
     if not planes:
         return Sample(as_uint8(pixels, channels, shift), np.zeros((0, *pixels.shape[:2]), bool), valid)
     truth = read(files.masks[0], lambda: reader.truth(planes))
     return Sample(as_uint8(pixels, channels, shift), truth.target, _without(valid, truth.ignored))
 
 
-def _valid_pixels(path: Path, open_file: Callable[[Path], Image.Image]) -> NDArray[np.bool_]:
-    return mask_pixels(open_file(path))
+def _valid_pixels(path: Path, open_file: Callable[[Path], Image.Image], ignores: bool) -> NDArray[np.bool_]:
+    inside = mask_pixels(open_file(path))
+    return ~inside if ignores else inside
 
 
 def _without(valid: NDArray[np.bool_] | None, ignored: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
@@ -205,7 +208,12 @@ def _look(
 
     pixels = attempt(files.image, lambda: image_pixels(opened(files.image)))
     planes = [attempt(path, partial(reader.planes, path, opened, max_pixels)) for path in files.masks]
-    valid = None if files.valid is None else attempt(files.valid, partial(_valid_pixels, files.valid, opened))
+    orientations += [0 for path in files.masks if path.suffix in (ENDING, segments.ENDING)]  # which have none
+    valid = (
+        None
+        if files.valid is None
+        else attempt(files.valid, partial(_valid_pixels, files.valid, opened, files.ignores))
+    )
     if pixels is not None:
         shapes = [
             (path, plane.target.shape[1:])

@@ -102,7 +102,9 @@ def _notice(root: Path, parts: Parts, masks: Sequence[str], problems: ProblemLis
     lost, kept = (sum(column) for column in zip(*ignored, strict=True)) if ignored else (0, 0)
     if lost > kept:
         problems.notice(
-            "valid/ leaves out more than half of the positive pixels, as if it were inverted; 0 means ignore",
+            "data.ignore leaves out more than half of the positive pixels, as if it were inverted; 0 means count"
+            if together[0].files.ignores
+            else "valid/ leaves out more than half of the positive pixels, as if it were inverted; 0 means ignore",
             f"{lost:,} of {lost + kept:,}",
         )
 

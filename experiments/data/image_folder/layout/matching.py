@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from experiments.data.file_names import is_left_behind, name_fault, same_name
 from experiments.data.image_folder.index import (
@@ -24,6 +25,7 @@ from experiments.data.image_folder.truth.rule import TruthRule
 
 ALL = "all"  # the part of all images, where no pattern names a split
 _NOT_OF_IMAGES = ("mask", "annotator")
+_PATTERNS = ("images", "truth", "valid", "ignore")
 _DEEPEST = 32
 _NO_PICTURES = (matlab.ENDING, segments.ENDING)  # files of truth that are not pictures
 
@@ -36,34 +38,37 @@ class Patterns:
         images: Of images; without {stem}, an image is named by its file.
         truth: Of masks, with names of `images`, {mask} and {annotator}.
         valid: Of the pixels that count.
+        ignores: Whether it is of those that do not count.
     """
 
     images: PathPattern
     truth: PathPattern | None = None
     valid: PathPattern | None = None
+    ignores: bool = False
+
+    @property
+    def key(self) -> str:
+        """The option that `valid` comes from."""
+        return "ignore" if self.ignores else "valid"
 
 
-def read_patterns(
-    images: str | None, truth: str | None, valid: str | None, problems: ProblemList, *, shared: bool
-) -> Patterns | None:
-    """Check the three patterns; None if there are none of images, or one is wrong.
+def read_patterns(options: Mapping[str, Any], problems: ProblemList, *, shared: bool) -> Patterns | None:
+    """Check the patterns; None if there are none of images, or one is wrong.
 
     Args:
-        images: As it came; None for the usual layout, which has no patterns.
-        truth: As it came.
-        valid: As it came.
+        options: images, truth, valid and ignore as they came; without images, the usual layout is meant.
         problems: Receives what is wrong.
         shared: Whether a file of truth holds all masks, so that {mask} cannot be in its name.
     """
     kind = "expected a pattern of paths below data.root, such as '{stem}_lab.png', or null"
-    if images is None:
-        alone = [f"data.{name}" for name, value in (("truth", truth), ("valid", valid)) if value is not None]
-        problems.add("expected data.images=PATTERN with it", *alone)
+    given = {name: options[name] for name in _PATTERNS if options[name] is not None}
+    if "images" not in given:
+        problems.add("expected data.images=PATTERN with it", *[f"data.{name}" for name in given])
         return None
+    if {"valid", "ignore"} <= set(given):
+        problems.add("expected one of them: pixels that count, or pixels that do not", "data.valid, data.ignore")
     found: dict[str, PathPattern] = {}
-    for name, value in (("images", images), ("truth", truth), ("valid", valid)):
-        if value is None:
-            continue
+    for name, value in given.items():
         if not isinstance(value, str) or not value.strip():
             problems.add(kind, f"data.{name}: {value!r}")
             continue
@@ -71,15 +76,11 @@ def read_patterns(
             found[name] = PathPattern(same_name(value.removeprefix("./")))
         except ValueError as error:
             problems.add(kind, f"data.{name}: {error}")
-    if set(found) != {
-        name for name, value in (("images", images), ("truth", truth), ("valid", valid)) if value is not None
-    }:
+    if set(found) != set(given):
         return None
     known = {*found["images"].names, "stem"}
-    for name, extra in (("images", ()), ("truth", _NOT_OF_IMAGES), ("valid", ())):
-        pattern = found.get(name)
-        if pattern is None:
-            continue
+    for name, pattern in found.items():
+        extra = _NOT_OF_IMAGES if name == "truth" else ()
         strange = [
             part for part in pattern.names if (part in _NOT_OF_IMAGES or part not in known) and part not in extra
         ]
@@ -94,7 +95,10 @@ def read_patterns(
                 "expected no {mask} where data.labels or data.colours name the masks of one file",
                 f"data.{name}: {pattern.text}",
             )
-    return None if problems else Patterns(found["images"], found.get("truth"), found.get("valid"))
+    if problems:
+        return None
+    counted = found.get("valid", found.get("ignore"))
+    return Patterns(found["images"], found.get("truth"), counted, ignores="ignore" in found)
 
 
 def index_by_pattern(
@@ -133,7 +137,7 @@ def index_by_pattern(
             "expected images", f"data.images={patterns.images.text}: no such file; {root} holds {holdings(root)}"
         )
     truth = files.matched("truth", patterns.truth, images, problems)
-    valid = files.matched("valid", patterns.valid, images, problems)
+    valid = files.matched(patterns.key, patterns.valid, images, problems)
     chosen = _mask_names(patterns, rule, masks, truth, lambda: files.names("mask", open_names), problems)
     annotators = _annotators(patterns, rule, truth, lambda: files.names("annotator", open_names), problems)
     parts: dict[str, list[SampleFiles]] = {}
@@ -150,7 +154,7 @@ def index_by_pattern(
             *[f"{path}: no {' of '.join(part for part in reversed(place) if part)}" for place in missing],
         )
         if patterns.valid is not None and path not in valid:
-            problems.add("image without valid file (data.valid)", path)
+            problems.add(f"image without its file of data.{patterns.key}", path)
         elif not missing:
             sample = SampleFiles(
                 root / files.real[path],
@@ -159,6 +163,7 @@ def index_by_pattern(
                 image_id=image.image_id,
                 group=image.names.get("group"),
                 shared=rule.names is not None,
+                ignores=patterns.ignores,
             )
             parts.setdefault(image.names.get("split", ALL), []).append(sample)
     _tell_lacking(lacking, patterns, problems, skip=skip_without_truth)

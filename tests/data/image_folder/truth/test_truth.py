@@ -173,8 +173,22 @@ def test_a_field_of_view_and_a_value_that_does_not_count_add_up(tmp_path):
     expected = regions(0) != 4
     expected[:, :5] = False
     assert np.array_equal(found[0][1], expected)
+    for number in range(COUNT):
+        with Image.open(root / f"r{number}_fov.gif") as view:
+            Image.fromarray(255 - np.asarray(view.convert("L"))).save(root / f"r{number}_ign.png")
+    options = {**asked, "ignore": "{stem}_ign.png"}
+    labelled = root / "labelled"
+    labelled.mkdir()
+    for number in range(COUNT):
+        (root / f"r{number}.png").rename(labelled / f"r{number}.png")
+    _, again = targets(root, "labelled/{stem}.png", **options)
+    assert all(np.array_equal(one[1], other[1]) for one, other in zip(found, again, strict=True))
+    assert "data.valid, data.ignore" in refused(root, "labelled/{stem}.png", valid="{stem}_fov.gif", **options)
+    for number in range(COUNT):
+        (labelled / f"r{number}.png").rename(root / f"r{number}.png")
+        (root / f"r{number}_ign.png").unlink()
     (root / "r4_fov.gif").unlink()
-    assert "image without valid file (data.valid) (1):\n  r4.bmp" in refused(
+    assert "image without its file of data.valid (1):\n  r4.bmp" in refused(
         root, "{stem}.png", valid="{stem}_fov.gif", **asked
     )
 
