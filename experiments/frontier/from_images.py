@@ -105,7 +105,25 @@ def count_image(
     Raises:
         ValueError: The image is wrong; the message says what was expected and what came.
     """
-    codes, labels, kept = image_pixels(scores, target, valid, kind, n_masks)
+    return count_codes(*image_pixels(scores, target, valid, kind, n_masks), thresholds=thresholds)
+
+
+def count_codes(
+    codes: NDArray[np.uint16],
+    labels: NDArray[np.bool_],
+    kept: NDArray[np.bool_] | None = None,
+    *,
+    thresholds: Sequence[Sequence[float]] = (),
+) -> tuple[list[Row], NDArray[np.int64]]:
+    """Count one image whose scores are codes already; see `count_image`.
+
+    Args:
+        codes: (C, P).
+        labels: (C, P).
+        kept: (C, P), pixels to count; None for all.
+        thresholds: Further operating points for the joint counts, C logits each, after the natural one.
+    """
+    n_masks = len(codes)
     rows = [count_row(*row) for row in zip(codes, labels, [None] * n_masks if kept is None else kept, strict=True)]
     natural = np.full((1, n_masks), NATURAL_CODE, np.uint16)
     return rows, _joint(codes, labels, kept, np.concatenate([natural, *(logit_to_code([row]) for row in thresholds)]))

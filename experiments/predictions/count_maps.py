@@ -13,13 +13,12 @@ from experiments.data.image_folder.problems import ProblemList
 from experiments.data.reading_progress import with_progress
 from experiments.data.split import Sample, Split
 from experiments.frontier.arithmetic import from_rows
-from experiments.frontier.codes import logit_to_code
-from experiments.frontier.from_images import count_image
+from experiments.frontier.from_images import count_codes
 from experiments.frontier.histogram import Row, ScoreHistograms
 from experiments.frontier.operating_point import tuned_thresholds
 from experiments.frontier.tolerance.histograms import TolerantHistograms, from_tolerant_rows, tolerant_rows
 from experiments.predictions.map_files import ALL_MASKS, RunFiles
-from experiments.predictions.map_values import Kind, MapValues, as_logits, hard_top, kind_of, values_of
+from experiments.predictions.map_values import Kind, MapValues, hard_top, kind_of, score_codes, values_of
 from experiments.predictions.planes import to_planes
 from experiments.predictions.read_map import read_map
 from experiments.predictions.truth import Truth
@@ -133,14 +132,18 @@ def _count_split(
                 continue
             if planes is None or problems:
                 continue
-            logits = _as_logits(planes, None if tops is None else tops[run.files.arm])
-            found = count_image(
-                logits, sample.target, sample.valid, n_masks=len(masks), thresholds=list(points[place].values())
+            top = None if tops is None else tops[run.files.arm]
+            codes = np.stack([score_codes(plane, kind, top) for plane, kind in planes])
+            shape = (len(masks), -1)
+            found = count_codes(
+                codes.reshape(shape),
+                sample.target.reshape(shape),
+                None if sample.valid is None else np.broadcast_to(sample.valid, codes.shape).reshape(shape),
+                thresholds=list(points[place].values()),
             )
             rows[place] += found[0]
             joint[place].append(found[1])
             for radius, mine in pairs[place].items():
-                codes = logit_to_code(logits)
                 mine += [tolerant_rows(*each, sample.valid, radius) for each in zip(codes, sample.target, strict=True)]
 
     with_progress(map(count, range(len(split))), len(split), f"counting {split.name}", "image")
@@ -203,10 +206,6 @@ def _planes(
         return None
     names = [name for mask in files for name in (masks if mask == ALL_MASKS else (mask,))]
     return [planes[names.index(mask)] for mask in masks]
-
-
-def _as_logits(planes: Planes, top: float | None) -> NDArray[np.generic]:
-    return np.stack([as_logits(plane, kind, top) for plane, kind in planes])
 
 
 def distinct_scores(scores: ScoreHistograms) -> dict[str, tuple[int, float]]:

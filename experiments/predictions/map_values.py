@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.data.image_folder.decode import UnusableFile
+from experiments.frontier.codes import logit_to_code
 from experiments.frontier.from_images import to_logits
 
 Kind = Literal["logits", "probabilities", "0-255", "0-65535"]
 KINDS: tuple[Kind, ...] = ("logits", "probabilities", "0-255", "0-65535")
 
 _TOPS: Mapping[Kind, int] = {"probabilities": 1, "0-255": 255, "0-65535": 65_535}  # probability 1 in each kind
+_BLOCK = 1_000_000  # pixels that become logits at once, of 8 bytes each
 _BY_TYPE: Mapping[str, Kind] = {"uint8": "0-255", "uint16": "0-65535"}  # of maps whose kind is not told
 
 
@@ -98,14 +100,22 @@ def hard_top(values: Iterable[MapValues]) -> float | None:
     return max(found) if len(found) == 2 else None
 
 
-def as_logits(planes: NDArray[Any], kind: Kind, hard: float | None = None) -> NDArray[Any]:
-    """Turn values into logits: ln(p / (1 - p)).
+def score_codes(plane: NDArray[Any], kind: Kind, hard: float | None = None) -> NDArray[np.uint16]:
+    """Turn the values of a map into the codes of their logits, ln(p / (1 - p)), some rows at a time.
 
     Args:
-        planes: Any shape; values in the range of their kind.
+        plane: (H, W); values in the range of their kind.
         kind: Of the values.
-        hard: The value that means 1 in hard masks, which become minus and plus infinity; None for scores.
+        hard: The value that means 1 in hard masks, which become the lowest and the highest code; None for scores.
     """
+    codes = np.empty(plane.shape, np.uint16)
+    step = max(1, _BLOCK // max(1, plane.shape[1]))
+    for start in range(0, len(plane), step):
+        codes[start : start + step] = logit_to_code(_logits(plane[start : start + step], kind, hard))
+    return codes
+
+
+def _logits(planes: NDArray[Any], kind: Kind, hard: float | None) -> NDArray[Any]:
     if hard is not None:
         return np.where(planes == hard, np.inf, -np.inf)
     if kind == "logits":
