@@ -329,6 +329,40 @@ def test_annotators_are_judged_by_the_others(tmp_path):
             assert row.tolist() == [hits, sizes[mine] - hits, sizes[others] - hits]
 
 
+def test_annotators_are_judged_on_pixels_that_count_alone(tmp_path):
+    def seen(folder, number):
+        as_people(folder, number)
+        Image.fromarray(view).save(folder / f"r{number}_fov.gif")
+
+    view = np.zeros(SIZE, np.uint8)
+    view[:, :20] = 255  # half of every line, and no pixel of the third region
+    root = write(tmp_path, seen)
+    data = load_image_folder(
+        root=root,
+        images="*.bmp",
+        truth="{stem}_{annotator}.png",
+        annotators=["ann", "bob", "eve"],
+        annotation="majority",
+        valid="{stem}_fov.gif",
+        splits=[0.4, 0.3, 0.3],
+    )
+    assert data.annotators.names == ("ann", "bob", "eve")
+    assert data.annotators.counts[:, 0, 0].tolist() == [[16, 0, 16], [16, 16, 0], [16, 16, 0]]
+
+
+def test_two_masks_at_one_pixel_may_be_refused(tmp_path):
+    def crossing(folder, number):
+        for name, mask in zip(("vein", "artery"), people(number)[:2], strict=True):
+            Image.fromarray(mask.astype(np.uint8)).save(folder / f"r{number}_{name}.png")
+
+    root = write(tmp_path, crossing)
+    masks, found = targets(root, "{stem}_{mask}.png")
+    assert masks == ("artery", "vein")
+    assert (found[0][0].sum(axis=0) == 2).sum() == people(0)[0].sum()
+    message = refused(root, "{stem}_{mask}.png", exclusive=True)
+    assert "expected at most one mask at a pixel (data.exclusive=true) (6):\n  r0_artery.png: 26 pixels" in message
+
+
 def test_whom_to_believe_and_who_is_missing_are_asked_for(tmp_path):
     root = write(tmp_path, as_people)
     message = refused(root, "{stem}_{annotator}.png")
