@@ -239,6 +239,7 @@ def _row(
         "p_point_same_holm": verdict.p.same_holm,
         **_spread("f1_", f1_item.gain),
         **_tests("f1_", f1_verdict),
+        "n_masks": len(pair.masks),
         "n_seeds": len(pair.seeds),
         "n_groups": pair.n_groups,
         "effective_groups": float(item.gain.effective_groups[0]),

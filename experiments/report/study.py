@@ -155,7 +155,7 @@ def write_tables(
 ) -> None:
     """Write the tables as CSV and the text as Markdown."""
     tables = {
-        "arm_verdicts": comparison.arm_verdicts,
+        "arms": comparison.arm_verdicts,
         "verdicts": comparison.verdicts,
         "metrics": metrics_of_all(
             {arm: Mapped(seeds, lambda run: run.scores) for arm, seeds in study.complete.items()}

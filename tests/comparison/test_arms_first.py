@@ -38,6 +38,7 @@ def test_an_arm_is_the_mean_over_its_masks_run_by_run(comparison) -> None:
     for column in ("ap_gain", "f1_gain", "natural_recall_gain"):
         np.testing.assert_allclose(comparison.arm_verdicts.set_index("arm")[column], by_arm[column].mean(), atol=1e-12)
     assert comparison.arm_verdicts["mask"].unique().tolist() == ["mean of a, b and c"]
+    assert (set(comparison.arm_verdicts["n_masks"]), set(comparison.verdicts["n_masks"])) == ({3}, {1})
     words = comparison.arm_verdicts.set_index("arm")["verdict"]
     assert (words["better"], words["worse"]) == ("moves out", "moves in")
 

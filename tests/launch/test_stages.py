@@ -103,7 +103,7 @@ def test_undecided_arms_and_the_baseline_go_on_by_themselves(whole):
     folder, log = whole
     found = {arm: {int(each.name.split("=")[1]) for each in (folder / "study" / arm).iterdir()} for arm in RUNS}
     assert found == RUNS
-    table = pd.read_csv(folder / "study" / "report" / "arm_verdicts.csv").set_index("arm")
+    table = pd.read_csv(folder / "study" / "report" / "arms.csv").set_index("arm")
     assert table[["verdict", "look", "n_seeds"]].T.to_dict("list") == {
         "model=blind": ["not trained", 1, 3],
         "model=wide": ["undecided", 2, 5],
@@ -138,7 +138,7 @@ def test_a_later_comparison_finds_the_looks_in_the_runs(whole, tmp_path):
     shutil.rmtree(folder / "study" / "report")
     code, log = command(compare_main, folder, "study_dir=study", "report.margin=0.9")
     assert code == 0, log
-    for name in ("arm_verdicts", "verdicts", "holes"):
+    for name in ("arms", "verdicts", "holes"):
         before, after = (each / "study" / "report" / f"{name}.csv" for each in (whole[0], folder))
         assert before.read_bytes() == after.read_bytes()
 

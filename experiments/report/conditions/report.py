@@ -21,7 +21,7 @@ from experiments.runs.study import StudyRuns, condition_values, short_names
 def write_condition_report(
     report_dir: Path, studies: Sequence[StudyRuns], comparisons: Mapping[str, Comparison]
 ) -> str:
-    """Write `arm_verdicts.csv`, `verdicts.csv`, `levels.csv`, `report.md` and the figures over all conditions.
+    """Write `arms.csv`, `verdicts.csv`, `levels.csv`, `report.md` and the figures over all conditions.
 
     Args:
         report_dir: Holds the report of each condition in a folder of its name.
@@ -31,7 +31,7 @@ def write_condition_report(
     Returns:
         The table of verdicts for a terminal.
     """
-    store.write_table(report_dir / "arm_verdicts.csv", arm_verdicts_by_condition(comparisons))
+    store.write_table(report_dir / "arms.csv", arm_verdicts_by_condition(comparisons))
     store.write_table(report_dir / "verdicts.csv", verdicts_by_condition(comparisons))
     store.write_table(report_dir / "levels.csv", level_table(comparisons))
     captions = _draw(report_dir / "figures", studies, comparisons)

@@ -266,7 +266,7 @@ _FILES = """## Files
 
 | file | one row per |
 |---|---|
-| `arm_verdicts.csv` | arm, over its masks: the first verdict, with the columns of `verdicts.csv` |
+| `arms.csv` | arm, over its masks: the first verdict, with the columns of `verdicts.csv` |
 | `verdicts.csv` | arm and mask: both verdicts, gains with intervals, levels of AP, p values, reasons, advice |
 | `metrics.csv` | arm, seed, split, mask and operating point: precision, recall, F1, AP, counts; background rows |
 | `image_means.csv` | arm, seed, mask and operating point: means over images of each image's own values |

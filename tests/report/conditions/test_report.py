@@ -169,7 +169,7 @@ def test_the_report_is_written_for_each_condition_and_for_all(study_dir, tmp_pat
         ["trainer.max_steps=20", "loss=dice", "stays"],
         ["trainer.max_steps=100", "loss=dice", "moves out"],
     ]
-    first = pd.read_csv(tmp_path / "arm_verdicts.csv")
+    first = pd.read_csv(tmp_path / "arms.csv")
     assert first[["condition", "verdict"]].to_numpy().tolist() == verdicts[["condition", "verdict"]].to_numpy().tolist()
     assert "moves out" in printed
     text = (tmp_path / "report.md").read_text()

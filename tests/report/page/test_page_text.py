@@ -74,7 +74,7 @@ def test_arms_come_first_and_every_value_is_that_of_the_csv_files(losses, weight
     for made in (losses, weights):
         page = made.page.read_text()
         arms = [arm for arm in made.study.complete if arm != made.study.baseline]
-        first = read_csv(made.report / "arm_verdicts.csv").set_index("arm")
+        first = read_csv(made.report / "arms.csv").set_index("arm")
         masks = read_csv(made.report / "verdicts.csv").set_index(["arm", "mask"])
         told = []
         for arm, cells in zip(arms, cells_of(page, "over-masks"), strict=True):
