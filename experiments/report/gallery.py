@@ -25,6 +25,7 @@ CAPTIONS_FILE = "captions.md"
 
 TITLES = {
     "frontier": "Frontiers",
+    "tolerance": "Frontiers within a distance",
     "seesaw": "Recall, precision and F1 over the positive weight",
     "slide": "Slides along the baseline's frontier and steps off it",
     "verdicts": "Verdicts",
@@ -139,8 +140,10 @@ def _displays(
     from experiments.report.figures.seesaw import SeesawDisplay
     from experiments.report.figures.slide import DecompositionDisplay, SlideDisplay
     from experiments.report.figures.training import TrainingDisplay
+    from experiments.report.tolerance.figure import ToleranceDisplay
 
     yield "frontier", lambda: FrontierDisplay.of(study, comparison, ceiling, published)
+    yield "tolerance", lambda: ToleranceDisplay.of(study, comparison)
     yield "seesaw", lambda: SeesawDisplay.of(study, comparison, published, sweep)
     yield "slide", lambda: SlideDisplay.of(study, comparison)
     yield "verdicts", lambda: VerdictDisplay.of(study, comparison)

@@ -17,7 +17,6 @@ from experiments.config import ConfigError
 from experiments.frontier.operating_point import metrics_of_all
 from experiments.process.leftovers import remove_leftovers
 from experiments.process.on_demand import Mapped
-from experiments.report.centerlines import centerline_table
 from experiments.report.checklist.evidence import StudyEvidence
 from experiments.report.checklist.sentences import checklist
 from experiments.report.conditions.report import write_condition_report
@@ -31,6 +30,7 @@ from experiments.report.text.inert_markdown import write_markdown
 from experiments.report.text.markdown import report_markdown
 from experiments.report.text.paper import latex_table, paper_markdown
 from experiments.report.text.verdicts import verdict_text
+from experiments.report.tolerance.centerlines import centerline_table
 from experiments.runs import store
 from experiments.runs.lock import held
 from experiments.runs.study import StudyRuns, load_conditions, short_names

@@ -13,9 +13,9 @@ from experiments.report.elsewhere import arms_from_elsewhere
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.tables import markdown_table
-from experiments.report.text.tolerance import tolerance_section
 from experiments.report.text.verdicts import footnotes, row_of, verdict_interval, verdict_rows
 from experiments.report.text.wording import listed, number, signed, with_interval
+from experiments.report.tolerance.text import tolerance_section
 from experiments.runs.fingerprint import flatten
 from experiments.runs.study import StudyRuns, is_from_elsewhere, short_names
 

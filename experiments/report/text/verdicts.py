@@ -17,8 +17,8 @@ from experiments.report.facts import StudySize
 from experiments.report.text.looks import look_notes, seeds_cell
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.tables import fitted_table, terminal_width
-from experiments.report.text.tolerance import tolerance_notes
 from experiments.report.text.wording import number, signed, with_interval
+from experiments.report.tolerance.text import tolerance_notes
 from experiments.runs.study import TRAINING, StudyRuns, short_names
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,11 +12,13 @@ from experiments.comparison import CompareSettings, compare_scores, load_study
 from experiments.comparison.compared_study import ComparedStudy
 from experiments.config import ConfigError
 from experiments.frontier.tolerance.centerlines import CenterlineCounts
+from experiments.report.gallery import draw_all
 from experiments.report.settings import report_problems
 from experiments.report.study import report_study, write_tables
-from experiments.report.text.tolerance import flips, tolerance_notes
 from experiments.report.text.verdicts import footnotes, verdict_text
 from experiments.report.thresholding.report import report_thresholding
+from experiments.report.tolerance.figure import ToleranceDisplay
+from experiments.report.tolerance.text import flips, tolerance_notes
 from experiments.runs import store
 
 REPORT = {"margin": 0.03, "point_margin": 0.05, "level": 0.05, "headline": "ap", "beta": 1.0, "recall_band": [0, 1]}
@@ -115,6 +118,28 @@ def test_the_report_has_both_verdicts_and_the_scores(study, study_dir, tmp_path)
     assert not (tmp_path / "thin_scores.csv").exists()
     assert "Within 2 pixels" not in (tmp_path / "report.md").read_text()
     assert "verdict_tolerant" not in pd.read_csv(tmp_path / "verdicts.csv").columns
+
+
+def test_the_figure_draws_both_frontiers(study_dir, tmp_path):
+    settings = CompareSettings(margin=0.03, tolerance=2, theory={"bce": 1.0}, workers=1)
+    read = load_study(study_dir, settings=settings)
+    display = ToleranceDisplay.of(read.runs, read.comparison)
+    (ax,) = display.plot().axes
+    drawn = {tuple(np.round(line.get_ydata(), 9)) for line in ax.lines}
+    for arm in NAMES:
+        for curves in (read.curves, read.comparison.tolerant_curves):
+            own = curves[curves["arm"] == arm].sort_values("recall")
+            assert any(np.allclose(own["precision"], line, equal_nan=True) for line in drawn if len(line) == len(own))
+    thin = read.comparison.thin.query("arm == 'shifted' and tolerance == 2")
+    point = display.points.query("arm == 'shifted' and point == 'tuned'").iloc[0]
+    assert point["precision"] == pytest.approx(thin["tuned_precision"].mean())
+    assert "within 2 pixels (thick)" in display.caption
+    plt.close("all")
+    files = draw_all(tmp_path, read.runs, read.comparison, only=("tolerance",))
+    assert [path.name for path in files] == ["tolerance.png"]
+    plain = load_study(study_dir, settings=dataclasses.replace(settings, tolerance=None))
+    assert not draw_all(tmp_path, plain.runs, plain.comparison, only=("tolerance",))
+    assert not (tmp_path / "tolerance.png").exists()
 
 
 def test_equal_verdicts_are_told_too(study):

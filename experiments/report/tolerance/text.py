@@ -49,6 +49,7 @@ def tolerance_section(comparison: Comparison, centerlines: pd.DataFrame, names: 
     parts = []
     if comparison.settings.tolerance is not None:
         parts += [f"## {_within(comparison)}", *tolerance_notes(comparison, names), _both(comparison, names)]
+        parts += ["![Frontiers within the distance](figures/tolerance.png)"]
         parts += [_scores(comparison, names), _READING]
     if len(centerlines):
         parts += ["## Centre lines", _lines(centerlines, names)]
