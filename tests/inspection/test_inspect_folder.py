@@ -53,6 +53,17 @@ def test_the_width_of_a_curve_and_of_nothing():
     assert np.isnan(stroke_width(np.ones((9, 9), bool)))
 
 
+def test_the_width_over_images_is_area_over_length(tmp_path):
+    def mask_of(number):
+        mask = np.zeros(SIZE, np.uint8)
+        for start in (5, 20, 35) if number else (10,):  # three strokes of 4 rows, or one of 12
+            mask[start : start + (4 if number else 12)] = 255
+        return mask
+
+    found = inspect_folder(write(tmp_path / "roads", mask_of, count=2), **ASKED)
+    assert found.masks["stroke_width"].item() == pytest.approx((3 * 4 + 12) / 4, rel=0.07)
+
+
 def test_a_folder_is_counted_without_splits_and_with(tmp_path):
     root = write(tmp_path / "roads", stripe)
     found = inspect_folder(root, **ASKED)

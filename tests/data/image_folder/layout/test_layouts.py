@@ -315,6 +315,12 @@ def test_a_split_file_that_cannot_be_read_is_named(tmp_path, content, words):
     assert words in message
 
 
+@pytest.mark.parametrize("shares", [(0.05, 0.05, 0.9), (0.05, 0.9, 0.05), (0.9, 0.05, 0.05)])
+def test_every_split_gets_a_group(tmp_path, shares):
+    data = load_image_folder(root=flat(tmp_path, count=3), images="*.png", truth="{stem}_lab.png", splits=shares)
+    assert [len(split) for split in data.splits] == [1, 1, 1]
+
+
 def test_too_few_groups_cannot_be_cut(tmp_path):
     flat(tmp_path, count=2)
     message = message_of(root=tmp_path, images="*.png", truth="{stem}_lab.png", splits=THIRDS)
