@@ -65,6 +65,8 @@ def find_maps(
     for split, folder in folders.items():
         matched, others = 0, []
         for path, short in _files(folder, pattern, problems):
+            if not short.startswith(pattern.folder):
+                continue
             found = pattern.match(short)
             if found is None:
                 others.append(short)
@@ -76,7 +78,11 @@ def find_maps(
             wanted = f"{pattern.text} ({pattern.ending or ', '.join(ENDINGS)})"
             problems.add(f"expected score maps at {wanted}", *(others[:3] or [f"{folder} holds {held}"]))
         else:
-            problems.add(f"expected paths like {pattern.text}; an ending there leaves other files alone", *others)
+            problems.add(
+                f"expected paths like {pattern.text}; an ending there, or a folder before the first field, leaves "
+                "other files alone",
+                *others,
+            )
     ordered = [runs[key] for key in sorted(runs)]
     _add_missing(ordered, pattern, images, masks, problems)
     return ordered

@@ -61,6 +61,11 @@ class PathPattern:
         values = {"seed": r"\d+", "mask": "|".join(map(re.escape, masks)) or _ANYTHING}
         return cls(text, tuple(dict.fromkeys(fields)), ending, _compiled(body, values), _compiled(body, {}))
 
+    @property
+    def folder(self) -> str:
+        """The folders before the first field, such as "best/" of "best/{arm}/{image}": others are left alone."""
+        return self.text[: self.text.rfind("/", 0, self.text.index("{")) + 1]
+
     def match(self, path: str) -> dict[str, str] | None:
         """Return the values of the fields of a path below the folder of predictions; None if it does not match.
 

@@ -28,6 +28,14 @@ def test_fields_are_found(pattern, path, fields):
 
 
 @pytest.mark.parametrize(
+    ("pattern", "folder"),
+    [(DEFAULT, ""), ("best/{arm}/{image}", "best/"), ("a/b/net{seed}/{image}", "a/b/"), ("net_{seed}/{image}", "")],
+)
+def test_folders_before_the_first_field(pattern, folder):
+    assert PathPattern.of(pattern).folder == folder
+
+
+@pytest.mark.parametrize(
     ("pattern", "words"),
     [
         ("{model}/{image}", "got the field {model}"),

@@ -1,6 +1,7 @@
 """Score maps made elsewhere give the numbers of those who made them, whatever the format."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -298,7 +299,7 @@ def test_hard_masks_have_a_point_and_no_frontier(home, values):
 def refusal(home, **options):
     with pytest.raises((DataError, ConfigError)) as caught:
         scored(home, **options)
-    assert not (home / "study").exists()
+    assert not Path(options.get("study_dir", home / "study")).exists()
     return str(caught.value)
 
 
@@ -374,6 +375,17 @@ def test_validation_is_wanted_of_every_run_or_of_none(home):
         (home / "maps/val/mine/0" / f"{image}.npy").unlink()
     told = refusal(home, kind="logits", pattern="{split}/{arm}/{seed}/{image}", val_truth=home / "masks")
     assert "expected val maps of every run, got none (1):\n  mine seed 0" in told
+
+
+def test_only_paths_below_the_patterns_own_folder_count(home):
+    for image in SIZES:
+        save(home / "maps/best/0" / f"{image}.npy", sigmoid(logits_of(image)))
+        save(home / "maps/old" / f"{image}.npy", np.zeros((2, 2)))
+    (run,) = scored(home, pattern="best/{seed}/{image}", arm="mine")
+    assert run.arm == "mine"
+    save(home / "maps/best/x.npy", np.zeros((2, 2)))
+    told = refusal(home, pattern="best/{seed}/{image}", arm="mine", study_dir=home / "other")
+    assert "or a folder before the first field, leaves other files alone (1):\n  best/x.npy" in told
 
 
 def test_groups_are_read_from_names(home):
