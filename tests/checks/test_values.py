@@ -6,6 +6,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf, open_dict
 
+from experiments.checks import values
 from experiments.checks.values import parts_named, value_problems
 
 
@@ -81,6 +82,14 @@ def test_a_value_that_cannot_be_is_named_with_its_key(shipped, key, value, words
 )
 def test_a_value_at_the_edge_is_accepted(shipped, key, value):
     assert problems(shipped, **{key: value}) == []
+
+
+def test_skeletons_need_scikit_image(shipped, monkeypatch):
+    monkeypatch.setattr(values, "find_spec", lambda name: None)
+    (found,) = problems(shipped, trainer__cldice=True)
+    assert found.startswith("trainer.cldice: expected scikit-image to be installed")
+    assert "pip install scikit-image" in found
+    assert problems(shipped) == []
 
 
 def test_all_problems_come_together(shipped):
