@@ -7,6 +7,7 @@ import pandas as pd
 from PIL import Image
 from small_study import with_small
 
+from experiments.score import main as score_main
 from experiments.train import main as train_main
 
 
@@ -45,6 +46,17 @@ def test_a_flat_folder_with_two_annotators(command, tmp_path):
     table = pd.read_csv(study / "report" / "figures" / "frontier.csv")
     person = table[table["kind"] == "annotator"]
     assert person[["arm", "recall", "precision"]].to_numpy().tolist() == [["bob", 1.0, 0.5]]
+    scores = np.random.default_rng(0).random((64, 64)).astype(np.float32)
+    for number in (6, 7):  # predictions that were made elsewhere, for the test images
+        path = tmp_path / "maps" / "other" / "0" / f"w3 ({number}).npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, scores)
+    data = [text for text in typed if text.startswith("data")]
+    code, _, err = command(score_main, "predictions=maps", *data, "study_dir=outputs/scored")
+    assert code == 0, err
+    scored = json.loads((tmp_path / "outputs" / "scored" / "other" / "seed=0" / "run.json").read_text())
+    assert scored["annotators"] == info["annotators"]
+    assert scored["data_fingerprint"] == info["data_fingerprint"]
     again, _, err = command(train_main, "study=losses", "loss=bce,dice", "seed=0", *typed)
     assert again == 0, err
 

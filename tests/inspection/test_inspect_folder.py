@@ -145,6 +145,9 @@ def test_annotators_are_compared_over_all_images(tmp_path):
     assert table.loc["ann", ["recall", "precision"]].tolist() == pytest.approx([4 / 6, 1])
     assert table.loc["bob", ["recall", "precision"]].tolist() == pytest.approx([1, 4 / 6])
     assert table["f1"].tolist() == pytest.approx([0.8, 0.8])
+    both = inspect_folder(root, images="*.bmp", truth="{stem}_{annotator}.png", annotation="majority")
+    assert "the majority of two annotators is what both drew: ann and bob" in both.warnings
+    assert both.masks["prevalence"].tolist() == pytest.approx([4 / 60])
 
 
 def test_what_cannot_be_read_is_refused_and_an_unknown_option_too(tmp_path):

@@ -133,6 +133,8 @@ def read_folder(root: str | Path, options: Mapping[str, Any], *, splits_wanted: 
             f"{rule.annotation!r}; "
             f"data.truth names {', '.join(index.annotators) or 'none: {annotator} in it is where they differ'}",
         )
+    if rule.annotation == MAJORITY and len(index.annotators) == 2:
+        problems.notice("the majority of two annotators is what both drew", " and ".join(index.annotators))
     reader = TruthReader(index.masks, rule, index.annotators)
     everything = [files for split in index.splits.values() for files in split]
     scanned = scan_samples(folder, everything, reader, problems, max_pixels=max_pixels, threads=threads)
