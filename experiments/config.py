@@ -157,6 +157,7 @@ class ScoreSchema:
     axes: str | None = None
     channels: list[str] | None = None
     group_pattern: str | None = None
+    resize: bool = MISSING
     allow_constant: bool = MISSING
     tolerances: list[int] = field(default_factory=list)
     baseline: str | None = None

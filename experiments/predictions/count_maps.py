@@ -19,7 +19,7 @@ from experiments.frontier.operating_point import tuned_thresholds
 from experiments.frontier.tolerance.histograms import TolerantHistograms, from_tolerant_rows, tolerant_rows
 from experiments.predictions.map_files import ALL_MASKS, RunFiles
 from experiments.predictions.map_values import Kind, MapValues, hard_top, kind_of, score_codes, values_of
-from experiments.predictions.planes import to_planes
+from experiments.predictions.planes import fitted, to_planes
 from experiments.predictions.read_map import read_map
 from experiments.predictions.truth import Truth
 
@@ -33,6 +33,7 @@ class Reading:
     axes: str | None = None
     channels: Sequence[str] | None = None
     tolerances: Sequence[int] = ()
+    resize: bool = False
 
 
 @dataclass
@@ -185,14 +186,8 @@ def _planes(
         place = f"{run.files.name}, {path.parent.name}/{path.name}"
         try:
             found = to_planes(read_map(path, reading.array), wanted, axes=reading.axes, channels=reading.channels)
-            size = sample.target.shape[1:]
-            if found.shape[1:] != size:
-                turned = "; as if rows and columns were swapped: axes=" if found.shape[:0:-1] == size else ""
-                raise UnusableFile(
-                    "expected the size of the image, height x width in pixels" + (turned and f"{turned}CWH or WH"),
-                    f"{found.shape[1]} x {found.shape[2]}, the image has {size[0]} x {size[1]}",
-                )
             kind = kind_of(found, reading.kind)
+            found = fitted(found, sample.target.shape[1:], resize=reading.resize)
             run.kinds.add(kind)
             for name, plane in zip(wanted, found, strict=True):
                 if look:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from experiments.data.image_folder.decode import UnusableFile
 from experiments.predictions.read_map import OF_NNUNET, MapFile
@@ -54,6 +55,41 @@ def to_planes(
         values = values[None]
     names = _channel_names(len(values), masks, channels, found)
     return values[[names.index(mask) for mask in masks]]
+
+
+def fitted(planes: NDArray[Any], size: tuple[int, ...], *, resize: bool) -> NDArray[Any]:
+    """Return planes in the size of their image.
+
+    Args:
+        planes: (C, H, W).
+        size: Height and width of the image.
+        resize: Whether to interpolate planes of another size, linearly between values; a plane of at most two values,
+            such as a hard mask, takes the nearest one.
+
+    Raises:
+        UnusableFile: The size differs, and `resize` is false or would distort: rows and columns are swapped, or the
+            map is cut rather than scaled.
+    """
+    have = planes.shape[1:]
+    if have == size:
+        return planes
+    kind = "expected the size of the image, height x width in pixels"
+    if have[::-1] == size:
+        kind += "; as if rows and columns were swapped: axes=CWH or WH"
+    elif resize and abs(have[0] * size[1] - have[1] * size[0]) > 2 * max(size):  # more than rounding of two sides does
+        kind += "; as if it were cut, not scaled"
+    elif resize:
+        return np.stack([_scaled(plane, size) for plane in planes])
+    else:
+        kind += "; resize=true interpolates maps of another size"
+    raise UnusableFile(kind, f"{have[0]} x {have[1]}, the image has {size[0]} x {size[1]}")
+
+
+def _scaled(plane: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
+    two = bool(((plane == plane.min()) | (plane == plane.max())).all())
+    image = Image.fromarray(plane.astype(np.float32))
+    scaled = image.resize((size[1], size[0]), Image.Resampling.NEAREST if two else Image.Resampling.BILINEAR)
+    return np.asarray(scaled).astype(plane.dtype) if two else np.asarray(scaled)
 
 
 def axes_problems(axes: str | None) -> list[str]:

@@ -65,6 +65,7 @@ def score_folder(
     axes: str | None = None,
     channels: Sequence[str] | None = None,
     group_pattern: str | None = None,
+    resize: bool = False,
     allow_constant: bool = False,
     tolerances: Sequence[int] = (),
     baseline: str | None = None,
@@ -90,6 +91,7 @@ def score_folder(
         axes: Order of an array's axes, such as "HWC"; None for CHW, or HWC in pictures.
         channels: What each channel is, a mask or "background"; None for the masks in order.
         group_pattern: Regular expression that finds the group in a mask's name; with `data`, its groups count.
+        resize: Whether to interpolate maps of another size than their image; otherwise they are refused.
         allow_constant: Whether a map of scores may have one value everywhere.
         tolerances: Distances in pixels, such as [2], within which to count scores too, for `report.tolerance`.
         baseline: The arm that a comparison takes as baseline; None leaves that to the other runs of the study, or to
@@ -147,7 +149,7 @@ def score_folder(
     images = {name: split.image_ids for name, split in labels.splits.items()}
     files = find_maps(places, found, images, labels.masks, problems, arm=arm)
     # Maps are read all the same, so that one message lists all problems.
-    reading = Reading(kind, array, axes, channels, sorted(set(tolerances)))
+    reading = Reading(kind, array, axes, channels, sorted(set(tolerances)), resize)
     counted = count_maps(files, labels, reading, problems, allow_constant=allow_constant)
     problems.raise_if_any()
     prints = {run.files.name: _fingerprint(run, labels) for run in counted}

@@ -12,7 +12,7 @@ from experiments.comparison import load_study, score_folder
 from experiments.config import ConfigError
 from experiments.data.data_error import DataError
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
-from experiments.frontier import average_precision, natural_point, pr_curve, tuned_thresholds
+from experiments.frontier import average_precision, logit_to_code, natural_point, pr_curve, tuned_thresholds
 from experiments.frontier.tolerance.histograms import tolerant_from_images
 from experiments.runs import store
 
@@ -386,6 +386,35 @@ def test_only_paths_below_the_patterns_own_folder_count(home):
     save(home / "maps/best/x.npy", np.zeros((2, 2)))
     told = refusal(home, pattern="best/{seed}/{image}", arm="mine", study_dir=home / "other")
     assert "or a folder before the first field, leaves other files alone (1):\n  best/x.npy" in told
+
+
+def test_maps_of_another_resolution_are_interpolated_on_request(home):
+    for image in SIZES:
+        small = Image.fromarray(logits_of(image)).resize([side // 2 for side in SIZES[image][::-1]])
+        save(home / "maps/mine/0" / f"{image}.npy", np.asarray(small))
+        save(home / "maps/hard/0" / f"{image}.npy", (np.asarray(small) > -2).astype(np.uint8))
+    assert "resize=true interpolates maps of another size (8):" in refusal(home, kind="logits")
+    hard, run = scored(home, kind="logits", resize=True)
+    scores = [
+        np.asarray(Image.fromarray(np.load(home / "maps/mine/0" / f"{image}.npy")).resize(SIZES[image][::-1], 2))
+        for image in SIZES
+    ]
+    codes = logit_to_code(np.concatenate([each.ravel() for each in scores]))
+    assert ap_of(run) == pytest.approx(average_precision_score(pooled()[0], codes), abs=1e-9)
+    assert hard.hard
+    point = natural_point(hard.scores["test"], 0)
+    fired = sum(4 * int((np.load(home / "maps/hard/0" / f"{image}.npy") == 1).sum()) for image in SIZES)
+    assert point.tp + point.fp == fired
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [((150, 120), "rows and columns were swapped"), ((60, 150), "as if it were cut, not scaled")]
+)
+def test_a_map_is_not_stretched(home, size, words):
+    for image in SIZES:
+        save(home / "maps/mine/0" / f"{image}.npy", sigmoid(logits_of(image)))
+    save(home / "maps/mine/0/a.npy", np.random.default_rng(0).random(size))
+    assert words in refusal(home, resize=True)
 
 
 def test_groups_are_read_from_names(home):
