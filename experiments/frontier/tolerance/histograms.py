@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from experiments.frontier.arithmetic import from_rows
+from experiments.frontier.arithmetic import add_rows, from_rows
 from experiments.frontier.from_images import Kind, count_row, image_pixels
 from experiments.frontier.histogram import Row, ScoreHistograms
 from experiments.frontier.tolerance.neighbourhood import disk_maximum
+
+STRIP_PIXELS = 1 << 20
+"""Pixels that are counted at once."""
 
 NONE: tuple[str, ...] = ()
 """Operating points of joint counts: none are kept."""
@@ -76,17 +80,37 @@ def tolerant_rows(
 ) -> tuple[Row, Row]:
     """Count one image and mask: the rows of `near` and `found`.
 
+    Strips of the image are counted one after the other, each with `radius` more rows on both sides, so that what this
+    takes besides the image itself does not grow with its height.
+
     Args:
         codes: (H, W), score codes.
         labels: (H, W).
         keep: (H, W), False at ignored pixels; None for no ignored pixel.
         radius: in pixels.
     """
+    height, width = codes.shape
+    step = max(1, STRIP_PIXELS // max(width, 1), 4 * radius)
+    strips = []
+    for top in range(0, max(height, 1), step):
+        first, last = max(top - radius, 0), top + step + radius
+        core = slice(top - first, top - first + step)
+        kept = None if keep is None else keep[first:last]
+        strips.append(_strip_rows(codes[first:last], labels[first:last], kept, core, radius))
+    near, found = (reduce(add_rows, (strip[side] for strip in strips)) for side in (0, 1))
+    return near, found
+
+
+def _strip_rows(
+    codes: NDArray[np.uint16], labels: NDArray[np.bool_], keep: NDArray[np.bool_] | None, core: slice, radius: int
+) -> tuple[Row, Row]:
+    """Count the rows of pixels in `core`, looking at all of them."""
     if keep is not None:
         labels, codes = labels & keep, np.where(keep, codes, np.uint16(0))
-    near = count_row(codes.ravel(), disk_maximum(labels, radius).ravel(), None if keep is None else keep.ravel())
-    found = disk_maximum(codes, radius)[labels]
-    return near, count_row(found, np.ones(len(found), bool))
+    right = disk_maximum(labels, radius)[core].ravel()
+    found = disk_maximum(codes, radius)[core][labels[core]]
+    counted = None if keep is None else keep[core].ravel()
+    return count_row(codes[core].ravel(), right, counted), count_row(found, np.ones(len(found), bool))
 
 
 def from_tolerant_rows(

@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve
 from experiments.frontier.codes import code_to_logit, logit_to_code
 from experiments.frontier.from_images import from_images
 from experiments.frontier.leave_one_out import SweepGrid, group_counts, group_sweep
+from experiments.frontier.tolerance import histograms as tolerant_histograms
 from experiments.frontier.tolerance.histograms import TolerantHistograms, tolerant_from_images
 from experiments.frontier.tolerance.neighbourhood import disk_maximum
 from experiments.frontier.tolerance.scores import (
@@ -95,6 +96,17 @@ def test_counts_are_those_of_the_pixels_at_every_threshold(n_masks, radius, igno
             wanted = _reference_counts(*pixels, mask, radius, threshold, range(len(SIZES)))
             have = [curve.right[place], curve.predicted[place], curve.found[place], curve.n_true]
             assert have == wanted.tolist()
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("radius", [0, 1, 3])
+def test_strips_count_as_the_whole_image_does(monkeypatch, radius, ignored):
+    whole = counted(4, 2, ignored, radius)[2].to_arrays()
+    monkeypatch.setattr(tolerant_histograms, "STRIP_PIXELS", 1)
+    strips = counted(4, 2, ignored, radius)[2].to_arrays()
+    assert max(height for height, _ in SIZES) > 2 * max(4 * radius, 1)  # three strips at least
+    for name, array in whole.items():
+        assert np.array_equal(strips[name], array), name
 
 
 @pytest.mark.parametrize("ignored", [False, True])
