@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CAPTIONS_FILE = "captions.md"
 
 TITLES = {
+    "slide_step": "Slide against step",
     "frontier": "Frontiers",
     "tolerance": "Frontiers within a distance",
     "seesaw": "Recall, precision and F1 over the positive weight",
@@ -139,9 +140,11 @@ def _displays(
     from experiments.report.figures.roc import RocDisplay
     from experiments.report.figures.seesaw import SeesawDisplay
     from experiments.report.figures.slide import DecompositionDisplay, SlideDisplay
+    from experiments.report.figures.slide_step import SlideStepDisplay
     from experiments.report.figures.training import TrainingDisplay
     from experiments.report.tolerance.figure import ToleranceDisplay
 
+    yield "slide_step", lambda: SlideStepDisplay.of(study, comparison)
     yield "frontier", lambda: FrontierDisplay.of(study, comparison, ceiling, published)
     yield "tolerance", lambda: ToleranceDisplay.of(study, comparison)
     yield "seesaw", lambda: SeesawDisplay.of(study, comparison, published, sweep)

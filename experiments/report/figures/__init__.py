@@ -20,6 +20,7 @@ _FILES = {
     "RocDisplay": "roc",
     "SeesawDisplay": "seesaw",
     "SlideDisplay": "slide",
+    "SlideStepDisplay": "slide_step",
     "TrainingDisplay": "training",
     "VerdictDisplay": "gains",
 }

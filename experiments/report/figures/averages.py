@@ -22,7 +22,7 @@ from experiments.report.figures.style import FAINT, PAGE, QUIET, RC, add_legend,
 from experiments.runs.study import StudyRuns, short_names
 
 _PANELS = (("value", "averages"), ("precision", "precision"), ("recall", "recall"), ("f1", "F1"))
-_MASKS = (("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#CC79A7", "v"), ("#56B4E9", "P"), ("#E69F00", "X"))
+_MASKS = (("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#C46A9B", "v"), ("#3A8FC4", "P"), ("#B07A00", "X"))
 _BLENDED = (("black", "D"), ("black", "s"), ("black", "x"))
 
 

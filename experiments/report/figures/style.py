@@ -19,8 +19,8 @@ PAGE = 6.9
 COLUMN = 3.3
 """Width of a figure in one column, inches."""
 
-# Okabe and Ito 2008 without yellow and black: black is the baseline's.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+# Okabe and Ito 2008 without yellow and black, which is the baseline's; light ones darkened to a contrast of 3 on white.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#C46A9B", "#3A8FC4", "#B07A00")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 _DASHES: tuple[Any, ...] = ("-", (0, (6, 1.2)), (0, (3.2, 1.1)), (0, (1.3, 1.0)), (0, (5, 1.1, 1.2, 1.1)), (0, (8, 2)))
 BASELINE_COLOUR = "#000000"

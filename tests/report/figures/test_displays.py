@@ -17,10 +17,12 @@ from experiments.report.figures.frontier import FrontierDisplay
 from experiments.report.figures.gains import ForestDisplay, VerdictDisplay
 from experiments.report.figures.roc import RocDisplay
 from experiments.report.figures.slide import DecompositionDisplay, SlideDisplay
+from experiments.report.figures.slide_step import SlideStepDisplay
 from experiments.report.figures.style import arm_handles, arm_styles, typeset_change
 from experiments.report.figures.training import TrainingDisplay
 
 PANELS = {
+    SlideStepDisplay: 1,
     FrontierDisplay: 2,
     SlideDisplay: 4,
     BandDisplay: 4,
@@ -80,6 +82,46 @@ def test_an_unreachable_recall_has_no_slide(drawn_study, axes_of):
     axes = axes_of(4)
     type(display)(slides, display.curves, display.names, display.baseline, display.masks, display.size).plot(axes)
     assert all(texts(ax) == ["no slide:\nunreachable"] for ax in axes)
+
+
+def test_slide_step_puts_every_arm_and_mask_at_its_slide_and_step(drawn_study, axes_of):
+    study, comparison = drawn_study
+    display, axes = SlideStepDisplay.of(study, comparison), axes_of(1)
+    display.plot(axes)
+    places = comparison.slides[["shift", "precision_gain"]].to_numpy()
+    assert len(places) == 4
+    assert {tuple(np.round(place, 9)) for place in places} <= points(axes[0])
+    assert {"weighted_bce", "worse", "ln 4"} == set(texts(axes[0]))
+    ends = {tuple(np.round(line[:, 1], 9)) for lines in axes[0].collections for line in _segments(lines)}
+    assert {
+        tuple(np.round(each, 9)) for each in display.table[["precision_gain_low", "precision_gain_high"]].to_numpy()
+    } <= ends
+
+
+def test_slide_step_names_what_it_cannot_draw(drawn_study):
+    study, comparison = drawn_study
+    slides = comparison.slides.copy()
+    thin = (slides["arm"] == "loss=worse") & (slides["mask"] == "thin")
+    slides.loc[thin, ["shift", "precision_gain"]] = np.nan
+    display = SlideStepDisplay.of(study, replace(comparison, slides=slides))
+    assert "Without a point, because bce does not reach that recall: worse (thin)." in display.caption
+    assert SlideStepDisplay.of(study, replace(comparison, slides=slides.assign(shift=np.nan))) is None
+
+
+def test_names_of_the_slide_step_figure_cover_neither_each_other_nor_the_edge(drawn_study):
+    figure = SlideStepDisplay.of(*drawn_study).plot()
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    names = [text.get_window_extent() for text in ax.texts if text.get_text() in {"weighted_bce", "worse"}]
+    assert len(names) == 2
+    assert not names[0].overlaps(names[1])
+    frame = ax.get_window_extent()
+    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1 for box in names)
+    plt.close(figure)
+
+
+def _segments(lines):
+    return [np.asarray(line) for line in lines.get_segments()] if hasattr(lines, "get_segments") else []
 
 
 def test_band_shows_differences_and_marks_where_it_excludes_zero(drawn_study, axes_of):

@@ -1,0 +1,226 @@
+"""Slide against step: how far each loss moves along the baseline's frontier, and what it gains off it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from matplotlib.transforms import Bbox
+from numpy.typing import NDArray
+
+from experiments.comparison.compare_arms import Comparison
+from experiments.report.facts import StudySize
+from experiments.report.figures.panels import draw_into, panel_grid
+from experiments.report.figures.style import (
+    BASELINE_COLOUR,
+    COLUMN,
+    MARGIN_SHADE,
+    QUIET,
+    RC,
+    SMALL,
+    add_legend,
+    arm_colours,
+    arm_markers,
+)
+from experiments.report.text.wording import listed
+from experiments.runs.study import StudyRuns, short_names
+
+_HEIGHT = 2.5  # inches
+_ROOM = 0.12  # of the span of the points, on either side of them
+_WIDEST = 1.0  # of that span: intervals reach at most this far beyond the points, and are cut there
+_MOST_THEORIES = 3  # lines of theory that still have room for a label
+
+
+@dataclass(frozen=True)
+class SlideStepDisplay:
+    """The numbers of the slide-step figure: one panel, a point per arm and mask.
+
+    What lies on the line of no step slides; what lies off it moves the frontier at that recall.
+
+    Args:
+        table: A row per arm and mask: `shift`, the slide in logits, and `precision_gain`, the step, each with its
+            interval, and the `predicted_shift` of theory; rows without a slide say why in `status`.
+        names: What to call each arm, the baseline first.
+        baseline: The baseline arm.
+        masks: Names of the masks.
+        margin: Differences inside ±margin count as none.
+        size: How many seeds and images the figure rests on.
+    """
+
+    table: pd.DataFrame
+    names: Mapping[str, str]
+    baseline: str
+    masks: tuple[str, ...]
+    margin: float
+    size: StudySize
+
+    @classmethod
+    def of(cls, study: StudyRuns, comparison: Comparison) -> SlideStepDisplay | None:
+        """Take the numbers from a comparison; None if no arm has a slide."""
+        if not len(comparison.slides):
+            return None
+        names = short_names([arm for arm, seeds in study.complete.items() if seeds])
+        columns = ["arm", "mask", "baseline", "shift", "shift_low", "shift_high", "predicted_shift"]
+        columns += ["precision_gain", "precision_gain_low", "precision_gain_high", "n_seeds", "status"]
+        table = comparison.slides[comparison.slides["arm"].isin(list(names))][columns].reset_index(drop=True)
+        if not _drawn(table).any():
+            return None
+        size = StudySize.of(study, comparison)
+        return cls(table, names, study.baseline, comparison.masks, comparison.settings.margin, size)
+
+    @property
+    def caption(self) -> str:
+        """What is shown and what it rests on."""
+        base = self.names[self.baseline]
+        text = (
+            f"Each loss against {base} ({self.size.text}; {self.size.interval}). Across, the slide: how much all of "
+            f"{base}'s logits would have to rise for it to reach the loss's recall, which is the same as lowering "
+            f"its threshold. Up, the step: the precision that the loss gains over {base} at that recall. A loss on "
+            "the zero line only slides, and one off it moves the frontier there; grey, differences that count as none. "
+            "Dotted, the slide that theory predicts."
+        )
+        missing = [
+            f"{self.names[str(arm)]} ({', '.join(rows['mask'])})"
+            for arm, rows in self.table[~_drawn(self.table)].groupby("arm", sort=False)
+        ]
+        return (
+            f"{text} Without a point, because {base} does not reach that recall: {listed(missing)}."
+            if missing
+            else text
+        )
+
+    def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
+        """Draw the one panel.
+
+        Raises:
+            ValueError: When `axes` are not one.
+        """
+        with plt.rc_context(RC):
+            if axes is not None:
+                return draw_into(axes, [()], self._panel, "figure")
+            figure, panels = panel_grid(1, 1, COLUMN, _HEIGHT)
+            if len(self.masks) > 1:
+                add_legend(figure, self._legend())
+            self._panel(panels[0])
+        return figure
+
+    def _panel(self, ax: Axes) -> None:
+        rows = self.table[_drawn(self.table)]
+        colours, markers = arm_colours(list(self.names), self.baseline), arm_markers(self.masks)
+        base = self.names[self.baseline]
+        ax.axhspan(-self.margin, self.margin, color=MARGIN_SHADE, linewidth=0, zorder=0)
+        for draw in (ax.axhline, ax.axvline):
+            draw(0, color=BASELINE_COLOUR, linewidth=0.8, zorder=1)
+        for _, row in rows.iterrows():
+            colour, place = colours[row["arm"]], (row["shift"], row["precision_gain"])
+            thin: dict[str, Any] = {"color": colour, "linewidth": 0.9, "alpha": 0.75, "zorder": 3}
+            ax.hlines(place[1], row["shift_low"], row["shift_high"], **thin)
+            ax.vlines(place[0], row["precision_gain_low"], row["precision_gain_high"], **thin)
+            look: dict[str, Any] = {
+                "marker": markers[row["mask"]],
+                "markersize": 5,
+                "markeredgecolor": "white",
+                "markeredgewidth": 0.5,
+            }
+            ax.plot(*place, color=colour, zorder=5, linestyle="none", **look)
+        ax.set(xlim=_limits(rows, "shift"), ylim=_limits(rows, "precision_gain", self.margin))
+        ax.set_xlabel(f"slide: shift of {base}'s logits with the same recall")
+        ax.set_ylabel("step: precision gained there")
+        self._theory(ax, rows)
+        _place_labels(ax, rows, self.names, colours)
+
+    def _theory(self, ax: Axes, rows: pd.DataFrame) -> None:
+        shifts = sorted({round(float(shift), 3) for shift in rows["predicted_shift"].dropna() if shift})
+        for shift in shifts:
+            ax.axvline(shift, color=QUIET, linewidth=0.8, linestyle=":", zorder=1)
+            if len(shifts) <= _MOST_THEORIES:
+                label = f"ln {np.exp(shift):.3g}" if shift > 0 else f"{shift:.2g}"
+                halo = [withStroke(linewidth=2, foreground="white")]
+                ax.annotate(
+                    label, (shift, 0.01), xycoords=("data", "axes fraction"), ha="center", path_effects=halo, **SMALL
+                )
+
+    def _legend(self) -> list[Line2D]:
+        look: dict[str, Any] = {"color": QUIET, "linestyle": "none", "markersize": 5}
+        return [Line2D([], [], marker=marker, label=mask, **look) for mask, marker in arm_markers(self.masks).items()]
+
+
+def _drawn(table: pd.DataFrame) -> pd.Series:
+    return table["shift"].notna() & table["precision_gain"].notna()
+
+
+def _limits(rows: pd.DataFrame, name: str, margin: float = 0.0) -> tuple[float, float]:
+    """Limits that hold all points, 0 and the margin, and intervals as far as they do not dwarf the points."""
+    values = rows[name].to_numpy(dtype=np.float64)
+    low, high = min(values.min(), -2 * margin), max(values.max(), 2 * margin)
+    span = max(high - low, 1e-6)
+    ends = [np.nanmin([*rows[f"{name}_low"], low]), np.nanmax([*rows[f"{name}_high"], high])]
+    low, high = max(ends[0], low - _WIDEST * span), min(ends[1], high + _WIDEST * span)
+    room = _ROOM * (high - low)
+    return float(low - room), float(high + room)
+
+
+def _place_labels(ax: Axes, rows: pd.DataFrame, names: Mapping[str, str], colours: Mapping[str, Any]) -> None:
+    """Write each arm's name beside one of its points, where it covers the least of points, intervals and names."""
+    figure = ax.figure.get_figure(root=True)
+    assert figure is not None  # axes that are drawn into have one
+    figure.draw_without_rendering()
+    to_screen, dpi = ax.transData.transform, figure.dpi / 72.0
+    taken = np.concatenate([_ink(rows, to_screen), _lines(ax)])
+    frame, placed = ax.get_window_extent(), list[Bbox]()
+    for arm, own in rows.groupby("arm", sort=False):
+        text = ax.text(0, 0, names[str(arm)], fontsize=7.5, fontweight="bold", color=colours[str(arm)], zorder=7)
+        text.set_path_effects([withStroke(linewidth=1.8, foreground="white")])
+        size = text.get_window_extent()
+        spots = [
+            Bbox.from_bounds(x + right * (0.5 * size.width + 5 * dpi) - 0.5 * size.width,
+                             y + up * (0.5 * size.height + 5 * dpi) - 0.5 * size.height, size.width, size.height)
+            for x, y in to_screen(own[["shift", "precision_gain"]].to_numpy(dtype=np.float64))
+            for right, up in ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 2.5), (0, -2.5))
+        ]  # fmt: skip
+        best = min(spots, key=lambda box: _cost(box, taken, placed, frame))
+        x, y = ax.transData.inverted().transform((best.x0, best.y0))
+        text.set(x=float(x), y=float(y), verticalalignment="bottom")
+        placed.append(best)
+
+
+def _ink(rows: pd.DataFrame, to_screen: Any) -> NDArray[np.float64]:
+    """Return places on the screen that points (counted ten times) and intervals cover, (n, 2)."""
+    places: list[NDArray[np.float64]] = []
+    along = np.linspace(0.0, 1.0, 25)
+    for _, row in rows.iterrows():
+        x, y = float(row["shift"]), float(row["precision_gain"])
+        places.append(np.tile([[x, y]], (10, 1)))
+        for name, column in (("shift", 0), ("precision_gain", 1)):
+            low, high = float(row[f"{name}_low"]), float(row[f"{name}_high"])
+            if np.isfinite([low, high]).all():
+                line = np.tile([[x, y]], (len(along), 1)).astype(np.float64)
+                line[:, column] = low + (high - low) * along
+                places.append(line)
+    return np.asarray(to_screen(np.concatenate(places)), dtype=np.float64)
+
+
+def _lines(ax: Axes) -> NDArray[np.float64]:
+    """Return places on the screen along the lines of 0 and of theory, (n, 2)."""
+    along = np.linspace(0.0, 1.0, 60)[:, None]
+    places = []
+    for line in ax.lines:
+        ends = np.asarray(line.get_xydata(), dtype=np.float64)
+        if len(ends) == 2:
+            places.append(line.get_transform().transform(ends[0] + (ends[1] - ends[0]) * along))
+    return np.concatenate(places)
+
+
+def _cost(box: Bbox, taken: NDArray[np.float64], placed: Sequence[Bbox], frame: Bbox) -> float:
+    """Count what a label would cover; other names and the frame count most."""
+    inside = (taken > (box.x0, box.y0)).all(axis=1) & (taken < (box.x1, box.y1)).all(axis=1)
+    beyond = box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1
+    return float(inside.sum()) + 100.0 * sum(box.overlaps(other) for other in placed) + 200.0 * beyond
