@@ -32,6 +32,7 @@ from experiments.launch.rerun import rerun_command
 from experiments.launch.shared_study import BUSY
 from experiments.launch.study_callback import close_progress, parallel_jobs, print_data, train_with
 from experiments.process import stop_signals
+from experiments.process.progress_bar import make_bar
 from experiments.runs.lock import HeldError
 from experiments.runs.progress_note import progress_writer
 from experiments.thresholding import main as thresholding_main
@@ -58,7 +59,6 @@ def train(cfg: DictConfig) -> str:
 
 
 def _train(cfg: DictConfig) -> str:
-    from experiments.launch.progress import make_bar
     from experiments.runs.store import FINISHED
     from experiments.training.device import set_threads
     from experiments.training.run import execute, is_finished

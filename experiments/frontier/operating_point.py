@@ -112,6 +112,33 @@ def tuned_thresholds(validation: ScoreHistograms, *, beta: float = 1.0) -> NDArr
     return np.array([np.inf if code is None else float(code_to_logit(code)) for code in codes])
 
 
+def recall_code(validation: PrCurve, recall: float) -> int | None:
+    """Return the code of the highest threshold whose recall on validation is at least `recall`.
+
+    None where no threshold but the lowest, which predicts every pixel, has it: without positives, or where scores tie.
+
+    Args:
+        validation: curve of the validation split, pooled over its images.
+        recall: in (0, 1].
+
+    Raises:
+        ValueError: `recall` is outside (0, 1].
+
+    Example:
+        >>> from experiments.frontier import code_to_logit, from_images, pr_curve
+        >>> curve = pr_curve(*from_images([[[2.0, -1.0, 0.5, -3.0]]], [[[1, 0, 1, 0]]]).pooled(mask=0))
+        >>> [float(code_to_logit(recall_code(curve, floor))) for floor in (0.5, 0.6)]
+        [2.0, 0.5]
+    """
+    if not 0 < recall <= 1:
+        raise ValueError(f"recall: expected a number in (0, 1], got {recall}")
+    if not validation.n_positive:
+        return None
+    # Counts are integers: 1e-9 below the level absorbs the rounding of recall * P.
+    place = int(np.argmax(validation.tp >= (recall - 1e-9) * validation.n_positive))
+    return None if place == len(validation.codes) - 1 else int(validation.codes[place])
+
+
 def operating_point(histograms: ScoreHistograms, mask: int, code: int | None, *, name: str) -> OperatingPoint:
     """Count one mask's pixels, pooled, with score codes of at least `code` as positive; None predicts nothing.
 

@@ -6,56 +6,17 @@ Files work for runs in this process and for runs in a launcher's processes alike
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from tqdm import tqdm
-
+from experiments.process.progress_bar import make_bar
 from experiments.runs import store
 from experiments.runs.progress_note import updates_done
 
 _SECONDS_BETWEEN_LOOKS = 0.5
 _NAMED = 3  # runs that the bar names
-
-
-class _Lines:
-    """A stream that is not a terminal: each state of the bar becomes a line of its own."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> None:
-        """Write the state of the bar as a line."""
-        line = text.replace("\r", "").rstrip()
-        if line:
-            self._stream.write(f"{line}\n")
-
-    def flush(self) -> None:
-        """Flush the underlying stream."""
-        self._stream.flush()
-
-
-def make_bar(total: int, description: str, initial: int = 0, stream: TextIO | None = None) -> Any:
-    """Make a progress bar; outside a terminal it prints a line with the time left now and then.
-
-    Args:
-        total: Updates in all.
-        description: Text before the bar.
-        initial: Updates that were done before; they do not count for the time left.
-        stream: Where to write; None is stderr.
-    """
-    stream = stream or sys.stderr
-    common: dict[str, Any] = {"total": total, "desc": description, "unit": "update", "initial": initial}
-    common["position"] = 0  # an earlier bar that an error left open would push this one down
-    # Averaged over the whole time so far, which includes scoring: it counts no updates but takes time.
-    common["smoothing"] = 0
-    if stream.isatty():
-        return tqdm(**common, file=stream, mininterval=0.2, dynamic_ncols=True)
-    line = "{desc}: {n_fmt}/{total_fmt} updates, {elapsed} so far, {remaining} left"
-    return tqdm(**common, file=_Lines(stream), mininterval=30.0, maxinterval=60.0, bar_format=line)
 
 
 class StudyProgress:

@@ -8,7 +8,8 @@ from torch import nn
 
 from experiments.data.sample import Sample
 from experiments.data.split import make_split
-from experiments.evaluation.score_split import score_split, window_spans
+from experiments.evaluation.score_split import score_split
+from experiments.evaluation.windows import window_spans
 from experiments.frontier.codes import logit_to_code
 
 
@@ -73,3 +74,24 @@ def test_images_are_in_the_order_of_the_split_whatever_their_sizes():
     scores = score_split(_Brightness(), split, ("a", "b"), Accelerator(cpu=True), side=96, overlap=8, batch_size=2)
     assert scores.image_ids == split.image_ids
     np.testing.assert_array_equal(scores.pixel_counts()[0], split.positives)
+
+
+class _Halving(nn.Module):
+    """Halves the image five times and sees a few pixels around a block: a window's blocks must be the image's."""
+
+    def forward(self, image):
+        grey = image[:, :1].float()
+        coarse = torch.nn.functional.avg_pool2d(grey, 32)
+        return torch.nn.functional.interpolate(coarse, scale_factor=32) - 128 + grey / 8
+
+
+@pytest.mark.parametrize(("size", "overlap"), [((200, 130), 32), ((97, 300), 8), ((128, 129), 20)])
+def test_a_network_that_halves_the_image_scores_it_tiled_as_whole(size, overlap):
+    split = split_of([size])
+    split = make_split("test", [Sample(s.image, s.target[:1]) for s in split.samples], ["a"])
+    whole, tiled = (
+        score_split(_Halving(), split, ("a",), Accelerator(cpu=True), side=side, overlap=overlap, batch_size=2)
+        for side in (320, 96)
+    )
+    for one, other in zip(whole.row(0, 0), tiled.row(0, 0), strict=True):
+        np.testing.assert_array_equal(one, other)

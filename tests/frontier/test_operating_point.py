@@ -15,6 +15,7 @@ from experiments.frontier.operating_point import (
     image_means,
     natural_point,
     operating_point,
+    recall_code,
     tuned_code,
     tuned_codes,
     tuned_thresholds,
@@ -150,3 +151,21 @@ def test_means_over_images_by_hand() -> None:
 
 def test_an_empty_test_set_is_nan() -> None:
     assert np.isnan(frame_accuracy(from_rows(["a"], [], [], [])))
+
+
+@pytest.mark.parametrize("recall", [0.05, 0.5, 0.9, 0.97])
+def test_recall_floor_is_the_highest_threshold_that_reaches_it(recall) -> None:
+    histograms, logits, labels = _histograms()
+    for mask in range(2):
+        scores = logits[:, mask].ravel()
+        positive = scores[labels[:, mask].ravel()]
+        reached = [value for value in np.unique(scores) if (positive >= value).mean() >= recall]
+        assert code_to_logit(recall_code(pr_curve(*histograms.pooled(mask)), recall)) == max(reached)
+
+
+def test_recall_floor_that_only_predicting_everything_reaches_is_none() -> None:
+    for logits, labels in (([[[1.0, 1.0]]], [[[True, False]]]), ([[[1.0, 2.0]]], [[[False, False]]])):
+        curve = pr_curve(*from_pixels(["a"], ["x"], ["x"], np.array(logits), np.array(labels)).pooled(0))
+        assert recall_code(curve, 0.9) is None
+    with pytest.raises(ValueError, match=r"recall: expected a number in \(0, 1\], got 0"):
+        recall_code(curve, 0)

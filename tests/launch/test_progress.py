@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from experiments.launch.progress import StudyProgress, make_bar
+from experiments.launch.progress import StudyProgress
+from experiments.process.progress_bar import make_bar
 from experiments.runs import store
 from experiments.runs.progress_note import clear_progress, progress_writer, updates_done
 
