@@ -175,6 +175,23 @@ class InspectSchema:
 
 
 @dataclass
+class PredictSchema:
+    """The configuration of `python -m experiments.predict`; see conf/predict.yaml."""
+
+    run: str = MISSING
+    images: str = MISSING
+    out_dir: str = MISSING
+    threshold: str = MISSING
+    files: str = MISSING
+    kind: str | None = None
+    accelerator: str = MISSING
+    batch_size: int | None = None
+    threads: int | None = None
+    max_pixels: int = MISSING
+    overwrite: bool = MISSING
+
+
+@dataclass
 class ChecklistSchema:
     """The configuration of `python -m experiments.checklist`."""
 
@@ -259,6 +276,7 @@ def register() -> None:
     store.store(name="checklist_schema", node=ChecklistSchema)
     store.store(name="score_schema", node=ScoreSchema)
     store.store(name="inspect_schema", node=InspectSchema)
+    store.store(name="predict_schema", node=PredictSchema)
     OmegaConf.register_new_resolver("arm_name", arm_name, replace=True)
 
 

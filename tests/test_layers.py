@@ -28,13 +28,14 @@ LAYERS = (
     "criteria",
     "evaluation",
     "training",
+    "application",
     "report",
     "inspection",
     "audit",
     "cli",
     "launch",
 )
-COMMANDS = ("train", "compare", "score", "thresholding", "checklist", "calibrate", "check_loss", "inspect")
+COMMANDS = ("train", "compare", "score", "thresholding", "checklist", "calibrate", "check_loss", "inspect", "predict")
 MOST_FILES = 12  # in a folder, beside its __init__
 
 # What takes so long to import that a command does not wait for it unless it needs it, and what may not be there.

@@ -29,11 +29,19 @@ def score_problems(cfg: DictConfig) -> list[str]:
     return problems
 
 
-def with_quotes(arguments: Sequence[str]) -> list[str]:
-    """Quote patterns for Hydra, which would read their braces as a mapping: `pattern={arm}/{image}`."""
+def with_quotes(arguments: Sequence[str], keys: Sequence[str] = _WITH_BRACES) -> list[str]:
+    """Quote patterns and paths for Hydra, which would read braces as a mapping and stumble over `=` and brackets.
+
+    Args:
+        arguments: A command line.
+        keys: Beginnings of the arguments to quote, such as "pattern=".
+
+    >>> with_quotes(["run=losses/loss=dice/seed=0", "files=png"], ["run="])
+    ['run="losses/loss=dice/seed=0"', 'files=png']
+    """
     quoted = []
     for argument in arguments:
-        key = next((each for each in _WITH_BRACES if argument.startswith(each)), None)
+        key = next((each for each in keys if argument.startswith(each)), None)
         value = argument.removeprefix(key or "")
         if key is not None and value and value[0] not in "\"'" and value != "null":
             value = value.replace("\\", "\\\\") if value.endswith("\\") else value

@@ -105,6 +105,7 @@ class SegmentationData:
         eta: For each test image float32 (C, H, W), the true probability that a pixel is annotated as positive;
             None where it is not known.
         annotators: How those who drew the test images agree, if there are several.
+        shift: Bits that images of 16 bits lost to become 8; 0 where all have 8 bits.
     """
 
     name: str
@@ -115,6 +116,7 @@ class SegmentationData:
     test: Split
     eta: Sequence[NDArray[np.float32]] | None = None
     annotators: AnnotatorCounts | None = None
+    shift: int = 0
 
     @property
     def splits(self) -> tuple[Split, Split, Split]:

@@ -285,6 +285,7 @@ def _fit_and_score(
             for place, mask in enumerate(data.masks)
         },
         "foreground_seen": foreground_seen(state.history, data.masks),
+        "shift": data.shift,
         "device": device_name(accelerator.device),
         "threads": torch.get_num_threads(),
         "fit_seconds": round(state.fit_seconds, 3),

@@ -123,7 +123,14 @@ def load_image_folder(
     budget = MemoryBudget(memory)
     train, val, test = (make_part(found, name, budget) for name in SPLITS)
     return SegmentationData(
-        found.root.resolve().name, found.reader.masks, found.channels, train, val, test, annotators=_agreement(found)
+        found.root.resolve().name,
+        found.reader.masks,
+        found.channels,
+        train,
+        val,
+        test,
+        annotators=_agreement(found),
+        shift=found.shift,
     )
 
 
