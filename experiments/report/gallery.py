@@ -29,7 +29,6 @@ TITLES = {
     "tolerance": "Frontiers within a distance",
     "seesaw": "Recall, precision and F1 over the positive weight",
     "slide": "Slides along the baseline's frontier and steps off it",
-    "verdicts": "Verdicts",
     "gains": "Frontier gains",
     "band": "Precision at the same recall",
     "decomposition": "Frontier part and threshold part",
@@ -136,7 +135,7 @@ def _displays(
     from experiments.report.figures.calibration import CalibrationDisplay
     from experiments.report.figures.examples import ExampleDisplay
     from experiments.report.figures.frontier import FrontierDisplay
-    from experiments.report.figures.gains import ForestDisplay, VerdictDisplay
+    from experiments.report.figures.gains import ForestDisplay
     from experiments.report.figures.roc import RocDisplay
     from experiments.report.figures.seesaw import SeesawDisplay
     from experiments.report.figures.slide import DecompositionDisplay, SlideDisplay
@@ -149,7 +148,6 @@ def _displays(
     yield "tolerance", lambda: ToleranceDisplay.of(study, comparison)
     yield "seesaw", lambda: SeesawDisplay.of(study, comparison, published, sweep)
     yield "slide", lambda: SlideDisplay.of(study, comparison)
-    yield "verdicts", lambda: VerdictDisplay.of(study, comparison)
     yield "gains", lambda: ForestDisplay.of(study, comparison)
     yield "band", lambda: BandDisplay.of(study, comparison)
     yield "decomposition", lambda: DecompositionDisplay.of(study, comparison)

@@ -52,6 +52,16 @@ def test_variances_of_an_arm_hold_the_covariances_between_masks(runs) -> None:
         np.testing.assert_allclose(repeated[column], alone[column], rtol=1e-7)
 
 
+def test_an_arm_is_tested_with_its_own_noise_and_a_mask_with_that_of_all(runs, comparison) -> None:
+    """One noisy arm must not take the others' power; their first tests are as if it were not there."""
+    fewer = compare_arms({arm: runs[arm] for arm in runs if arm != "worse"}, baseline="bce", settings=FAST)
+    with_all = comparison.arm_verdicts.set_index("arm")
+    for name in ("p_difference", "f1_p_difference", "v_seed_steadied", "seed_df"):
+        np.testing.assert_array_equal(fewer.arm_verdicts[name], with_all.loc[fewer.arm_verdicts["arm"], name])
+    np.testing.assert_array_equal(with_all["v_seed_steadied"], with_all["v_seed"])
+    assert (comparison.verdicts["seed_df"] > 3).all()
+
+
 def test_one_mask_has_one_verdict(runs) -> None:
     one = {arm: {seed: _masks(run, [1]) for seed, run in seeds.items()} for arm, seeds in runs.items()}
     found = compare_arms(one, baseline="bce", settings=FAST)

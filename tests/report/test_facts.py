@@ -7,7 +7,7 @@ import pytest
 
 from experiments.report.facts import StudySize, correction, counted
 from experiments.report.figures.examples import ExampleDisplay
-from experiments.report.figures.gains import ForestDisplay, VerdictDisplay
+from experiments.report.figures.gains import ForestDisplay
 from experiments.report.figures.panels import draw_on_seesaw, seesaw_handles
 from experiments.report.figures.training import TrainingDisplay
 from experiments.report.published import PublishedPoint
@@ -29,10 +29,9 @@ def test_counts_are_written_with_their_noun():
 def test_captions_of_verdicts_name_every_correction(drawn_study):
     study, alone = drawn_study
     beside = replace(alone, settings=replace(alone.settings, n_comparisons=4))
-    for kind in (VerdictDisplay, ForestDisplay):
-        assert "level 0.05 after Holm over all arms, and over masks behind them" in kind.of(study, alone).caption
-        assert "Bonferroni" not in kind.of(study, alone).caption
-        assert "over masks behind them and Bonferroni over 4 conditions" in kind.of(study, beside).caption
+    assert "level 0.05 after Holm over all arms, and over masks behind them" in ForestDisplay.of(study, alone).caption
+    assert "Bonferroni" not in ForestDisplay.of(study, alone).caption
+    assert "over masks behind them and Bonferroni over 4 conditions" in ForestDisplay.of(study, beside).caption
     assert "Bonferroni over 4 conditions" in latex_table(beside, {arm: arm for arm in study.complete})
     assert StudySize.of(study, beside).text == "3 seeds, 12 test images"
 

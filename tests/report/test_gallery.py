@@ -77,8 +77,8 @@ def test_what_a_study_lacks_is_left_out_and_removed(make_study, drawn_study, fol
     for file in folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     study, comparison = make_study(examples=False, history=False, masks=("thin",))
-    names = [path.stem for path in draw_all(tmp_path, study, comparison, only=("verdicts", "training", "examples"))]
-    assert names == ["verdicts"]
+    names = [path.stem for path in draw_all(tmp_path, study, comparison, only=("gains", "training", "examples"))]
+    assert names == ["gains"]
     assert not list(tmp_path.glob("training.*")) + list(tmp_path.glob("examples.*"))
     assert "Training" not in (tmp_path / CAPTIONS_FILE).read_text()
 
@@ -90,14 +90,14 @@ def test_what_a_study_lacks_is_left_out_and_removed(make_study, drawn_study, fol
         (ALL, {"seeds": (0,), "masks": ("thin",)}),
         (("frontier", "band"), {"seeds": (0, 1), "masks": tuple("abcd")}),
         (("slide", "examples"), {"arms": {f"k={i}": ({}, 0.4 * i, 0.0) for i in range(9)}, "masks": ("thin",)}),
-        (("frontier", "averages", "verdicts"), {"arms": ODD, "masks": ("_m", "50 %$x$ \\frac")}),
+        (("frontier", "averages", "gains"), {"arms": ODD, "masks": ("_m", "50 %$x$ \\frac")}),
     ],
     ids=["baseline alone", "one seed", "four masks", "nine arms", "odd names"],
 )
 def test_any_study_can_be_drawn(make_study, tmp_path, only, asked):
     study, comparison = make_study(**asked)
     names = [path.stem for path in draw_all(tmp_path, study, comparison, only=only)]
-    needs_pairs = {"slide", "verdicts", "gains", "band", "decomposition"}
+    needs_pairs = {"slide_step", "slide", "gains", "band", "decomposition"}
     assert names == [name for name in ALL if name in only and (len(study.complete) > 1 or name not in needs_pairs)]
     if asked.get("arms") is ODD:
         svg = (tmp_path / "frontier.svg").read_text()

@@ -22,7 +22,6 @@ _FILES = {
     "SlideDisplay": "slide",
     "SlideStepDisplay": "slide_step",
     "TrainingDisplay": "training",
-    "VerdictDisplay": "gains",
 }
 __all__ = list(_FILES)
 

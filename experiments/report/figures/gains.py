@@ -1,10 +1,10 @@
-"""Frontier gains of all arms: the forest plot with intervals, margin and verdicts, and the matrix of verdicts."""
+"""Frontier gains of all arms: the forest plot with both intervals, the margin and the verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,19 +12,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import NOT_TRAINED
 from experiments.report.facts import StudySize
-from experiments.report.figures.panels import arm_rows, check_axes, draw_into, figure_of
+from experiments.report.figures.panels import arm_rows, draw_into
 from experiments.report.figures.style import (
-    COLUMN,
     MARGIN_SHADE,
     MINUS,
-    PAGE,
     QUIET,
     RC,
     ArmStyle,
@@ -33,7 +31,7 @@ from experiments.report.figures.style import (
     typeset_change,
 )
 from experiments.report.gains import FIRST, SECONDARY, GainAxis, gain_columns, gain_table
-from experiments.report.text.sayings import SAYINGS, UNSHOWN
+from experiments.report.text.sayings import UNSHOWN
 from experiments.runs.study import StudyRuns, short_names
 
 _OWN, _RESTS_ON, _CAP = 2.6, 0.8, 0.1
@@ -41,8 +39,8 @@ _OWN, _RESTS_ON, _CAP = 2.6, 0.8, 0.1
 
 
 @dataclass(frozen=True)
-class _GainDisplay:
-    """The numbers of both figures of gains.
+class ForestDisplay:
+    """The forest plot: gains with both intervals, the arms over all masks first, then a panel per mask.
 
     Args:
         table: As `gain_table` makes it.
@@ -61,7 +59,7 @@ class _GainDisplay:
     size: StudySize
 
     @classmethod
-    def of(cls, study: StudyRuns, comparison: Comparison) -> Self | None:
+    def of(cls, study: StudyRuns, comparison: Comparison) -> ForestDisplay | None:
         """Take the numbers from a comparison; None without an arm besides the baseline."""
         if not len(comparison.verdicts):
             return None
@@ -91,10 +89,6 @@ class _GainDisplay:
     def with_f1(self) -> bool:
         """Whether tuned F1 is shown beside the headline."""
         return self.headline != "tuned F1"
-
-
-class ForestDisplay(_GainDisplay):
-    """The forest plot: gains with both intervals, the arms over all masks first, then a panel per mask."""
 
     def axis(self, rank: str) -> GainAxis:
         """Return the axis of the first panel, or of all panels of single masks, which vary more."""
@@ -229,84 +223,3 @@ def _draw_gain(
             text, (edge, height), (-4 * side, 2), textcoords="offset points", ha="left" if side < 0 else "right",
             va="bottom", fontsize=7, path_effects=[withStroke(linewidth=1.5, foreground="white")], zorder=5,
         )  # fmt: skip
-
-
-class VerdictDisplay(_GainDisplay):
-    """The verdict matrix: a cell per arm over all masks, then one per arm and mask."""
-
-    @property
-    def caption(self) -> str:
-        """What is shown and what it rests on."""
-        order = ", first over all masks, then mask by mask, which is secondary" if self.several else ""
-        return (
-            f"Verdict on each arm against {self.names[self.baseline]}{order} ({self.size.text}; margin "
-            f"±{self.size.margin:g}, {self.size.corrected}), with the gain in "
-            f"{self.headline}{self._interval} A last line names the verdict by tuned F1 where it is another."
-        )
-
-    @property
-    def _interval(self) -> str:
-        if self.size.few_seeds:
-            return f"; {self.size.brackets}."
-        return (
-            f" and half the width of its {100 * (1 - self.size.level):g} % interval, which is the cell's own. In "
-            "brackets: the interval that the verdict rests on, adjusted for all cells."
-        )
-
-    def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
-        """Draw the matrix into one axes, or a new figure.
-
-        Raises:
-            ValueError: When `axes` does not hold one.
-        """
-        arms = list(dict.fromkeys(self.table["arm"]))
-        blocks = self.blocks
-        apart = 0.12 if self.several else 0.0  # between what comes first and what is secondary
-        lefts = [column + (apart if column else 0.0) for column in range(len(blocks))]
-        with plt.rc_context(RC):
-            if axes is None:
-                width = min(PAGE, max(COLUMN, 0.75 + 1.0 * (lefts[-1] + 1)))
-                figure, ax = plt.subplots(figsize=(width, 0.6 * len(arms) + 0.5), layout="constrained")
-            else:
-                check_axes(axes, 1, "matrix")
-                figure, ax = figure_of(axes), axes[0]
-            for left, (_, rows) in zip(lefts, blocks, strict=True):
-                for _, cell in rows.iterrows():
-                    _cell(ax, arms.index(cell["arm"]), left, cell, by_f1=self.with_f1)
-            titles = [
-                title.replace("over all", "all") if self.several and not place
-                else f"{title}\n(secondary)" if self.several
-                else title
-                for place, (title, _) in enumerate(blocks)
-            ]  # fmt: skip
-            ax.set(xlim=(0, lefts[-1] + 1), ylim=(len(arms), 0))
-            ax.set_xticks([left + 0.5 for left in lefts], titles, fontsize=8)
-            ax.set_yticks(np.arange(len(arms)) + 0.5, [self.names[arm] for arm in arms], fontsize=8)
-            ax.xaxis.tick_top()
-            ax.tick_params(length=0)
-            ax.spines[:].set_visible(False)
-        return figure
-
-
-def _cell(ax: Axes, row: int, left: float, cell: pd.Series, *, by_f1: bool) -> None:
-    word = str(cell["verdict"])
-    edge: dict[str, Any] = {"edgecolor": QUIET if word in UNSHOWN else "white", "linewidth": 0.6}
-    ax.add_patch(Rectangle((left + 0.02, row + 0.03), 0.96, 0.94, facecolor=SAYINGS[cell["verdict"]].shade, **edge))
-    lines = [] if word == NOT_TRAINED else [f"{typeset_change(cell['gain'])}{_half(cell)}"]
-    if lines and not np.isnan(cell["verdict_low"]):
-        lines.append(f"[{typeset_change(cell['verdict_low'])}, {typeset_change(cell['verdict_high'])}]")
-    if word == NOT_TRAINED and 0 < cell["n_collapsed"] < cell["n_seeds"]:
-        lines.append(f"{cell['n_collapsed']:.0f} of {cell['n_seeds']:.0f} collapsed")
-    if by_f1 and cell["verdict_f1"] != word:
-        lines.append(f"F1: {cell['verdict_f1']}")
-    weight = "normal" if word in UNSHOWN else "bold"
-    look: dict[str, Any] = {"ha": "center", "va": "center"}
-    for place, line in enumerate([word, *lines]):
-        height = row + 0.52 + 0.23 * (place - 0.5 * len(lines))
-        size, heavy = (7.0, "normal") if place else (7.5, weight)
-        ax.text(left + 0.5, height, line, fontsize=size, weight=heavy, **look)
-
-
-def _half(cell: pd.Series) -> str:
-    half = 0.5 * (cell["gain_high"] - cell["gain_low"])
-    return "" if half != half else f" ±{half:.3f}"

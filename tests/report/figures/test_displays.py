@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.colors import to_rgba
 
@@ -14,7 +13,7 @@ from experiments.report.figures.band import BandDisplay
 from experiments.report.figures.calibration import CalibrationDisplay
 from experiments.report.figures.examples import OUTCOMES, ExampleDisplay
 from experiments.report.figures.frontier import FrontierDisplay
-from experiments.report.figures.gains import ForestDisplay, VerdictDisplay
+from experiments.report.figures.gains import ForestDisplay
 from experiments.report.figures.roc import RocDisplay
 from experiments.report.figures.slide import DecompositionDisplay, SlideDisplay
 from experiments.report.figures.slide_step import SlideStepDisplay
@@ -28,7 +27,6 @@ PANELS = {
     BandDisplay: 4,
     DecompositionDisplay: 2,
     ForestDisplay: 3,
-    VerdictDisplay: 1,
     RocDisplay: 4,
     AveragesDisplay: 4,
     CalibrationDisplay: 4,
@@ -141,27 +139,6 @@ def test_band_shows_differences_and_marks_where_it_excludes_zero(drawn_study, ax
     same = matched[(matched["arm"] == "loss=worse") & (matched["mask"] == "thin")]
     same = same[same["kind"] == "precision at recall"]
     np.testing.assert_array_equal(rows["difference"], same["difference"])
-
-
-def test_verdicts_say_word_gain_both_intervals_and_a_differing_verdict_by_f1(drawn_study, axes_of):
-    study, comparison = drawn_study
-    ax = axes_of(1)
-    display = VerdictDisplay.of(study, comparison)
-    display.plot(ax)
-    rows = pd.concat([comparison.arm_verdicts, comparison.verdicts])
-    for _, row in rows.iterrows():
-        half = 0.5 * (row["headline_gain_high"] - row["headline_gain_low"])
-        assert f"{typeset_change(row['headline_gain'])} ±{half:.3f}" in texts(ax[0])
-        assert f"[{typeset_change(row['verdict_low'])}, {typeset_change(row['verdict_high'])}]" in texts(ax[0])
-    words = [text for text in texts(ax[0]) if text in set(rows["verdict"])]
-    assert sorted(words) == sorted(rows["verdict"])
-    assert "moves in" in words
-    titles = [label.get_text() for label in ax[0].get_xticklabels()]
-    assert titles == ["all 2 masks", "thin\n(secondary)", "dots\n(secondary)"]
-    other = display.table.assign(verdict_f1="crosses")
-    again = axes_of(1)
-    VerdictDisplay(other, display.names, display.baseline, display.masks, "AP", display.size).plot(again)
-    assert texts(again[0]).count("F1: crosses") == 6
 
 
 def test_decomposition_bars_add_up_to_the_diamond(drawn_study, axes_of):

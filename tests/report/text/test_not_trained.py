@@ -119,7 +119,7 @@ def test_too_few_seeds_show_no_interval(make_study, tmp_path, seeds):
         assert TOO_FEW_SEEDS in text
         assert not re.search(r"\[[-+][0-9.]+, ", text)
         assert "?, ?" not in text
-    draw_all(tmp_path, study, comparison, only=("gains", "verdicts", "decomposition", "slide"))
+    draw_all(tmp_path, study, comparison, only=("gains", "decomposition", "slide"))
     captions = (tmp_path / "captions.md").read_text()
     assert TOO_FEW_SEEDS in captions
 
