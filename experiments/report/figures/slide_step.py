@@ -71,7 +71,7 @@ class SlideStepDisplay:
         columns = ["arm", "mask", "baseline", "shift", "shift_low", "shift_high", "predicted_shift"]
         columns += ["precision_gain", "precision_gain_low", "precision_gain_high", "n_seeds", "status"]
         table = comparison.slides[comparison.slides["arm"].isin(list(names))][columns].reset_index(drop=True)
-        if not _drawn(table).any():
+        if not has_place(table).any():
             return None
         size = StudySize.of(study, comparison)
         return cls(table, names, study.baseline, comparison.masks, comparison.settings.margin, size)
@@ -89,7 +89,7 @@ class SlideStepDisplay:
         )
         missing = [
             f"{self.names[str(arm)]} ({', '.join(rows['mask'])})"
-            for arm, rows in self.table[~_drawn(self.table)].groupby("arm", sort=False)
+            for arm, rows in self.table[~has_place(self.table)].groupby("arm", sort=False)
         ]
         return (
             f"{text} Without a point, because {base} does not reach that recall: {listed(missing)}."
@@ -113,7 +113,7 @@ class SlideStepDisplay:
         return figure
 
     def _panel(self, ax: Axes) -> None:
-        rows = self.table[_drawn(self.table)]
+        rows = self.table[has_place(self.table)]
         colours, markers = arm_colours(list(self.names), self.baseline), arm_markers(self.masks)
         base = self.names[self.baseline]
         ax.axhspan(-self.margin, self.margin, color=MARGIN_SHADE, linewidth=0, zorder=0)
@@ -131,18 +131,16 @@ class SlideStepDisplay:
                 "markeredgewidth": 0.5,
             }
             ax.plot(*place, color=colour, zorder=5, linestyle="none", **look)
-        ax.set(xlim=_limits(rows, "shift"), ylim=_limits(rows, "precision_gain", self.margin))
+        ax.set(xlim=place_limits(rows, "shift"), ylim=place_limits(rows, "precision_gain", self.margin))
         ax.set_xlabel(f"slide: shift of {base}'s logits with the same recall")
         ax.set_ylabel("step: precision gained there")
         self._theory(ax, rows)
         _place_labels(ax, rows, self.names, colours)
 
     def _theory(self, ax: Axes, rows: pd.DataFrame) -> None:
-        shifts = sorted({round(float(shift), 3) for shift in rows["predicted_shift"].dropna() if shift})
-        for shift in shifts:
+        for shift, label in predicted_shifts(rows).items():
             ax.axvline(shift, color=QUIET, linewidth=0.8, linestyle=":", zorder=1)
-            if len(shifts) <= _MOST_THEORIES:
-                label = f"ln {np.exp(shift):.3g}" if shift > 0 else f"{shift:.2g}"
+            if label:
                 halo = [withStroke(linewidth=2, foreground="white")]
                 ax.annotate(
                     label, (shift, 0.01), xycoords=("data", "axes fraction"), ha="center", path_effects=halo, **SMALL
@@ -153,11 +151,19 @@ class SlideStepDisplay:
         return [Line2D([], [], marker=marker, label=mask, **look) for mask, marker in arm_markers(self.masks).items()]
 
 
-def _drawn(table: pd.DataFrame) -> pd.Series:
+def has_place(table: pd.DataFrame) -> pd.Series:
+    """Say of each row whether it has a slide and a step."""
     return table["shift"].notna() & table["precision_gain"].notna()
 
 
-def _limits(rows: pd.DataFrame, name: str, margin: float = 0.0) -> tuple[float, float]:
+def predicted_shifts(rows: pd.DataFrame) -> dict[float, str]:
+    """Return the slides that theory predicts, each with its label; without labels where they are too many to read."""
+    shifts = sorted({round(float(shift), 3) for shift in rows["predicted_shift"].dropna() if shift})
+    labels = [f"ln {np.exp(shift):.3g}" if shift > 0 else f"{shift:.2g}" for shift in shifts]
+    return dict(zip(shifts, labels if len(shifts) <= _MOST_THEORIES else [""] * len(shifts), strict=True))
+
+
+def place_limits(rows: pd.DataFrame, name: str, margin: float = 0.0) -> tuple[float, float]:
     """Limits that hold all points, 0 and the margin, and intervals as far as they do not dwarf the points."""
     values = rows[name].to_numpy(dtype=np.float64)
     low, high = min(values.min(), -2 * margin), max(values.max(), 2 * margin)

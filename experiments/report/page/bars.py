@@ -13,7 +13,7 @@ from experiments.report.page.markup import html
 from experiments.report.text.wording import signed, typeset
 
 WIDTH, _HEIGHT, _EDGE = 150, 14, 6
-"""Of a bar, and what its axis leaves free at either end for an arrow; CSS pixels."""
+"""Of a bar unless asked otherwise, and what its axis leaves free at either end for an arrow; CSS pixels."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,16 @@ class Bars:
     Args:
         axis: Of all bars.
         margin: Shaded on either side of 0.
+        width: Of each bar, CSS pixels.
     """
 
     axis: GainAxis
     margin: float
+    width: int = WIDTH
 
     def at(self, value: float) -> float:
         """Return the place of a gain, in pixels from the left."""
-        return round(_EDGE + (WIDTH - 2 * _EDGE) * self.axis.share(value), 2)
+        return round(_EDGE + (self.width - 2 * _EDGE) * self.axis.share(value), 2)
 
     def draw(self, row: pd.Series, column: str, prefix: str) -> Markup:
         """Draw a gain: thick its own interval, thin and with caps the one that the verdict rests on.
@@ -55,7 +57,7 @@ class Bars:
             told += [] if pd.isna(ends[0]) else [f"{what} {signed(ends[0])} to {signed(ends[1])}"]
         return html(
             _BAR,
-            width=WIDTH,
+            width=self.width,
             label=typeset(", ".join(told)),
             zero=self.at(0.0),
             shade=(self.at(-self.margin), round(self.at(self.margin) - self.at(-self.margin), 2)),
@@ -69,8 +71,8 @@ class Bars:
 
 
 _BAR = (
-    f'<svg class="gain-bar" viewBox="0 0 {WIDTH} {_HEIGHT}" width="{WIDTH}" height="{_HEIGHT}" role="img" '
-    'aria-label="{{ label }}">'
+    f'<svg class="gain-bar" viewBox="0 0 {{{{ width }}}} {_HEIGHT}" width="{{{{ width }}}}" height="{_HEIGHT}" '
+    'role="img" aria-label="{{ label }}">'
     f'<rect class="margin" x="{{{{ shade[0] }}}}" width="{{{{ shade[1] }}}}" height="{_HEIGHT}"/>'
     f'<path class="zero" d="M{{{{ zero }}}} 0V{_HEIGHT}"/>'
     '{% if own %}<path class="own" d="M{{ own[0] }} 7H{{ own[1] }}"/>{% endif %}'

@@ -14,20 +14,21 @@ from experiments.comparison.weight_sweep import arm_weights
 from experiments.report.example_choice import ExampleChoice
 from experiments.report.facts import CEILING_WORDS
 from experiments.report.page.examples import page_examples, rule_of
+from experiments.report.page.first.screen import first_screen
 from experiments.report.page.markup import html, part
 from experiments.report.page.matched import matched_section
 from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.packed import script_json
 from experiments.report.page.payload import payload
 from experiments.report.page.runs import runs_section
-from experiments.report.page.verdicts import answer, key_of_words, paragraphs, verdict_tables
+from experiments.report.page.verdicts import key_of_words, paragraphs, told, verdict_tables
 from experiments.report.text.looks import look_notes
 from experiments.report.text.verdicts import footnotes, level_notes, limits
 from experiments.report.text.wording import typeset, why_none
 from experiments.runs import store
 from experiments.runs.study import StudyRuns, short_names
 
-SCRIPTS = ("numbers", "drawing", "state", "sliders", "frontier", "seesaw", "pictures", "start")
+SCRIPTS = ("numbers", "drawing", "state", "first", "sliders", "frontier", "seesaw", "pictures", "start")
 """The script's parts, in the order in which they run."""
 
 
@@ -69,7 +70,8 @@ def write_page(
         "title": f"{title}: {question}",
         "kicker": f"{title} · {len(numbers.seeds)} arm{'' if len(numbers.seeds) == 1 else 's'}",
         "question": question,
-        "answer": answer(comparison, names),
+        "first": first_screen(study, comparison, list(numbers.seeds)),
+        "told": told(comparison, names),
         "verdicts": verdict_tables(study, comparison),
         "steps": _steps(weights is not None),
         "key": key_of_words(comparison),

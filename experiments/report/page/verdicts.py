@@ -20,9 +20,9 @@ from experiments.report.text.wording import TOO_FEW_SEEDS, signed, typeset, with
 from experiments.runs.study import StudyRuns, short_names
 
 
-def answer(comparison: Comparison, names: Mapping[str, str]) -> Markup:
-    """State all verdicts in two or three sentences, as HTML."""
-    return html('<p class="answer">{{ told }}</p>', told=marked(conclusion(comparison, names)))
+def told(comparison: Comparison, names: Mapping[str, str]) -> Markup:
+    """State all verdicts in two or three sentences, mask by mask too, as HTML."""
+    return html('<p class="told">{{ told }}</p>', told=marked(conclusion(comparison, names)))
 
 
 def verdict_tables(study: StudyRuns, comparison: Comparison) -> Markup:
@@ -61,11 +61,11 @@ def verdict_tables(study: StudyRuns, comparison: Comparison) -> Markup:
     legend = f"Bars from {_ends(bars)}: {kinds}; grey, the margin ±{settings.margin:g}; arrows, what lies beyond."
     level = f"AP of the arm, of {base}, and the prevalence"
     over = f"Over all {len(masks)} masks: mean gain" if several else f"{masks[0]}: gain"
-    headers = ["", settings.headline_name, *(["tuned F1"] if with_f1 else [])]
+    headers = ["arm", settings.headline_name, *(["tuned F1"] if with_f1 else [])]
     tables = [table(headers, first, caption=f"{over} over {base}; {level}. {legend}", attributes=_FIRST)]
     if several:
         caption = f"{settings.headline_name} gain over {base}; {level}. Bars from {_ends(bars_of_masks)}."
-        folded = table(["", *masks], by_mask, caption=caption, attributes=_SECONDARY)
+        folded = table(["arm", *masks], by_mask, caption=caption, attributes=_SECONDARY)
         tables.append(html(_FOLDED, table=folded))
     return html('<div id="verdicts">{{ tables }}</div>', tables=joined(tables))
 

@@ -82,7 +82,7 @@ def _told(comparison: Comparison, names: Mapping[str, str], noun: str, detail: _
         gain = table.loc[table["verdict"] == MOVES_OUT, "headline_gain"].iloc[0]
         told = f" ({signed(gain)})" if len(winners) == 1 and not detail.brief else ""
         opening = f"{detail.who(winners)} {'beats' if len(winners) == 1 else 'beat'} {detail.base}{by}{told}"
-    elif len(undecided) == len(table):
+    elif len(undecided) == len(table) and (detail.brief or not _at_one_point(table)):
         whole = {1: "it is", 2: "both are"}.get(len(table), f"all {len(table)} are")
         opening += f": {whole} undecided"
         undecided = []

@@ -68,8 +68,8 @@ def _untrained(study: StudyRuns, comparison: Comparison, names: Mapping[str, str
 
 
 def _use(study: StudyRuns, comparison: Comparison, names: Mapping[str, str]) -> list[Recommendation]:
-    table, base = comparison.arm_verdicts, comparison.baseline
-    keep = Recommendation(f"Keep {_at_threshold(comparison, base, names)}", tune_command(study))
+    table = comparison.arm_verdicts
+    keep = Recommendation(_keep(comparison, names), tune_command(study))
     if not len(table):
         return [keep]
     best = _most(table[table["verdict"] == MOVES_OUT], "headline_gain")
@@ -91,31 +91,54 @@ def _chosen(
     study: StudyRuns, comparison: Comparison, names: Mapping[str, str], row: pd.Series, lead: str, gain: str
 ) -> Recommendation:
     arm = str(row["arm"])
-    run = next(iter(study.complete[arm].values()))
-    text = f"{lead} {_at_threshold(comparison, arm, names)} Against **{names[comparison.baseline]}**: {gain}."
-    return Recommendation(text, train_command(run, "outputs/chosen"))
+    text = f"{lead} **{names[arm]}**: {gain} against **{names[comparison.baseline]}**."
+    tuned = _tuned(comparison, arm)
+    if tuned is None or tuned.gain < _SAME_F1:
+        text += " Keep its threshold of 0.50."
+    else:
+        move = _threshold_text(tuned.thresholds)
+        text += f" {move[:1].upper()}{move[1:]}: F1 {number(tuned.natural_f1)} -> {number(tuned.f1)}."
+    return Recommendation(text, train_command(next(iter(study.complete[arm].values())), "outputs/chosen"))
 
 
 def _most(rows: pd.DataFrame, column: str) -> pd.Series | None:
     return rows.sort_values(column).iloc[-1] if len(rows) else None
 
 
-def _at_threshold(comparison: Comparison, arm: str, names: Mapping[str, str]) -> str:
-    """Name an arm with the threshold to use it at, and what that does to its F1 on test, mean over seeds and masks."""
-    name, tuned = f"**{names[arm]}**", _tuned(comparison, arm)
+def _keep(comparison: Comparison, names: Mapping[str, str]) -> str:
+    """Say at which threshold to keep the baseline, and what that does to its F1 on test, mean over seeds and masks."""
+    lead, tuned = f"Keep **{names[comparison.baseline]}**", _tuned(comparison, comparison.baseline)
     if tuned is None:
-        return f"{name} at threshold 0.50."
-    thresholds, natural, best = tuned
-    if best - natural < _SAME_F1:
-        same = best > natural - _SAME_F1
-        told = f"leaves F1 at {number(natural)}" if same else f"takes F1 from {number(natural)} to {number(best)}"
-        return f"{name} at threshold 0.50; the one tuned on validation {told}."
-    free = ", no training" if arm == comparison.baseline else ""
-    return f"{name} and {_threshold_text(thresholds)}: F1 {number(natural)} -> {number(best)}{free}."
+        return f"{lead} at threshold 0.50."
+    natural, best = number(tuned.natural_f1), number(tuned.f1)
+    if tuned.gain < _SAME_F1:
+        told = f"leaves F1 at {natural}" if tuned.gain > -_SAME_F1 else f"takes F1 from {natural} to {best}"
+        return f"{lead} at threshold 0.50; the one tuned on validation {told}."
+    return f"{lead} and {_threshold_text(tuned.thresholds)}: F1 {natural} -> {best}, no training."
 
 
-def _tuned(comparison: Comparison, arm: str) -> tuple[dict[str, float], float, float] | None:
-    """Return the tuned threshold of each mask as a probability, and F1 at 0.5 and there; None if any is undefined."""
+@dataclass(frozen=True)
+class _Tuned:
+    """An arm at its tuned thresholds.
+
+    Args:
+        thresholds: Mask -> probability, mean over seeds.
+        natural_f1: On test at probability 0.5, mean over seeds and masks.
+        f1: At the tuned thresholds.
+    """
+
+    thresholds: Mapping[str, float]
+    natural_f1: float
+    f1: float
+
+    @property
+    def gain(self) -> float:
+        """What tuning adds to F1."""
+        return self.f1 - self.natural_f1
+
+
+def _tuned(comparison: Comparison, arm: str) -> _Tuned | None:
+    """Return an arm's tuned thresholds; None if a threshold or F1 is undefined."""
     points = comparison.points
     rows = points[(points["arm"] == arm) & points["mask"].isin(comparison.masks)]
     f1 = {point: rows.loc[rows["operating_point"] == point, "f1"] for point in ("natural", "tuned")}
@@ -123,7 +146,7 @@ def _tuned(comparison: Comparison, arm: str) -> tuple[dict[str, float], float, f
     if not len(f1["tuned"]) or any(each.isna().any() for each in f1.values()) or not np.isfinite(logits).all():
         return None
     probability = {str(mask): float(0.5 * (1 + np.tanh(0.5 * logit))) for mask, logit in logits.items()}
-    return probability, float(f1["natural"].mean()), float(f1["tuned"].mean())
+    return _Tuned(probability, float(f1["natural"].mean()), float(f1["tuned"].mean()))
 
 
 def _mean(values: pd.Series) -> float:
@@ -156,7 +179,7 @@ def _decides(study: StudyRuns, comparison: Comparison, names: Mapping[str, str])
         return []
     seeds = sorted({seed for runs in study.complete.values() for seed in runs})
     if rows["n_seeds"].max() < MIN_SEEDS:
-        text = f"Train {MIN_SEEDS} seeds of every {noun_of(names)}: {len(seeds)} can decide nothing."
+        text = f"Train {MIN_SEEDS} seeds of every {noun_of(names)}: fewer have no interval."
         return [Recommendation(text, seeds_command(study, _extended(seeds, MIN_SEEDS)))]
     if looks is not None and (rows["look"] < len(looks.seeds)).any():
         waiting = [f"**{names[str(arm)]}**" for arm in rows.loc[rows["look"] < len(looks.seeds), "arm"]]

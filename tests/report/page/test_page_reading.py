@@ -16,7 +16,7 @@ OVERLAPS = """() => {
         if (!parent.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
         const range = document.createRange();
         range.selectNodeContents(node);
-        const clip = parent.closest('.wide');
+        const clip = parent.closest('.wide, .command code, .forest tbody th');
         const edge = clip ? clip.getBoundingClientRect() : { left: -1e9, right: 1e9 };
         for (const r of range.getClientRects()) {
             const box = { l: Math.max(r.left, edge.left), r: Math.min(r.right, edge.right), t: r.top, b: r.bottom };

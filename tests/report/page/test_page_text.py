@@ -158,14 +158,16 @@ def test_the_page_holds_everything_and_asks_for_nothing(losses):
     assert len(re.findall(r"<script", page)) == len(re.findall(r"</script", page)) == 2
 
 
-def test_the_verdict_comes_first_and_every_arm_is_told(losses):
+def test_the_answer_comes_first_and_every_arm_is_told(losses):
     page = losses.page.read_text()
-    order = [page.index(part) for part in ("<h1>", 'class="answer"', 'id="verdicts"', 'id="frontiers"', 'id="seesaw"')]
-    order += [page.index(part) for part in ('id="matched"', 'id="pictures"', 'id="runs"')]
+    first = ("<h1>", 'class="answer"', 'class="do"', 'class="slide-step"', 'class="forest"', 'class="fine limits"')
+    order = [page.index(part) for part in (*first, 'id="frontiers"', 'id="seesaw"', 'id="verdicts"', 'id="matched"')]
+    order += [page.index(part) for part in ('id="pictures"', 'id="runs"')]
     assert order == sorted(order)
-    answer = re.search(r'<p class="answer">(.*?)</p>', page).group(1)
+    answer, told = (re.search(rf'<p class="{name}">(.*?)</p>', page).group(1) for name in ("answer", "told"))
     for arm in ("slid", "dice"):
         assert f"<strong>{arm}</strong>" in answer
+        assert f"<strong>{arm}</strong>" in told
     assert "not finite" in page
     assert "hole: loss=slid seed 2 is diverged" in page
 

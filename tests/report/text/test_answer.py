@@ -31,6 +31,10 @@ def made(words, *, headline_name="AP", baseline="loss=bce"):
         ([], "Only **bce** has complete runs: there is nothing to compare yet."),
         (["undecided"], "No loss is shown to beat **bce** by AP: it is undecided."),
         (["undecided"] * 3, "No loss is shown to beat **bce** by AP: all 3 are undecided."),
+        (
+            ["undecided", ("undecided", "moves out")],
+            "No loss is shown to beat **bce** by AP; by tuned F1 **arm1** does. **arm0** is undecided.",
+        ),
         (["moves out"], "**arm0** beats **bce** by AP (+0.021)."),
         (["moves out", "moves out", "moves in"], "**arm0** and **arm1** beat **bce** by AP. **arm2** is worse."),
         (["moves in"] * 2, "No loss is shown to beat **bce** by AP. **arm0** and **arm1** are worse."),

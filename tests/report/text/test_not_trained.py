@@ -67,7 +67,7 @@ def test_the_answer_begins_with_what_is_not_trained(study_dir, tmp_path, capsys)
     answer = (tmp_path / "report.md").read_text().split("\n\n")[1]
     assert answer.startswith("**Not trained:** **nothing** is not shown")
     page = (tmp_path / "report.html").read_text()
-    assert re.search(r'<p class="answer"><(b|strong)>Not trained:', page)
+    assert re.search(r'</h1>\s*<p class="warned"><strong>Not trained:', page)
     verdicts = pd.read_csv(tmp_path / "verdicts.csv").set_index(["arm", "mask"])
     assert (verdicts["verdict"] == "not trained").all()
     assert verdicts.columns[-10:-6].tolist() == ["arm_ap", "baseline_ap", "prevalence", "untrained_runs"]

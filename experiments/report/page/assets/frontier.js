@@ -1,5 +1,6 @@
 // The frontiers of one mask, drawn once per mask and width; only markers move.
 
+let focusArm = () => {};
 const plot = { focus: baseline, level: null };
 
 function startFrontier() {
@@ -222,5 +223,5 @@ function startFrontier() {
   });
 }
 
-let focusArm = () => {};
+
 const HINT = "Point at a frontier, or focus the chart and use the arrow keys: threshold, precision and F1 at each recall.";

@@ -1,5 +1,6 @@
 // Everything is defined by now: start.
 
+startFirst();
 startSliders();
 startFrontier();
 startSeesaw();

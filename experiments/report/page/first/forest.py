@@ -1,0 +1,97 @@
+"""The compact forest of the first screen: arms over all masks and mask by mask, each gain with both its intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from markupsafe import Markup
+
+from experiments.comparison.compare_arms import Comparison
+from experiments.inference.words import NOT_TRAINED
+from experiments.report.figures.style import arm_markers
+from experiments.report.gains import GainAxis, gain_table
+from experiments.report.page.bars import Bars
+from experiments.report.page.first.slide_step import MARKERS, Look
+from experiments.report.page.markup import NONE, html
+from experiments.report.text.sayings import SAYINGS
+from experiments.report.text.verdicts import gain_name, row_of
+from experiments.report.text.wording import signed, typeset
+
+_WIDTH = 240  # of a bar, CSS pixels
+_MOST_ROWS = 32
+"""Beyond this number of rows, the forest shows arms over all masks alone; their masks follow below."""
+
+
+def forest(comparison: Comparison, names: Mapping[str, str], looks: Mapping[str, Look]) -> Markup:
+    """Write the forest as an HTML table whose bars share one axis; empty if there is nothing to compare.
+
+    Args:
+        comparison: The comparison.
+        names: Display name of each arm.
+        looks: Of each arm.
+    """
+    table = comparison.arm_verdicts
+    if not len(table):
+        return Markup()
+    masks = comparison.masks if 1 < len(comparison.masks) < _MOST_ROWS / len(table) else ()
+    shown = gain_table(comparison)
+    if not masks:
+        shown = shown[shown["rank"] == "first"]
+    margin = comparison.settings.margin
+    bars = Bars(GainAxis.of_table(shown, margin, f1=False), margin, _WIDTH)
+    markers = arm_markers(comparison.masks)
+    arms = []
+    for _, row in table.iterrows():
+        arm = str(row["arm"])
+        lines = [_line("over all" if masks else "", None, row, bars)]
+        lines += [_line(mask, MARKERS[markers[mask]], row_of(comparison.verdicts, arm, mask), bars) for mask in masks]
+        arms.append({"name": names[arm], "look": looks[arm], "lines": lines, "verdict": row["verdict"]})
+    axis = bars.axis
+    ticks = [
+        (round(100 * bars.at(value) / _WIDTH, 2), typeset(signed(value, 2, bare_zero=True)))
+        for value in (axis.low, 0.0, axis.high)
+    ]
+    over = f"mean over {len(comparison.masks)} masks" if len(comparison.masks) > 1 else comparison.masks[0]
+    return html(
+        _FOREST,
+        arms=arms,
+        ticks=ticks,
+        headline=gain_name(comparison.settings),
+        base=names[comparison.baseline],
+        over=over,
+        margin=f"±{margin:g}",
+        level=f"{100 * (1 - comparison.settings.level):g} %",
+    )
+
+
+def _line(name: str, marker: str | None, row: pd.Series, bars: Bars) -> dict[str, object]:
+    word = str(row["verdict"])
+    trained = word != NOT_TRAINED
+    return {
+        "name": name,
+        "marker": marker,
+        "bar": bars.draw(row, "headline_gain", "") if trained else "",
+        "gain": typeset(signed(row["headline_gain"])) if trained else NONE,
+        "word": word,
+        "sign": SAYINGS[row["verdict"]].sign,
+    }
+
+
+_FOREST = (
+    '<table class="forest"><caption>{{ headline }} gain over {{ base }}, {{ over }}. Thick: its own {{ level }} '
+    "interval; thin, with caps: the one its verdict rests on; grey: ±margin {{ margin }}; arrow: beyond the axis."
+    '</caption><thead><tr><th scope="col">arm</th><th scope="col"><span class="scale">'
+    '{% for x, label in ticks %}<span style="left:{{ x }}%">{{ label }}</span>{% endfor %}</span></th>'
+    '<th scope="col">gain</th><th scope="col">verdict</th></tr></thead>'
+    "{% for arm in arms %}"
+    '<tbody class="of-arm" data-arm="{{ arm.look.place }}" tabindex="0" style="--arm:{{ arm.look.colour }}">'
+    "{% for line in arm.lines %}"
+    '<tr{% if not loop.first %} class="of-mask"{% endif %}><th scope="row">'
+    '{% if loop.first %}<span class="arm-name">{{ arm.name }}</span>{% else %}'
+    '<svg viewBox="-7 -7 14 14" width="11" height="11" aria-hidden="true"><path d="{{ line.marker }}"/></svg>'
+    " {{ line.name }}{% endif %}</th>"
+    '<td>{{ line.bar }}</td><td class="number">{{ line.gain }}</td>'
+    '<td class="verdict {{ line.word.replace(" ", "-") }}"><i aria-hidden="true">{{ line.sign }}</i> '
+    "<span>{{ line.word }}</span></td></tr>{% endfor %}</tbody>{% endfor %}</table>"
+)

@@ -1,0 +1,125 @@
+"""The first screen in a browser: all of it fits, its drawings hold the numbers of the tables, and they are linked."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.report.text.answer import answer
+from experiments.report.text.recommendation import recommendations
+from experiments.runs.study import short_names
+
+
+def plain(text):
+    return text.replace("\N{MINUS SIGN}", "-").replace("\N{RIGHTWARDS ARROW}", "->")
+
+
+def test_everything_that_matters_fits_a_laptop(opened, weights):
+    page = opened(weights)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    for part in ("h1", ".answer", ".do", ".slide-step", ".forest", ".limits"):
+        box = page.locator(part).first.bounding_box()
+        assert box["height"] > 10
+        assert box["y"] + box["height"] <= 800, part
+
+
+def test_question_answer_and_commands_are_those_of_the_report(opened, losses):
+    page = opened(losses)
+    names = short_names(list(losses.study.complete))
+    told = answer(losses.comparison, names).replace("**", "")
+    assert len(told.split()) <= 30
+    assert plain(page.locator(".answer").inner_text()) == told
+    items = recommendations(losses.study, losses.comparison)
+    assert [plain(text) for text in page.locator(".do li p").all_inner_texts()] == [
+        item.text.replace("**", "") for item in items
+    ]
+    assert page.locator(".do code").all_text_contents() == [item.command for item in items if item.command]
+
+
+def test_points_stand_at_slide_and_step(opened, losses):
+    page = opened(losses)
+    slides = pd.read_csv(losses.report / "slides.csv").dropna(subset=["shift", "precision_gain"])
+    axes = page.evaluate(
+        """() => {
+            const drawing = document.querySelector('.slide-step');
+            const read = (text) => parseFloat(text.textContent.replace('\\u2212', '-'));
+            const texts = [...drawing.querySelectorAll('text:not(.name):not(.title):not(.halo)')];
+            const below = texts.filter((text) => text.getAttribute('text-anchor') === 'middle');
+            const beside = texts.filter((text) => text.getAttribute('text-anchor') === 'end');
+            return [below.map((text) => [read(text), +text.getAttribute('x')]),
+                    beside.map((text) => [read(text), +text.getAttribute('y') - 4])];
+        }"""
+    )
+    to_screen = [np.polynomial.Polynomial.fit(*np.transpose(ticks), 1) for ticks in axes]
+    points = page.locator(".slide-step").first.locator(".point")
+    assert points.count() == len(slides)
+    arms = list(losses.comparison.arm_verdicts["arm"])
+    for point, (_, row) in zip(points.all(), slides.iterrows(), strict=True):
+        at = re.search(r"translate\((\S+) (\S+)\)", point.locator(".marker").get_attribute("transform"))
+        expected = to_screen[0](row["shift"]), to_screen[1](row["precision_gain"])
+        assert [float(each) for each in at.groups()] == pytest.approx(expected, abs=0.6)
+        assert int(point.get_attribute("data-arm")) == 1 + arms.index(row["arm"])
+        told = plain(point.get_attribute("data-told"))
+        assert f"slide {row['shift']:+.2f}" in told
+        assert f"step {row['precision_gain']:+.3f}" in told
+
+
+def test_the_forest_has_the_gains_of_arms_and_masks(opened, losses):
+    page = opened(losses)
+    arms, masks = (pd.read_csv(losses.report / f"{name}.csv") for name in ("arms", "verdicts"))
+    groups = page.locator(".forest tbody").all()
+    assert len(groups) == len(arms)
+    for group, (_, arm) in zip(groups, arms.iterrows(), strict=True):
+        rows = [arm, *(row for _, row in masks[masks["arm"] == arm["arm"]].iterrows())]
+        assert [plain(text) for text in group.locator(".number").all_inner_texts()] == [
+            "\N{EN DASH}" if row["verdict"] == "not trained" else f"{row['headline_gain']:+.3f}" for row in rows
+        ]
+        assert group.locator(".verdict span").all_inner_texts() == [row["verdict"] for row in rows]
+
+
+def test_pointing_and_focus_link_both_drawings(opened, losses):
+    page = opened(losses)
+    hint = page.locator("#pointed").inner_text()
+    page.locator(".forest tbody").nth(1).focus()
+    arm = page.locator(".forest tbody").nth(1).get_attribute("data-arm")
+    pointed = page.locator("#pair .pointed").evaluate_all("all => all.map((each) => each.dataset.arm)")
+    assert set(pointed) == {arm}
+    assert page.locator(f".slide-step .point[data-arm='{arm}'].pointed").count() >= 1
+    assert "slide " in page.locator("#pointed").inner_text()
+    assert "focus" in page.locator(f"#arms .arm[data-arm='{arm}']").get_attribute("class")
+    page.keyboard.press("Escape")
+    assert page.locator("#pointed").inner_text() == hint
+    point = page.locator(".slide-step").first.locator(".point .marker").first
+    point.scroll_into_view_if_needed()
+    point.hover(force=True)
+    assert page.locator("#pointed").inner_text() == f"{point.evaluate('each => each.parentNode.dataset.told')}."
+    page.evaluate("document.activeElement.blur()")
+    page.mouse.move(2, 2)
+    assert page.locator("#pair .pointed").count() == 0
+
+
+def test_a_command_is_copied_or_selected(opened, losses):
+    page = opened(losses)
+    holder = page.locator(".command").first
+    holder.locator("button").click()
+    page.wait_for_function("() => document.querySelector('.command button').textContent !== 'Copy'")
+    said, command = holder.locator("button").inner_text(), holder.locator("code").text_content()
+    # A browser may refuse the clipboard to a page; the command is selected then.
+    taken = (
+        page.evaluate("getSelection().toString()")
+        if said == "Selected"
+        else page.evaluate("navigator.clipboard.readText().catch(() => null)")
+    )
+    assert taken in (command, None)
+    assert (said, taken) != ("Selected", None)
+
+
+def test_the_first_screen_needs_no_script(browser, losses):
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(losses.page.as_uri())
+    assert page.locator(".slide-step").first.is_visible()
+    assert page.locator(".forest .gain-bar").first.is_visible()
+    assert page.locator(".command button").count() == 0
+    context.close()
