@@ -111,20 +111,17 @@ def run_command(
             _make_importable(None if flags.config_dir is None else Path(flags.config_dir))
             _run_checked(command, flags, check)
     except KeyboardInterrupt as stop:
-        _say_stopped(str(stop))
+        _say_stopped(str(stop), trains=check is None or check.trains)
         raise SystemExit(stop.exit_code if isinstance(stop, Terminated) else 130) from None
     finally:
         os.environ["HYDRA_FULL_ERROR"] = full_error
 
 
-def _say_stopped(signal: str) -> None:
+def _say_stopped(signal: str, *, trains: bool) -> None:
     by = f" by {signal}" if signal else ""
+    way_on = "; the same command (without overwrite=true) goes on from the last checkpoints" if trains else ""
     with suppress(OSError):  # after SIGHUP there may be no terminal
-        print(
-            f"\nstopped{by}; the same command (without overwrite=true) goes on from the last checkpoints",
-            file=sys.stderr,
-            flush=True,
-        )
+        print(f"\nstopped{by}{way_on}", file=sys.stderr, flush=True)
 
 
 def _run_checked(command: Callable[[], None], flags: Flags, check: Check | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ LARGE = 16_000_000
 
 _EXTRA = "pip install 'lossfrontier[tiff]'"
 _BROKEN = "cannot be read as an image; damaged, truncated or of another type"
-_KEPT = 64 * 1024**2  # bytes of decoded strips or tiles
 _ORIENTATION = 274
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
@@ -58,7 +56,9 @@ class WholeImage:
 
 
 class TiffImage:
-    """A page of a TIFF whose strips or tiles are decoded when they are needed, and kept up to 64 MB.
+    """A page of a TIFF whose strips or tiles are decoded when they are needed.
+
+    Those of the last rows are kept, over the whole width, as pieces side by side are read one after the other.
 
     Args:
         page: Of tifffile, of a kind that `_in_pieces` takes.
@@ -66,7 +66,7 @@ class TiffImage:
 
     def __init__(self, page: Any) -> None:
         self._page = page
-        self._kept: OrderedDict[int, NDArray[Any]] = OrderedDict()
+        self._kept: dict[int, NDArray[Any]] = {}
         height, width = page.imagelength, page.imagewidth
         self.shape: tuple[int, int, int] = (height, width, page.samplesperpixel)
         self._piece = (
@@ -81,6 +81,8 @@ class TiffImage:
         """
         tall, wide = self._piece
         across = -(-self.shape[1] // wide)
+        needed = range(rows.start // tall * across, -(-rows.stop // tall) * across)
+        self._kept = {index: piece for index, piece in self._kept.items() if index in needed}
         out = np.empty((rows.stop - rows.start, columns.stop - columns.start, self.shape[2]), self._dtype)
         for row in range(rows.start // tall, -(-rows.stop // tall)):
             for column in range(columns.start // wide, -(-columns.stop // wide)):
@@ -100,7 +102,6 @@ class TiffImage:
     def _decoded(self, index: int) -> NDArray[Any]:
         """Return a strip or tile (h, w, K) as grey values or RGB."""
         if index in self._kept:
-            self._kept.move_to_end(index)
             return self._kept[index]
         page = self._page
         handle = page.parent.filehandle
@@ -119,14 +120,7 @@ class TiffImage:
         if page.photometric == 0:  # white is zero
             piece = ~piece
         self._kept[index] = piece
-        while len(self._kept) > 1 and sum(each.nbytes for each in self._kept.values()) > max(_KEPT, self._row_bytes):
-            self._kept.popitem(last=False)
         return piece
-
-    @property
-    def _row_bytes(self) -> int:
-        """Bytes of two rows of strips or tiles, which a row of windows goes over again and again."""
-        return 2 * self._piece[0] * (self.shape[1] + self._piece[1]) * self.shape[2] * self._dtype().itemsize
 
 
 @contextmanager
