@@ -23,6 +23,9 @@ class ConfigError(ValueError):
 # The parts that a `_target_` builds, in the order in which they are checked.
 PARTS = ("data", "sampling", "augmentation", "model", "loss", "optimizer", "scheduler")
 
+FOLD, FOLDS = "data.fold", "data.folds"
+"""The keys of a configuration that say which fold tests, and how many there are."""
+
 
 @dataclass
 class TrainerSchema:

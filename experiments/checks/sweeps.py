@@ -12,6 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
 from omegaconf import DictConfig
 
+from experiments.config import FOLD
+
 MOST_RUNS = 10_000
 _FEWEST_SEEDS = 3  # of a look: fewer have no interval
 _MOST_JOBS = 1_024
@@ -80,6 +82,8 @@ def study_key_problems(study: DictConfig, axes: Sequence[str]) -> list[str]:
                 problems.append(f"study.{name}: expected {swept}, got {key}")
             if keys.count(key) > 1:
                 problems.append(f"study.{name}: expected every key once, got {key} {keys.count(key)} times")
+        if FOLD in keys:
+            problems.append(f"study.{name}: expected other keys than {FOLD}, whose values are pooled into one run")
     both = [key for key in study.get("nuisance") or [] if key in (study.get("conditions") or [])]
     if both:
         problems.append(

@@ -165,6 +165,43 @@ def merge(parts: Sequence[ScoreHistograms]) -> ScoreHistograms:
     )
 
 
+def side_by_side(parts: Sequence[ScoreHistograms], points: Sequence[str]) -> ScoreHistograms:
+    """Put histograms of different images one after the other.
+
+    Args:
+        parts: at least one, with the same masks and no image in two of them.
+        points: names of the operating points to keep, which all parts have.
+
+    Raises:
+        ValueError: there is no part, masks differ, an image is in two parts, or a point is missing.
+
+    Example:
+        >>> logits, labels = np.array([[[2.0, -1.0]]]), np.array([[[True, False]]])
+        >>> parts = [from_pixels(["mask"], [name], [name], logits, labels) for name in "ba"]
+        >>> both = side_by_side(parts, ["natural"])
+        >>> both.image_ids, both.row_start.tolist()
+        (('b', 'a'), [0, 2, 4])
+    """
+    if not parts:
+        raise ValueError("parts: expected at least one, got none")
+    if len({part.masks for part in parts}) > 1:
+        raise ValueError(f"parts: expected the same masks, got {' and '.join(map(str, {p.masks for p in parts}))}")
+    starts = np.cumsum([0, *(len(part.bins) for part in parts)])
+    offsets = [part.row_start[:-1] + start for part, start in zip(parts, starts[:-1], strict=True)]
+    kept = [np.array([part.points.index(name) for name in points], dtype=np.intp) for part in parts]
+    return ScoreHistograms(
+        masks=parts[0].masks,
+        image_ids=tuple(name for part in parts for name in part.image_ids),
+        group_ids=tuple(name for part in parts for name in part.group_ids),
+        row_start=np.concatenate([*offsets, starts[-1:]]).astype(np.int64),
+        bins=np.concatenate([part.bins for part in parts]),
+        positives=np.concatenate([part.positives for part in parts]),
+        negatives=np.concatenate([part.negatives for part in parts]),
+        points=tuple(points),
+        joint=np.concatenate([part.joint[:, which] for part, which in zip(parts, kept, strict=True)]),
+    )
+
+
 def recode(histograms: ScoreHistograms, table: NDArray[np.integer]) -> ScoreHistograms:
     """Give the same pixels other scores: bin b becomes `table[b]`, and counts of bins that coincide are added.
 

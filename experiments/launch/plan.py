@@ -42,6 +42,7 @@ from experiments.launch.refusals import (
     refuse_other_stages,
     sweep_axes,
     with_baseline,
+    with_folds,
 )
 
 _FIXED = ("run.dir", "sweep.dir", "sweep.subdir", "job.chdir")
@@ -126,6 +127,7 @@ def plan_study(config: DictConfig) -> Plan:
         plan.add(["--multirun: expected a study (study=losses and the like), or a study_dir for runs of your own"])
     try:
         plan.overrides = with_baseline(params, plan.overrides, config.study, loader)
+        plan.overrides = with_folds(params, plan.overrides, config.data)
         parsed = parse_sweep(params, plan.overrides, loader)
         # Set when a run of a wider sweep is run again, because that sweep's axes name its folder.
         plan.axes = list(config.study.axes or sweep_axes(params, plan.overrides))

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from experiments.config import ConfigError
+from experiments.config import FOLD, FOLDS, ConfigError
 from experiments.inference.looks import Looks
 from experiments.process.error_text import listed
 from experiments.runs.arms import without_keys
@@ -43,7 +43,7 @@ def with_baseline(params: dict[str, Any], overrides: list[str], study: DictConfi
     """
     key, _, value = study.baseline.partition("=")
     below = any(override.lstrip("+~").startswith(f"{key}.") for override in overrides)
-    no_arms = (key, *study.nuisance, *study.conditions)
+    no_arms = (key, FOLD, *study.nuisance, *study.conditions)
     other_axes = [k for k in sweep_axes(params, overrides) if k not in no_arms]
     changed = []
     for override in overrides:
@@ -54,6 +54,23 @@ def with_baseline(params: dict[str, Any], overrides: list[str], study: DictConfi
                 override = f"{key}={','.join([value, *values])}"
         changed.append(override)
     return changed
+
+
+def with_folds(params: dict[str, Any], overrides: list[str], data: Any) -> list[str]:
+    """Add all folds to a sweep whose data are cut into folds (`data.folds=5`), unless it names the folds to train.
+
+    Args:
+        params: `hydra.sweeper.params`.
+        overrides: The overrides of the command line.
+        data: The `data` group as composed.
+    """
+    from experiments.data.image_folder.folds.cut import fold_errors
+
+    folds = OmegaConf.select(data, FOLDS.partition(".")[2], throw_on_missing=False)
+    named = FOLD in params or any(override.lstrip("+~").partition("=")[0] == FOLD for override in overrides)
+    if named or not isinstance(folds, int) or fold_errors(folds, None):
+        return overrides
+    return [*overrides, f"{FOLD}={','.join(map(str, range(folds)))}"]
 
 
 def _values(override: str, loader: Any) -> list[str]:
@@ -74,7 +91,7 @@ def refuse_missing_baseline(arms: list[str], study_dir: Path, study: DictConfig)
     from experiments.runs.study import find_arm, short_names
 
     known = [*arms, *(folder.parent.name for folder in find_run_folders(study_dir))]
-    names = list(dict.fromkeys(without_keys(arm, [*study.nuisance, *study.conditions]) for arm in known))
+    names = list(dict.fromkeys(without_keys(arm, [FOLD, *study.nuisance, *study.conditions]) for arm in known))
     if find_arm(names, study.baseline) is None:
         raise ConfigError(
             f"study.baseline: expected one of the arms {listed(names)}; got {study.baseline}. Add its runs to the "

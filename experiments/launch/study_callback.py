@@ -22,6 +22,7 @@ from experiments.launch.plan import Plan, build_parts, plan_run, plan_study, sou
 from experiments.launch.shared_study import finish_runs, launch_again
 from experiments.launch.stages import arms_going_on, declaration, narrow_sweep, split_by_look, study_looks
 from experiments.process import stop_signals
+from experiments.runs.arms import fold_in_name, without_fold
 from experiments.training.duration import duration_warning
 
 if TYPE_CHECKING:
@@ -134,7 +135,9 @@ class StudyCallback(Callback):
         done = len(plan.jobs) - len(unfinished)
         already = f", {done} of them done before" if done else ""
         most = "" if looks is None else "at most "
-        print(f"{config.study.name}: {len(checked)} arms, {most}{len(plan.jobs)} runs{already}", flush=True)
+        arms, folds = {without_fold(arm) for arm in checked}, {fold_in_name(arm) for arm in checked} - {None}
+        cut = f" x {len(folds)} folds" if folds else ""
+        print(f"{config.study.name}: {len(arms)} arms{cut}, {most}{len(plan.jobs)} runs{already}", flush=True)
         if looks is not None:
             print(declaration(looks, len(first), len(plan.jobs) - len(first), config.report.level), flush=True)
         if warning := duration_warning([seconds[job.arm] for job in plan.jobs if job.folder in unfinished]):
@@ -162,7 +165,7 @@ class StudyCallback(Callback):
                     for look, jobs in enumerate(_running.later, 1):
                         close_progress()
                         arms = arms_going_on(config, look)
-                        _begin([job for job in jobs if job.arm in arms])
+                        _begin([job for job in jobs if without_fold(job.arm) in arms])
                         finish_runs(_running.to_do, _running.is_ended, launch)
             finally:
                 close_progress()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from experiments.config import FOLD
+
 _VALUE = r"(?:\[[^\]]*\]|[^,\[])*"  # commas inside a list do not end the value
 
 
@@ -23,3 +25,22 @@ def only_keys(arm: str, keys: Sequence[str]) -> str:
 def name_parts(arm: str) -> list[str]:
     """Split an arm's name: `loss=dice,optimizer.lr=0.01` becomes `loss=dice` and `optimizer.lr=0.01`."""
     return re.findall(rf"[^,=]+(?:={_VALUE})?", arm)
+
+
+def without_fold(arm: str) -> str:
+    """Name the arm that a run of one fold belongs to.
+
+    >>> without_fold("loss=dice,data.fold=3"), without_fold("loss=dice")
+    ('loss=dice', 'loss=dice')
+    """
+    return without_keys(arm, [FOLD])
+
+
+def fold_in_name(arm: str) -> int | None:
+    """Read the fold from the name of an arm; None where it names none.
+
+    >>> fold_in_name("loss=dice,data.fold=3")
+    3
+    """
+    values = [part.partition("=")[2] for part in name_parts(arm) if part.partition("=")[0] == FOLD]
+    return int(values[0]) if len(values) == 1 and values[0].isdigit() else None

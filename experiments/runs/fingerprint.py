@@ -38,6 +38,7 @@ _LATER_KEYS = {
     "loss.input": "logits",
     **dict.fromkeys(f"data.{key}" for key in ("images", "truth", "valid", "labels", "colours", "threshold")),
     **dict.fromkeys(f"data.{key}" for key in ("ignore", "ignore_value", "field", "annotation", "annotators", "splits")),
+    **dict.fromkeys(("data.folds", "data.fold")),
     **dict.fromkeys((f"data.{key}" for key in ("inverted", "exclusive", "skip_without_truth")), False),
 }
 

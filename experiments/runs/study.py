@@ -16,6 +16,7 @@ from experiments.process.error_text import listed
 from experiments.runs import store
 from experiments.runs.arms import name_parts, only_keys, without_keys
 from experiments.runs.fingerprint import differing_keys, result_config
+from experiments.runs.folds.pool import pool_folds
 from experiments.runs.foreign_files import check_folder_name, check_name
 from experiments.runs.tuning import COLUMNS, choose
 
@@ -44,6 +45,7 @@ class StudyRuns:
         looks: The looks that the study declared before it started; None in a study without stages.
         hard: Runs by arm and seed whose predictions are 0 and 1 alone: they have an operating point and no frontier,
             and are not among `complete`.
+        folds: The number of folds that each run is pooled from; None where the images of a run were split once.
     """
 
     baseline: str
@@ -55,6 +57,7 @@ class StudyRuns:
     condition: str = ""
     looks: Looks | None = None
     hard: Mapping[str, Mapping[int, store.Run]] = field(default_factory=dict)
+    folds: int | None = None
 
     @property
     def reference(self) -> store.Run:
@@ -99,9 +102,10 @@ def load_conditions(study_dir: Path, baseline: str | None = None) -> list[StudyR
     if not runs:
         raise ConfigError(f"study_dir: expected runs at {study_dir}/<arm>/seed=<k>/, found none")
     _check_names(runs, study_dir)
+    runs, folds = pool_folds(runs)
     keys = _listed(runs, "conditions")
     if not keys:
-        return [_comparable(runs, study_dir, baseline)]
+        return [replace(_comparable(runs, study_dir, baseline), folds=folds)]
     by_condition: dict[str, list[store.Run]] = {}
     for run in runs:
         arm = without_keys(run.arm, keys)
@@ -112,7 +116,9 @@ def load_conditions(study_dir: Path, baseline: str | None = None) -> list[StudyR
             study = _comparable(by_condition[condition], study_dir, baseline)
         except ConfigError as error:
             raise ConfigError(f"{condition}: {error}") from error
-        studies.append(replace(study, condition=condition, axes=tuple(a for a in study.axes if a not in keys)))
+        studies.append(
+            replace(study, condition=condition, folds=folds, axes=tuple(a for a in study.axes if a not in keys))
+        )
     return studies
 
 

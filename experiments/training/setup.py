@@ -21,6 +21,7 @@ from experiments.criteria.build import build_criterion
 from experiments.criteria.contract import Setting
 from experiments.data.batches import PixelStatistics, TileBatches, pixel_statistics
 from experiments.data.data_error import DataError
+from experiments.data.image_folder.folds.cut import MOST_FOLDS
 from experiments.data.known_masks import LOGS, known_masks
 from experiments.data.resident_tiles import check_augmentation, stays_on_device
 from experiments.data.sampling.uniform import check_sampling
@@ -56,7 +57,7 @@ def load_data(cfg: DictConfig) -> LoadedData:
     config = json.dumps(OmegaConf.to_container(cfg.data, resolve=True), sort_keys=True)
     if config not in _unusable:
         try:
-            return _load_data(config)
+            return (_load_data if cfg.data.get("folds") is None else _load_fold)(config)
         except ConfigError as error:
             _unusable[config] = str(error)
     raise ConfigError(_unusable[config])
@@ -64,6 +65,15 @@ def load_data(cfg: DictConfig) -> LoadedData:
 
 @lru_cache(maxsize=2)
 def _load_data(config: str) -> LoadedData:
+    return _loaded(config)
+
+
+@lru_cache(maxsize=MOST_FOLDS)  # the folds of a folder share their decoded images, so many take no more memory than one
+def _load_fold(config: str) -> LoadedData:
+    return _loaded(config)
+
+
+def _loaded(config: str) -> LoadedData:
     try:
         data = instantiate(OmegaConf.create({"data": json.loads(config)}), "data")
     except ConfigError as error:

@@ -100,7 +100,7 @@ def _search(pattern: str, names: Sequence[tuple[str, str]], seconds: float) -> l
 
 
 def cut_by_group(
-    groups: Sequence[str], fraction: float, seed: int, positives: NDArray[np.int64] | None = None
+    groups: Sequence[str], fraction: float, seed: int | str, positives: NDArray[np.int64] | None = None
 ) -> list[bool]:
     """Choose about a fraction of the images, in whole groups, at least one group and never all.
 

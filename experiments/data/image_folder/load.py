@@ -11,10 +11,11 @@ import numpy as np
 
 from experiments.data.cache import DEFAULT_BUDGET, MemoryBudget
 from experiments.data.image_folder.decode import MAX_PIXELS
+from experiments.data.image_folder.folds.read import read_fold
 from experiments.data.image_folder.index import SPLITS
 from experiments.data.image_folder.layout.matching import ALL
-from experiments.data.image_folder.reading import ReadFolder, make_part, read_folder
-from experiments.data.split import AnnotatorCounts, SegmentationData
+from experiments.data.image_folder.reading import ReadFolder, make_part, read_folder, require_truth
+from experiments.data.split import AnnotatorCounts, SegmentationData, Split
 
 
 def load_image_folder(
@@ -39,6 +40,8 @@ def load_image_folder(
     group_pattern: str | None = None,
     val_fraction: float = 0.2,
     split_seed: int = 0,
+    folds: int | None = None,
+    fold: int | None = None,
     allow_majority: bool = False,
     max_pixels: int = MAX_PIXELS,
     memory: int = DEFAULT_BUDGET,
@@ -77,6 +80,8 @@ def load_image_folder(
             match. None makes every image its own group.
         val_fraction: Share of the training images for validation where there is no val/, between 0 and 1.
         split_seed: Of the cut, at least 0.
+        folds: Number of folds to cut the images of all splits into, by group; None where the splits stand.
+        fold: The one that tests, from 0; the others train, and `val_fraction` of them validates.
         allow_majority: Whether a mask may fill more than half of the pixels; otherwise it is refused as inverted.
         max_pixels: Most pixels of one file; larger files are refused before they are decoded.
         memory: Bytes of decoded images to keep in memory.
@@ -88,42 +93,50 @@ def load_image_folder(
     Raises:
         DataError: Some values or files cannot be used; the message names all of them, what was expected and what came.
     """
-    found = read_folder(
-        root,
-        {
-            "masks": masks,
-            "images": images,
-            "truth": truth,
-            "valid": valid,
-            "ignore": ignore,
-            "labels": labels,
-            "colours": colours,
-            "threshold": threshold,
-            "inverted": inverted,
-            "ignore_value": ignore_value,
-            "field": field,
-            "annotation": annotation,
-            "annotators": annotators,
-            "exclusive": exclusive,
-            "skip_without_truth": skip_without_truth,
-            "splits": splits,
-            "group_pattern": group_pattern,
-            "val_fraction": val_fraction,
-            "split_seed": split_seed,
-            "allow_majority": allow_majority,
-            "max_pixels": max_pixels,
-            "memory": memory,
-            "threads": threads,
-        },
-    )
+    options: dict[str, Any] = {
+        "masks": masks,
+        "images": images,
+        "truth": truth,
+        "valid": valid,
+        "ignore": ignore,
+        "labels": labels,
+        "colours": colours,
+        "threshold": threshold,
+        "inverted": inverted,
+        "ignore_value": ignore_value,
+        "field": field,
+        "annotation": annotation,
+        "annotators": annotators,
+        "exclusive": exclusive,
+        "skip_without_truth": skip_without_truth,
+        "splits": splits,
+        "group_pattern": group_pattern,
+        "val_fraction": val_fraction,
+        "split_seed": split_seed,
+        "folds": folds,
+        "fold": fold,
+        "allow_majority": allow_majority,
+        "max_pixels": max_pixels,
+        "memory": memory,
+        "threads": threads,
+    }
+    if folds is not None:
+        cut, parts = read_fold(root, options)
+        return _as_data(cut, parts, f", fold {fold} of {folds}")
+    found = read_folder(root, options)
     problems = found.problems
     if not problems:
         _require_splits(found)
     problems.raise_if_any()
     budget = MemoryBudget(memory)
-    train, val, test = (make_part(found, name, budget) for name in SPLITS)
+    return _as_data(found, [make_part(found, name, budget) for name in SPLITS])
+
+
+def _as_data(found: ReadFolder, splits: Sequence[Split], about: str = "") -> SegmentationData:
+    name = f"{found.root.resolve().name}{about}"
+    train, val, test = splits
     return SegmentationData(
-        found.root.resolve().name,
+        name,
         found.reader.masks,
         found.channels,
         train,
@@ -153,10 +166,7 @@ def folder_options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _require_splits(found: ReadFolder) -> None:
     """Refuse a folder that was read but has no truth, or no three splits."""
-    if not found.reader.masks:
-        found.problems.add(
-            "expected truth to train and test with", "data.truth=PATTERN names its files, as '{stem}_mask.png'"
-        )
+    require_truth(found)
     if ALL in found.parts:
         found.problems.add(
             "expected splits: data.splits=[0.6,0.2,0.2] cuts at random, by group; data.splits=FILE.csv lists images; "

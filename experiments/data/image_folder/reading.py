@@ -13,6 +13,7 @@ import numpy as np
 from experiments.data.cache import CachedSequence, MemoryBudget
 from experiments.data.file_names import same_name
 from experiments.data.image_folder.decode import MAX_PIXELS
+from experiments.data.image_folder.folds.cut import fold_errors, in_one_part
 from experiments.data.image_folder.groups import compile_pattern, cut_by_group, group_names
 from experiments.data.image_folder.index import SINGLE_MASK, FolderIndex, SampleFiles, index_folder
 from experiments.data.image_folder.layout.matching import index_by_pattern, read_patterns
@@ -92,6 +93,7 @@ def read_folder(root: str | Path, options: Mapping[str, Any], *, splits_wanted: 
         "root": path_errors("data.root", root),
         "masks": names_errors("data.masks", options["masks"]),
         "val_fraction": number_errors("data.val_fraction", options["val_fraction"], 0, 1, inside=True),
+        "folds": fold_errors(options["folds"], options["fold"]),
         "split_seed": whole_errors("data.split_seed", options["split_seed"], 0),
         "allow_majority": flag_errors("data.allow_majority", options["allow_majority"]),
         "skip_without_truth": flag_errors("data.skip_without_truth", options["skip_without_truth"]),
@@ -101,6 +103,9 @@ def read_folder(root: str | Path, options: Mapping[str, Any], *, splits_wanted: 
     }
     rule, wrong["truth"] = make_rule(options)
     shares, wrong["splits"] = _shares(options["splits"])
+    folds = None if wrong["folds"] else options["folds"]
+    if folds is not None and shares is not None:
+        wrong["splits"] = ["data.folds: expected no shares to cut by in data.splits, since the folds cut all images"]
     problems = ProblemList(f"data.root={root}")
     problems.add("expected other values", *[error for errors in wrong.values() for error in errors])
     pattern = compile_pattern(options["group_pattern"], problems)
@@ -114,7 +119,7 @@ def read_folder(root: str | Path, options: Mapping[str, Any], *, splits_wanted: 
     # The files are checked all the same, so that one message lists all problems.
     max_pixels = MAX_PIXELS if wrong["max_pixels"] else options["max_pixels"]
     threads = None if wrong["threads"] else options["threads"]
-    folder = _expanded(root)
+    folder = expanded(root)
     chosen = options["masks"]
     chosen = None if wrong["masks"] else [chosen] if isinstance(chosen, str) else chosen
     if patterns is None:
@@ -155,11 +160,14 @@ def read_folder(root: str | Path, options: Mapping[str, Any], *, splits_wanted: 
         )
         for name, part in parts.items()
     }
-    if shares is not None and not problems and parts:
+    if folds is not None and parts:
+        parts, groups = in_one_part(parts, groups, problems)
+    elif shares is not None and not problems and parts:
         parts, groups = _cut_at_random(parts, groups, shares, options["split_seed"], problems)
     if pattern is not None or any(sample.files.group for part in parts.values() for sample in part):
         check_groups(groups, problems)
-    check_pictures(folder, parts, problems)
+    if folds is None:
+        check_pictures(folder, parts, problems)
     if "val" not in parts and "train" in parts and not problems:
         cut = "test" in parts or splits_wanted
         if cut:
@@ -193,6 +201,14 @@ def _cut_validation(
         parts[name], groups[name] = [parts["train"][i] for i in kept], [groups["train"][i] for i in kept]
 
 
+def require_truth(found: ReadFolder) -> None:
+    """Add a problem if the folder was read without truth."""
+    if not found.reader.masks:
+        found.problems.add(
+            "expected truth to train and test with", "data.truth=PATTERN names its files, as '{stem}_mask.png'"
+        )
+
+
 def make_part(found: ReadFolder, name: str, budget: MemoryBudget) -> Split:
     """Build a split of a folder; its images are decoded when they are asked for.
 
@@ -201,7 +217,11 @@ def make_part(found: ReadFolder, name: str, budget: MemoryBudget) -> Split:
         name: Of the split.
         budget: Memory for decoded images.
     """
-    part = found.parts[name]
+    return make_part_of(found, name, decoded_on_demand(found, found.parts[name], budget))
+
+
+def decoded_on_demand(found: ReadFolder, part: Sequence[ScannedSample], budget: MemoryBudget) -> Sequence[Sample]:
+    """Return images of a folder as a sequence that decodes each when it is asked for."""
     load = partial(
         _load,
         files=[sample.files for sample in part],
@@ -210,7 +230,12 @@ def make_part(found: ReadFolder, name: str, budget: MemoryBudget) -> Split:
         shift=found.shift,
         max_pixels=found.max_pixels,
     )
-    samples: CachedSequence[Sample] = CachedSequence(load, len(part), size_of=sample_bytes, budget=budget)
+    return CachedSequence(load, len(part), size_of=sample_bytes, budget=budget)
+
+
+def make_part_of(found: ReadFolder, name: str, samples: Sequence[Sample]) -> Split:
+    """Build a split of a folder from its images, in the order of the part."""
+    part = found.parts[name]
     return make_split(
         name,
         samples,
@@ -228,7 +253,8 @@ def _load(
     return load_sample(files[index], reader, channels, shift, max_pixels)
 
 
-def _expanded(root: str | Path) -> Path:
+def expanded(root: str | Path) -> Path:
+    """Expand "~", where it names a home folder."""
     try:
         return Path(root).expanduser()
     except RuntimeError:  # "~nobody"
@@ -246,7 +272,7 @@ def _shares(value: Any) -> tuple[tuple[float, float, float] | None, list[str]]:
 
 def _split_path(value: str | Path, folder: Path) -> Path:
     """Find a split file from where the command is typed, else below the folder."""
-    path = _expanded(value)
+    path = expanded(value)
     return path if path.is_absolute() or path.is_file() else folder / path
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from experiments.frontier.arithmetic import add_rows, from_rows
+from experiments.frontier.arithmetic import add_rows, from_rows, side_by_side
 from experiments.frontier.from_images import Kind, count_row, image_pixels
 from experiments.frontier.histogram import Row, ScoreHistograms
 from experiments.frontier.tolerance.neighbourhood import disk_maximum
@@ -73,6 +73,18 @@ class TolerantHistograms:
         """
         near, found = (ScoreHistograms.from_arrays(arrays, f"{prefix}{name}_") for name in ("near", "found"))
         return cls(radius, near, found)
+
+    @classmethod
+    def side_by_side(cls, parts: Sequence[Self]) -> Self:
+        """Put histograms of different images, of one radius, one after the other.
+
+        Raises:
+            ValueError: there is no part, radii or masks differ, or an image is in two parts.
+        """
+        if len({part.radius for part in parts}) > 1:
+            raise ValueError(f"parts: expected one radius, got {sorted({part.radius for part in parts})}")
+        near, found = (side_by_side([getattr(part, name) for part in parts], NONE) for name in ("near", "found"))
+        return cls(parts[0].radius, near, found)
 
 
 def tolerant_rows(

@@ -13,6 +13,7 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.comparison.weight_sweep import arm_weights
 from experiments.report.example_choice import ExampleChoice
 from experiments.report.facts import CEILING_WORDS
+from experiments.report.folds import fold_notes
 from experiments.report.page.examples import page_examples, rule_of
 from experiments.report.page.first.screen import first_screen
 from experiments.report.page.markup import html, part
@@ -100,7 +101,7 @@ def _rests(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) ->
     if not len(comparison.verdicts):
         return Markup()
     notes = [footnotes(study, comparison, ceiling)[0], *level_notes(comparison)]
-    notes += [*look_notes(study, comparison), *limits(comparison)]
+    notes += [*fold_notes(study), *look_notes(study, comparison), *limits(comparison)]
     each = '{% for note in notes %}<p class="fine">{{ note }}</p>{% endfor %}'
     return html(each, notes=[typeset(note) for note in notes])
 

@@ -14,6 +14,7 @@ from experiments.comparison.slide import AT_THEORY
 from experiments.inference.words import UNDECIDED
 from experiments.report.elsewhere import elsewhere_notes
 from experiments.report.facts import StudySize
+from experiments.report.folds import fold_notes
 from experiments.report.text.looks import look_notes, seeds_cell
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.tables import fitted_table, terminal_width
@@ -216,7 +217,7 @@ def footnotes(
     names = short_names(list(study.complete))
     size = StudySize.of(study, comparison)
     notes = [f"{size.text}; margin ±{settings.margin:g}; {size.brackets}.", *level_notes(comparison)]
-    notes += [*look_notes(study, comparison), *tolerance_notes(comparison, names)]
+    notes += [*fold_notes(study), *look_notes(study, comparison), *tolerance_notes(comparison, names)]
     if columns:
         notes.append(
             "AP (prevalence): level of the frontier, beside the AP of one score for all pixels. "

@@ -1,0 +1,1 @@
+"""Folds of an arm and seed as one run."""
