@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -25,10 +26,13 @@ def matched_section(comparison: Comparison, names: Mapping[str, str]) -> Markup:
     few = f" Without brackets: {TOO_FEW_SEEDS}." if (comparison.matched["n_seeds"] < MIN_SEEDS).any() else ""
     parts = []
     for kind, (held, read) in _KINDS.items():
-        tables = [_table(comparison, names, index, kind, held, read) for index in range(len(comparison.masks))]
-        body = joined(tables)
-        folded = "<details><summary>Recall at the same precision</summary>{{ body }}</details>"
-        parts.append(body if held == "recall" else html(folded, body=body))
+        few_levels, all_levels = (
+            joined([_table(comparison, names, mask, kind, held, read, levels) for mask in range(len(comparison.masks))])
+            for levels in (_FEW, None)
+        )
+        parts += [few_levels] if held == "recall" else []
+        title = f"{read.capitalize()} at every level of {held}"
+        parts.append(html(_FOLDED, title=title, body=all_levels))
     return joined(parts) + html(
         '<p class="fine">Bold: the interval of this one level excludes 0. '
         "<mark>Marked</mark>: so does the simultaneous band over all levels of the arm and mask. "
@@ -37,10 +41,27 @@ def matched_section(comparison: Comparison, names: Mapping[str, str]) -> Markup:
     )
 
 
-def _table(comparison: Comparison, names: Mapping[str, str], mask: int, kind: str, held: str, read: str) -> Markup:
+_FEW = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Levels that are shown; the others are folded."""
+
+_FOLDED = "<details data-screen-only><summary>{{ title }}</summary>{{ body }}</details>"
+
+
+def _table(
+    comparison: Comparison,
+    names: Mapping[str, str],
+    mask: int,
+    kind: str,
+    held: str,
+    read: str,
+    levels: Collection[float] | None,
+) -> Markup:
+    """Write one mask's table, of some levels or of all (None)."""
     base = comparison.baseline
     matched = comparison.matched
     rows = matched[(matched["mask"] == comparison.masks[mask]) & (matched["kind"] == kind)]
+    if levels is not None:
+        rows = rows[np.isclose(rows["level"].to_numpy(dtype=np.float64)[:, None], list(levels)).any(axis=1)]
     arms = list(dict.fromkeys(rows["arm"]))
     cells = {(str(row["arm"]), float(row["level"])): row for _, row in rows.iterrows()}
     lines = []
@@ -50,7 +71,8 @@ def _table(comparison: Comparison, names: Mapping[str, str], mask: int, kind: st
         line: list[object] = [f"{level:.2f}", html('<span class="base">{{ known }}</span>', known=known)]
         lines.append([*line, *(_gain(cells[arm, float(level)], base) for arm in arms)])
     headers = [held, f"{names[base]}: {read}", *(names[arm] for arm in arms)]
-    return table(headers, lines, attributes=html('data-mask="{{ mask }}"', mask=mask))
+    caption = comparison.masks[mask] if len(comparison.masks) > 1 else ""
+    return table(headers, lines, caption=caption, attributes=html('data-mask="{{ mask }}"', mask=mask))
 
 
 def _gain(row: pd.Series, base: str) -> Markup:

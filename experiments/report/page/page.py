@@ -15,13 +15,14 @@ from experiments.report.example_choice import ExampleChoice
 from experiments.report.facts import CEILING_WORDS
 from experiments.report.folds import fold_notes
 from experiments.report.page.examples import page_examples, rule_of
-from experiments.report.page.first.screen import first_screen
+from experiments.report.page.first.screen import arm_looks, first_screen
 from experiments.report.page.markup import html, part
 from experiments.report.page.matched import matched_section
 from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.packed import script_json
 from experiments.report.page.payload import payload
 from experiments.report.page.runs import runs_section
+from experiments.report.page.stills import frontier_stills
 from experiments.report.page.verdicts import key_of_words, paragraphs, told, verdict_tables
 from experiments.report.text.looks import look_notes
 from experiments.report.text.verdicts import footnotes, level_notes, limits
@@ -72,6 +73,7 @@ def write_page(
         "kicker": f"{title} · {len(numbers.seeds)} arm{'' if len(numbers.seeds) == 1 else 's'}",
         "question": question,
         "first": first_screen(study, comparison, list(numbers.seeds)),
+        "stills": frontier_stills(comparison, numbers, names, arm_looks(study, list(numbers.seeds))),
         "told": told(comparison, names),
         "verdicts": verdict_tables(study, comparison),
         "steps": _steps(weights is not None),

@@ -48,7 +48,7 @@ def payload(
                 "baseline": arm == study.baseline,
                 "colour": to_hex(styles[arm].colour),
                 "marker": styles[arm].marker,
-                "dashes": _dash_array(styles[arm].dashes, styles[arm].width),
+                "dashes": dash_array(styles[arm].dashes, styles[arm].width),
                 "seeds": numbers.seeds[arm],
                 "weight": (weights or {}).get(arm),
                 "whyNone": why_none(len(numbers.seeds[arm]), numbers.n_groups),
@@ -105,7 +105,7 @@ def _ceiling(ceiling: Ceiling | None, mask: str) -> list[list[float]] | None:
     return [[float(value) for value in row] for row in curve[["recall", "precision"]].to_numpy()]
 
 
-def _dash_array(dashes: Any, width: float) -> str:
+def dash_array(dashes: Any, width: float) -> str:
     """Write a line style of the figures as SVG's stroke-dasharray; empty for a full line."""
     if isinstance(dashes, str):
         return ""

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.report.page.numbers.study import page_numbers
 from experiments.report.text.answer import answer
 from experiments.report.text.recommendation import recommendations
 from experiments.runs.study import short_names
@@ -115,11 +116,25 @@ def test_a_command_is_copied_or_selected(opened, losses):
     assert (said, taken) != ("Selected", None)
 
 
-def test_the_first_screen_needs_no_script(browser, losses):
+def test_without_a_script_there_are_still_figures_and_no_empty_boxes(browser, losses):
     context = browser.new_context(viewport={"width": 1280, "height": 800}, java_script_enabled=False)
     page = context.new_page()
     page.goto(losses.page.as_uri())
-    assert page.locator(".slide-step").first.is_visible()
-    assert page.locator(".forest .gain-bar").first.is_visible()
+    shown = (".slide-step", ".forest .gain-bar", ".still", "#verdicts", "#matched table", "#run-table")
+    assert all(page.locator(part).first.is_visible() for part in shown)
+    hidden = ("#frontier", "#arms", "#seesaw", "#picture-grid", "[data-mask-name]", "[data-mask-choice]", ".readout")
+    assert all(page.locator(part).first.is_hidden() for part in hidden)
     assert page.locator(".command button").count() == 0
+    assert page.locator("#matched .wide").evaluate_all("all => all.every((each) => each.querySelector('caption'))")
     context.close()
+
+
+def test_still_lines_are_the_live_ones(opened, losses):
+    page = opened(losses)
+    numbers = page_numbers(losses.study, losses.comparison.settings)
+    curve = numbers.by_recall[0, "loss=slid"]
+    level = 100
+    precision = np.mean(curve.tp[:, level] / (curve.tp[:, level] + curve.fp[:, level]))
+    x, y = 34 + 200 * numbers.recalls[level], 20 + 200 * (1 - precision)
+    lines = page.locator(".still").first.locator("path.line").evaluate_all("all => all.map((l) => l.getAttribute('d'))")
+    assert sum(f"{x:.1f} {y:.1f}" in line for line in lines) == 1

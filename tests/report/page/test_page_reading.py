@@ -129,6 +129,22 @@ def test_print_leaves_out_what_paper_cannot_do(opened, losses):
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details.words p").first.is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).printColorAdjust") == "exact"
+    assert page.locator(".command button").first.is_hidden()
+    code = page.locator(".command code").first
+    assert code.evaluate("(each) => each.scrollWidth <= each.clientWidth + 1")  # the whole command is there
+    # Frontiers of all masks, drawn still, in place of the one that moves; and all masks at the same recall.
+    assert page.locator("#frontier").is_hidden()
+    assert page.locator(".still").count() == len(losses.masks)
+    assert page.locator(".still").last.is_visible()
+    assert page.locator("#matched .wide:visible").evaluate_all("all => all.map((each) => each.dataset.mask)") == [
+        "0",
+        "1",
+    ]
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("#matched .wide:visible").count() == 1
+    assert page.locator(".still").last.is_hidden()
 
 
 def test_a_slider_answers_within_a_frame(opened, losses):

@@ -21,17 +21,19 @@ for (const box of document.querySelectorAll(".wide")) {
   box.addEventListener("scroll", look, { passive: true });
 }
 
-// Details that are collapsed on the screen are printed too.
+// Details that are collapsed on the screen are printed too, unless paper has their numbers already; so are all masks.
 addEventListener("beforeprint", () => {
-  for (const part of document.querySelectorAll("details:not([open])")) {
+  for (const part of document.querySelectorAll("details:not([open]):not([data-screen-only])")) {
     part.open = true;
     part.dataset.printed = "";
   }
+  for (const part of document.querySelectorAll("[data-mask]")) part.hidden = false;
 });
 addEventListener("afterprint", () => {
   for (const part of document.querySelectorAll("details[data-printed]")) {
     part.open = false;
     delete part.dataset.printed;
   }
+  showMaskParts();
 });
 document.documentElement.classList.add("ready");

@@ -93,7 +93,10 @@ for (const container of document.querySelectorAll("[data-mask-choice]")) {
     maskListeners.push(() => show(state.mask));
   }
 }
-maskListeners.push(() => {
+function showMaskParts() {
   for (const part of document.querySelectorAll("[data-mask]")) part.hidden = Number(part.dataset.mask) !== state.mask;
+}
+maskListeners.push(() => {
+  showMaskParts();
   for (const name of document.querySelectorAll("[data-mask-name]")) name.textContent = masks[state.mask].name;
 });
