@@ -58,8 +58,9 @@ class Comparison:
 
     @property
     def natural_points(self) -> pd.DataFrame:
-        """The rows of `points` at probability 0.5."""
-        return self.points[self.points["operating_point"] == "natural"]
+        """The rows of `points` at probability 0.5, of the masks; the background's are not among them."""
+        points = self.points
+        return points[(points["operating_point"] == "natural") & points["mask"].isin(self.masks)]
 
     @property
     def prevalence(self) -> dict[str, float]:

@@ -24,6 +24,12 @@ def test_numbers_are_those_of_the_comparison(drawn_study):
     row = next(row for row in rows[:3] if row[1] == "worse")
     assert row[2] == over["verdict"]
     assert float(re.findall(r"[+-]?\d+\.\d+", row[3])[0]) == pytest.approx(over["ap_gain"], abs=5e-4)
+    points = comparison.points.query("arm == 'loss=worse' and operating_point == 'natural'")
+    assert "background" in set(points["mask"])  # whose precision and recall near 1 are not among those of the masks
+    of_masks = points[points["mask"] != "background"]
+    assert [float(cell.strip("$")) for cell in row[6:9]] == pytest.approx(
+        of_masks[["recall", "precision", "f1"]].mean().tolist(), abs=5e-3
+    )
     verdict = comparison.verdicts.query("arm == 'loss=worse' and mask == 'dots'").iloc[0]
     row = next(row for row in rows[6:] if row[1] == "worse")
     assert row[2] == verdict["verdict"]
