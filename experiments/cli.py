@@ -27,7 +27,7 @@ from experiments.process.waiting_threads import let_waiting_threads_sleep
 _TRACEBACK_WANTED = "LOSSFRONTIER_TRACEBACK"
 _PATTERN = re.compile(r"(\+{0,2}data\.(?:images|truth|valid|ignore|group_pattern))=(.*)", re.DOTALL)
 _NEEDS_QUOTES = re.compile(r"[{}()\[\]^|\\, ]")
-_LOSS_INPUT = re.compile(r"loss\.(terms\.\w+\.)*input=")
+_LOSS_INPUT = re.compile(r"loss\.(terms\.\w+\.)*(input|each)=")
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def _message(error: BaseException) -> str:
 
 
 def with_loss_input(arguments: Sequence[str]) -> list[str]:
-    """Allow `loss.input` to be set like any other key: every loss has it, although no option file lists it."""
+    """Allow `loss.input` and `loss.each` to be set like any other key: every loss has them, no file lists them."""
     return [f"++{argument}" if _LOSS_INPUT.match(argument) else argument for argument in arguments]
 
 

@@ -15,19 +15,27 @@ from losses.overlap import (
     tversky_loss,
 )
 from losses.pixelwise import FocalLoss, WeightedBCELoss, focal_loss, weighted_bce_loss
+from losses.ranking import AveragePrecisionLoss, average_precision_loss
+from losses.thin import BoundaryLoss, SkeletonRecallLoss, boundary_loss, skeleton_recall_loss
 
 __all__ = [
+    "AveragePrecisionLoss",
+    "BoundaryLoss",
     "CombinedLoss",
     "DiceLoss",
     "FocalLoss",
     "FocalTverskyLoss",
+    "SkeletonRecallLoss",
     "TverskyLoss",
     "WeightedBCELoss",
     "accepts_valid",
     "apply_criterion",
+    "average_precision_loss",
+    "boundary_loss",
     "dice_loss",
     "focal_loss",
     "focal_tversky_loss",
+    "skeleton_recall_loss",
     "tversky_loss",
     "weighted_bce_loss",
 ]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from losses._inputs import check_inputs, check_labels, check_number, full_precision, working_dtype
+from losses.arguments import taken_arguments
 from losses.overlap import DiceLoss, FocalTverskyLoss, TverskyLoss
 from losses.pixelwise import FocalLoss, WeightedBCELoss
 
@@ -37,7 +38,13 @@ def accepts_valid(criterion: Criterion) -> bool:
 
 
 def apply_criterion(
-    criterion: Criterion, logits: Tensor, target: Tensor, valid: Tensor | None = None, *, name: str | None = None
+    criterion: Criterion,
+    logits: Tensor,
+    target: Tensor,
+    valid: Tensor | None = None,
+    *,
+    name: str | None = None,
+    context: Mapping[str, Any] | None = None,
 ) -> Tensor:
     """Call any criterion that takes ``(logits, target)``, from this package or from elsewhere.
 
@@ -51,6 +58,8 @@ def apply_criterion(
         target: labels 0 and 1, bool, integer or floating point, same shape.
         valid: bool, broadcastable to the logits; None = all valid.
         name: of the criterion in errors; None = the name of its class or function.
+        context: further arguments by name; the criterion gets those that it takes, see
+            :data:`losses.arguments.BY_NAME`.
 
     Returns:
         Scalar.
@@ -66,12 +75,14 @@ def apply_criterion(
         >>> round(apply_criterion(torch.nn.BCEWithLogitsLoss(), logits, target).item(), 4)
         0.2201
     """
-    if type(criterion) in (WeightedBCELoss, FocalLoss, DiceLoss, TverskyLoss, FocalTverskyLoss, CombinedLoss):
+    if type(criterion) in (WeightedBCELoss, FocalLoss, DiceLoss, TverskyLoss, FocalTverskyLoss):
         return criterion(logits, target, valid)
+    if type(criterion) is CombinedLoss:
+        return criterion(logits, target, valid, **(context or {}))
     name = name or str(getattr(criterion, "__name__", type(criterion).__name__))
     expanded = check_inputs(logits, target, valid)
     check_labels(target, expanded)
-    arguments: dict[str, Any] = {}
+    arguments = taken_of(criterion, context)
     if accepts_valid(criterion):
         arguments["valid"] = valid
     elif expanded is not None and not expanded.all():
@@ -82,10 +93,17 @@ def apply_criterion(
     dtype = working_dtype(logits)
     with full_precision(logits):
         loss = criterion(logits.to(dtype), target.to(dtype), **arguments)
-    return _scalar(loss, logits, name)
+    return as_scalar(loss, logits, name)
 
 
-def _scalar(loss: object, logits: Tensor, name: str) -> Tensor:
+def taken_of(criterion: Criterion, context: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Choose from a context the arguments that a criterion takes; ``valid`` is given by itself."""
+    if not context:
+        return {}
+    return {name: context[name] for name in taken_arguments(criterion) - {"valid"} if name in context}
+
+
+def as_scalar(loss: object, logits: Tensor, name: str) -> Tensor:
     """Return a criterion's result as a scalar, or raise an error that says what is wrong with it."""
     if not isinstance(loss, Tensor) or loss.numel() != 1:
         got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
@@ -156,14 +174,20 @@ class CombinedLoss(nn.Module):
         self.term_modules = nn.ModuleList(term for term in self.terms.values() if isinstance(term, nn.Module))
         self.term_values: dict[str, Tensor] = {}
 
-    def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+    def inner_criteria(self) -> list[Criterion]:
+        """Return the terms."""
+        return list(self.terms.values())
+
+    def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None, **context: Any) -> Tensor:
         """Return the weighted sum, a scalar, and store each term in ``term_values``.
+
+        A term gets those of the further arguments that it takes; see :data:`losses.arguments.BY_NAME`.
 
         Raises:
             ValueError: ``valid`` ignores a pixel and a term does not accept ``valid``; the message names the term.
         """
         values = {
-            name: apply_criterion(term, logits, target, valid, name=f"term {name!r}")
+            name: apply_criterion(term, logits, target, valid, name=f"term {name!r}", context=context)
             for name, term in self.terms.items()
         }
         self.term_values = {name: value.detach() for name, value in values.items()}

@@ -37,7 +37,10 @@ def test_a_bad_loss_ends_with_code_2_and_the_way_out(command):
         (("masks=0", "prevalence=2", "device=tpu9"), ("masks: expected", "prevalence: expected", "device: expected")),
         (("loss=custom",), ("loss._target_: no value given",)),
         (("loss=custom", "loss._target_=torch.nn.Nothing"), ("torch.nn.Nothing",)),
-        ((*BCE_OF_PROBABILITIES, "loss.input=odds"), ("loss.input: expected logits or probabilities, got 'odds'",)),
+        (
+            (*BCE_OF_PROBABILITIES, "loss.input=odds"),
+            ("loss.input: expected logits, probabilities, classes or class_channel, got 'odds'",),
+        ),
     ],
 )
 def test_bad_keys_of_the_check_are_named(command, arguments, expected):
@@ -71,6 +74,8 @@ def test_a_function_trains_by_its_name_alone(command, tmp_path):
         ("loss.input=probabilities", "++loss.input=probabilities"),
         ("loss.terms.dice.input=probabilities", "++loss.terms.dice.input=probabilities"),
         ("+loss.input=probabilities", "+loss.input=probabilities"),
+        ("loss.each=[image,mask]", "++loss.each=[image,mask]"),
+        ("loss.terms.dice.each=mask", "++loss.terms.dice.each=mask"),
         ("loss.inputs=3", "loss.inputs=3"),
         ("data.loss.input=3", "data.loss.input=3"),
     ],

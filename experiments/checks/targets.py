@@ -6,6 +6,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from hydra.utils import get_object
@@ -26,6 +27,7 @@ _WORD_VALUES = {
 }
 _MODULE_INIT = ("torch.nn.modules.module", "Module.__init__")  # compared by name, so that torch is not imported
 # Packages whose annotations are exact enough to refuse a value.
+EXTRAS = {"monai": "zoo", "skimage": "zoo"}  # packages that options name and that may not be there -> their extra
 _TYPED = ("losses", "experiments", "torch", "segmentation_models_pytorch")
 
 
@@ -84,8 +86,8 @@ def _check(path: str, node: DictConfig, *, given: Sequence[str], partial: bool) 
         parameters = {} if _is_bare_module(target) else inspect.signature(target).parameters
     except (TypeError, ValueError):  # compiled classes may have none
         return
-    # Every loss may have `input`; `criteria.build` reads it.
-    read_elsewhere = ("input",) if path.split(".", 1)[0] == "loss" else ()
+    # Every loss may have `input` and `each`; `criteria.build` reads them.
+    read_elsewhere = ("input", "each") if path.split(".", 1)[0] == "loss" else ()
     arguments = {str(key): node[key] for key in node if not str(key).startswith("_") and key not in read_elsewhere}
     named = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
@@ -127,10 +129,22 @@ def locate(name: object) -> Callable[..., Any]:
     try:
         found = get_object(name)
     except Exception as error:  # importing a user's own module may raise anything
-        raise ImportError(f"cannot import {name}: {_first_reason(error)}") from error
+        raise ImportError(f"cannot import {name}: {_first_reason(error)}{package_hint(name)}") from error
     if not callable(found):
         raise ValueError(f"expected a class or function, got {name}, a {type(found).__name__}")
     return typing.cast(Callable[..., Any], found)
+
+
+def package_hint(name: str) -> str:
+    """Say which package to install for a target; nothing if it is there or none of those that come as an extra.
+
+    >>> package_hint("torch.nn.Nothing")
+    ''
+    """
+    package = name.split(".", 1)[0]
+    if package not in EXTRAS or find_spec(package) is not None:
+        return ""
+    return f". {package} is not part of the base install: pip install {package}, or the extra {EXTRAS[package]}"
 
 
 def _first_reason(error: BaseException) -> str:

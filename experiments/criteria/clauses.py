@@ -83,9 +83,26 @@ def gradient_on_logits(first: Trial) -> Clause:
     if share == 0:
         why = "Comparisons, argmax and rounding have none"
         if first.gradient.shape[1] == 1:
-            why += "; a softmax or cross-entropy over one mask is constant: use a loss of one logit a mask (sigmoid)"
+            why += (
+                "; a softmax or cross-entropy over one mask is constant: use a loss of one logit a mask (sigmoid), or "
+                "loss.input=classes, which adds the background"
+            )
         return Clause(name, f"0 at every pixel: nothing would be trained. {why}", FAIL)
     return Clause(name, f"at {share:.0%} of the pixels, the largest {float(first.gradient.abs().max()):.2g}", PASS)
+
+
+def own_parameters(tester: Tester) -> Iterator[Clause]:
+    """Check the gradients of the loss's own parameters, which the optimizer of the network trains with it."""
+    name = "its own parameters"
+    gradients = tester.own_gradients
+    wrong = [one for one, gradient in gradients.items() if gradient is not None and not gradient.isfinite().all()]
+    idle = [one for one, gradient in gradients.items() if gradient is None]
+    if wrong:
+        yield Clause(name, f"the gradient is NaN or infinite: {', '.join(wrong)}", FAIL)
+    elif idle:
+        yield Clause(name, f"get no gradient: {', '.join(idle)}", NOTE)
+    elif gradients:
+        yield Clause(name, f"are trained with the network's weights: {', '.join(gradients)}", PASS)
 
 
 def noise_of(tester: Tester, batch: Batch, first: Trial) -> float:
@@ -166,7 +183,8 @@ def every_mask(tester: Tester, batch: Batch, first: Trial, noise: float) -> Iter
     if shared.abs().max() < 1e-4 * first.gradient.abs().max():
         text = (
             "raising the logits of all masks of a pixel together changes nothing: a softmax over masks. Pixels of no "
-            "mask train nothing, and the score of a mask, its own logit, is left open; use a loss with a sigmoid"
+            "mask train nothing, and the score of a mask, its own logit, is left open; use a loss with a sigmoid, or "
+            "loss.input=classes, which adds the background"
         )
         yield Clause("every mask by its own logit", text, FAIL)
         return

@@ -33,12 +33,14 @@ from experiments.criteria.clauses import (
     large_logits,
     noise_of,
     order_of_costs,
+    own_parameters,
     reaction_to_labels,
     repeatable,
     side_effects,
 )
 from experiments.criteria.trial import Batch, Tester, Trial, make_batch, random_state_kept
-from losses.adapters import FunctionLoss, ProbabilityLoss, takes_valid
+from losses.adapters import EachLoss, FunctionLoss, ProbabilityLoss, takes_valid
+from losses.classes import takes_classes
 
 _CPU = torch.device("cpu")
 SIDE = 64  # pixels: large enough for losses with windows, and half a millisecond per call
@@ -90,15 +92,11 @@ def measure_contract(criterion: nn.Module, setting: Setting, key: str = "loss") 
 
 def _wants_sigmoid(criterion: nn.Module, setting: Setting) -> bool:
     """Return whether a loss from elsewhere meets the contract behind a sigmoid."""
-    ours = type(criterion).__module__.startswith("losses.") and not isinstance(criterion, FunctionLoss)
+    ours = type(criterion).__module__.startswith("losses.") and not isinstance(criterion, FunctionLoss | EachLoss)
     return not ours and all(clause.verdict != FAIL for clause in _clauses(ProbabilityLoss(criterion), setting))
 
 
 def _clauses(criterion: nn.Module, setting: Setting) -> Iterator[Clause]:
-    own = [name for name, value in criterion.named_parameters() if value.requires_grad]
-    if own:
-        text = f"has parameters of its own that nothing would train: {', '.join(own)}"
-        yield Clause("no parameters of its own", text, FAIL)
     if setting.ignores_pixels and not takes_valid(criterion):
         yield Clause(
             "takes valid",
@@ -112,6 +110,7 @@ def _clauses(criterion: nn.Module, setting: Setting) -> Iterator[Clause]:
     yield finite_value(first, batch)
     if first.error is not None or not math.isfinite(first.value):
         return
+    yield from own_parameters(tester)
     yield gradient_on_logits(first)
     if first.gradient is None or not first.is_finite or not first.gradient.any():
         return
@@ -122,8 +121,11 @@ def _clauses(criterion: nn.Module, setting: Setting) -> Iterator[Clause]:
             # Random numbers that no seed fixes can hide what a clause looks for, but not a wrong sign.
             hidden = is_noisy and clause.verdict == FAIL and "wrong sign" not in clause.measured
             yield replace(clause, verdict=NOTE) if hidden else clause
-    for name, fill in (("empty masks", False), ("full masks", True)):
-        yield extreme_labels(name, tester.call(batch.logits, torch.full_like(batch.labels, fill)))
+    full = torch.ones_like(batch.labels)
+    if takes_classes(criterion):
+        full[:, 1:] = False  # a pixel belongs to one mask
+    for name, labels in (("empty masks", torch.zeros_like(full)), ("full masks", full)):
+        yield extreme_labels(name, tester.call(batch.logits, labels))
     yield from inputs_left_alone(tester, batch)
     yield from ignored_pixels(criterion, batch, needed=setting.ignores_pixels)
     yield from large_logits(tester, batch)
@@ -137,7 +139,7 @@ def _first_call(criterion: nn.Module, setting: Setting) -> tuple[Batch, Tester, 
     masks = len(setting.prevalence)
     shapes = [(min(2, setting.batch_size), SIDE), (setting.batch_size, setting.tile)]
     for images, side in dict.fromkeys(shapes):
-        batch = make_batch(images, masks, side, setting.device)
+        batch = make_batch(images, masks, side, setting.device, exclusive=takes_classes(criterion))
         valid = None
         if setting.ignores_pixels:
             valid = torch.ones((images, 1, side, side), dtype=torch.bool, device=setting.device)

@@ -9,12 +9,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from experiments.data.derived_maps import derived_maps
 from losses import apply_criterion
+from losses.arguments import MAPS, taken_arguments
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,7 @@ class Tester:
     valid: Tensor | None = None
     prints: bool = False
     warned: dict[str, None] = field(default_factory=dict)
+    own_gradients: dict[str, Tensor | None] = field(default_factory=dict)  # of the loss's parameters, at the last call
 
     def call(self, logits: Tensor, labels: Tensor, *, fresh: bool = True, seed: int | None = 0) -> Trial:
         """Return value and gradient.
@@ -71,8 +75,10 @@ class Tester:
         try:
             with self._watched():
                 # In training a network computes the logits, and a loss may change them in place.
-                value = apply_criterion(criterion, leaf.clone(), labels, self.valid)
-                (gradient,) = torch.autograd.grad(value, leaf, allow_unused=True)
+                value = apply_criterion(criterion, leaf.clone(), labels, self.valid, context=self._context(labels))
+                own = {name: one for name, one in criterion.named_parameters() if one.requires_grad}
+                gradient, *others = torch.autograd.grad(value, (leaf, *own.values()), allow_unused=True)
+                self.own_gradients = dict(zip(own, others, strict=True))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit as well
@@ -92,10 +98,22 @@ class Tester:
         before = {name: tensor.detach().clone() for name, tensor in given.items()}
         try:
             with self._watched():
-                apply_criterion(self._copy(), given["logits"], given["labels"], given.get("valid"))
+                context = self._context(labels)
+                apply_criterion(self._copy(), given["logits"], given["labels"], given.get("valid"), context=context)
         except Exception:  # real failures have shown before
             return []
         return [name for name, tensor in given.items() if not torch.equal(tensor.detach(), before[name])]
+
+    def _context(self, labels: Tensor) -> dict[str, Any]:
+        """Return what the loss takes by name, as training would give it in the first update."""
+        wanted = taken_arguments(self.criterion)
+        everything = {
+            "index": torch.arange(len(labels), device=labels.device),
+            "image_id": [f"image {place}" for place in range(len(labels))],
+            "update": 0,
+            **derived_maps(wanted.intersection(MAPS), labels),
+        }
+        return {name: value for name, value in everything.items() if name in wanted}
 
     def _copy(self) -> nn.Module:
         try:
@@ -155,14 +173,24 @@ class Batch:
         return self.perfect(scale).flatten(2)[..., self.order].reshape(self.labels.shape)
 
 
-def make_batch(images: int, masks: int, side: int, device: torch.device) -> Batch:
-    """Draw a batch; the same shape always gives the same batch."""
+def make_batch(images: int, masks: int, side: int, device: torch.device, *, exclusive: bool = False) -> Batch:
+    """Draw a batch; the same shape always gives the same batch.
+
+    Args:
+        images: N.
+        masks: C.
+        side: H and W, in pixels.
+        device: Where it goes.
+        exclusive: Whether a pixel belongs to one mask at most.
+    """
     generator = torch.Generator().manual_seed(0)
     shape = (images, masks, side, side)
     labels = torch.rand(shape, generator=generator) < 0.02
     for place in range(images * masks):
         row = (7 + 5 * place) % (side - 2)
         labels.view(-1, side, side)[place, row : row + 2, 3 : side - 3] = True
+    if exclusive:
+        labels &= labels.cumsum(dim=1) == 1
     logits = torch.randn(shape, generator=generator)
     order = torch.randperm(side * side, generator=generator)
     return Batch(labels.to(device), logits.to(device), order.to(device))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 
+from experiments.data.derived_maps import derived_maps
 from experiments.data.sampling.uniform import Sampling, Tile
 from experiments.data.split import Sample, Split
 from experiments.process.random_numbers import seed_host_generators
@@ -31,21 +32,28 @@ class Batch:
         image: uint8 (N, K, H, W).
         target: bool (N, C, H, W).
         valid: bool (N, 1, H, W), False = ignore; None when every pixel counts.
+        index: The image of each tile, its place in the split.
+        maps: Maps derived from the target, in its shape; see `derived_maps`.
     """
 
     image: Tensor
     target: Tensor
     valid: Tensor | None
+    index: tuple[int, ...] = ()
+    maps: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> Batch:
         """Copy to a device without waiting for it."""
         valid = None if self.valid is None else self.valid.to(device, non_blocking=True)
-        return Batch(self.image.to(device, non_blocking=True), self.target.to(device, non_blocking=True), valid)
+        maps = {name: value.to(device, non_blocking=True) for name, value in self.maps.items()}
+        image, target = self.image.to(device, non_blocking=True), self.target.to(device, non_blocking=True)
+        return Batch(image, target, valid, self.index, maps)
 
     def pin_memory(self) -> Batch:
         """Pin the memory; a DataLoader requires this method of a custom batch type."""
         valid = None if self.valid is None else self.valid.pin_memory()
-        return Batch(self.image.pin_memory(), self.target.pin_memory(), valid)
+        maps = {name: value.pin_memory() for name, value in self.maps.items()}
+        return Batch(self.image.pin_memory(), self.target.pin_memory(), valid, self.index, maps)
 
 
 class TileBatches(Dataset[Batch]):
@@ -60,6 +68,7 @@ class TileBatches(Dataset[Batch]):
         seed: The run's seed.
         max_steps: Number of updates; a sampling may change as training proceeds.
         ignores_pixels: Whether the split has ignored pixels; if not, `valid` is None in every batch.
+        maps: Maps derived from the labels that the loss asks for.
     """
 
     def __init__(
@@ -73,6 +82,7 @@ class TileBatches(Dataset[Batch]):
         seed: int,
         max_steps: int,
         ignores_pixels: bool,
+        maps: Collection[str] = (),
     ) -> None:
         self.split = split
         self.sampling = sampling
@@ -82,6 +92,7 @@ class TileBatches(Dataset[Batch]):
         self.seed = seed
         self.max_steps = max_steps
         self.ignores_pixels = ignores_pixels
+        self.maps = tuple(maps)
 
     def __len__(self) -> int:
         """Return the number of updates."""
@@ -108,10 +119,13 @@ class TileBatches(Dataset[Batch]):
             seed_numbers(int(rng.integers(2**63)))
             parts = [self._augmented(*cut(tile)) for tile in tiles]
         images, targets, valids = zip(*parts, strict=True)
+        target = torch.stack(targets)
         return Batch(
             torch.stack(images).contiguous(memory_format=torch.channels_last),
-            torch.stack(targets).contiguous(memory_format=torch.channels_last),
+            target.contiguous(memory_format=torch.channels_last),
             torch.stack(valids) if self.ignores_pixels else None,
+            tuple(tile.image for tile in tiles),
+            derived_maps(self.maps, target) if self.maps else {},
         )
 
     def _cut(self, tile: Tile) -> tuple[Tensor, Tensor]:

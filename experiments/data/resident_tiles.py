@@ -79,18 +79,27 @@ def stays_on_device(choice: str, batches: TileBatches, device: torch.device) -> 
     """Decide whether all training images are copied to the device once, or each batch by itself.
 
     Args:
-        choice: "true", "false", or "auto": on a GPU if the images take at most `LARGEST_SHARE` of its free memory.
+        choice: "true", "false", or "auto": on a GPU if the images take at most `LARGEST_SHARE` of its free memory, and
+            the loss asks for no maps derived from the labels, which the host computes.
         batches: Holds the images, and says whether valid pixels go with them.
         device: Where training computes.
 
     Raises:
-        ValueError: Another choice; or "true" where the images take more than all of a GPU's free memory.
+        ValueError: Another choice; or "true" where the images take more than all of a GPU's free memory, or where the
+            host has to see the labels.
     """
     choice = str(choice).lower()  # Hydra reads true as a truth value and writes it True
     if choice not in ("auto", "true", "false"):
         raise ValueError(f"expected auto, true or false, got {choice}")
     if choice == "false" or device.type != "cuda":
         return choice == "true"
+    if batches.maps and choice == "true":
+        raise ValueError(
+            f"expected auto or false, got true: the loss takes {' and '.join(batches.maps)}, which the host computes "
+            "from the labels of each batch"
+        )
+    if batches.maps:
+        return False
     needed = resident_bytes(batches.split, ignores_pixels=batches.ignores_pixels)
     free, _ = torch.cuda.mem_get_info(device)
     if choice == "auto":

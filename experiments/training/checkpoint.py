@@ -65,8 +65,16 @@ def save_weights(path: Path, state: TrainingState, fingerprint: str) -> None:
         "history": state.history,
         "fit_seconds": state.fit_seconds,
         "own": own_state(state.model),
+        **_trained_with_it(state),
     }
     write_atomically(path, lambda file: torch.save(content, file))
+
+
+def _trained_with_it(state: TrainingState) -> dict[str, Any]:
+    """Return the state of a loss that has parameters of its own: they were trained as the weights were."""
+    criterion = state.others.get("criterion")
+    has_some = isinstance(criterion, nn.Module) and any(True for _ in criterion.parameters())
+    return {"criterion": criterion.state_dict()} if has_some and criterion is not None else {}
 
 
 def restore_state(path: Path, state: TrainingState, fingerprint: str) -> bool:
@@ -95,6 +103,8 @@ def restore_state(path: Path, state: TrainingState, fingerprint: str) -> bool:
     state.fit_seconds = content["fit_seconds"]
     if "optimizer" not in content:
         set_own_state(state.model, content["own"])
+        if "criterion" in content:
+            state.others["criterion"].load_state_dict(content["criterion"])
         return True
     state.optimizer.load_state_dict(content["optimizer"])
     state.scheduler.load_state_dict(content["scheduler"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -16,6 +17,7 @@ from experiments.training.checkpoint import TrainingState
 from experiments.training.foreground_seen import batch_foreground, foreground_column
 from experiments.training.update_error import failing_in, named_batches
 from losses import apply_criterion
+from losses.arguments import taken_arguments
 
 
 def fit(
@@ -31,6 +33,7 @@ def fit(
     on_update: Callable[[int], None],
     save: Callable[[], None],
     row_ends: Collection[int] = (),
+    image_ids: Sequence[str] = (),
     forward: Callable[[Tensor], Tensor] | None = None,
 ) -> bool:
     """Train until `max_steps` updates are done.
@@ -50,6 +53,7 @@ def fit(
         on_update: Called with the number of updates done, after each one.
         save: Called to write a checkpoint: when one is due, and when a signal asks the run to stop.
         row_ends: Further numbers of updates after which a row of the history ends.
+        image_ids: Names of the training images, for a loss that takes `image_id`.
         forward: Maps images to logits with the weights of `state.model`, such as its compiled version; None calls the
             model itself.
 
@@ -62,6 +66,7 @@ def fit(
     """
     state.model.train()
     forward = state.model if forward is None else forward
+    wanted = taken_arguments(criterion)
     started = time.perf_counter()
     seconds_before = state.fit_seconds
     for batch in named_batches(batches, state):
@@ -69,7 +74,8 @@ def fit(
             batch = batch.to(accelerator.device)
             logits = forward(batch.image)
         with failing_in("loss", state):
-            loss = apply_criterion(criterion, logits, batch.target, batch.valid)
+            context = _context(wanted, batch, state.update, image_ids)
+            loss = apply_criterion(criterion, logits, batch.target, batch.valid, context=context)
         with failing_in("backward pass", state):
             accelerator.backward(loss)
         with failing_in("optimizer", state):
@@ -95,6 +101,18 @@ def fit(
             stop_signals.raise_if_received()
         on_update(state.update)
     return True
+
+
+def _context(wanted: Collection[str], batch: Batch, update: int, image_ids: Sequence[str]) -> dict[str, Any]:
+    """Return what a criterion takes by name, `valid` aside; see `losses.arguments.BY_NAME`."""
+    context: dict[str, Any] = {name: value for name, value in batch.maps.items() if name in wanted}
+    if "update" in wanted:
+        context["update"] = update
+    if "index" in wanted:
+        context["index"] = torch.tensor(batch.index).to(batch.target.device, non_blocking=True)
+    if "image_id" in wanted:
+        context["image_id"] = [image_ids[index] for index in batch.index]
+    return context
 
 
 def history_row(state: TrainingState, masks: Sequence[str]) -> dict[str, float]:

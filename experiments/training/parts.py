@@ -53,13 +53,19 @@ def part_problems(cfg: DictConfig, in_doubt: Collection[str] = ()) -> list[str]:
     return problems
 
 
-def make_optimizer(cfg: DictConfig, model: nn.Module) -> tuple[torch.optim.Optimizer, Any]:
-    """Build optimizer and scheduler for a model.
+def make_optimizer(
+    cfg: DictConfig, model: nn.Module, criterion: nn.Module | None = None
+) -> tuple[torch.optim.Optimizer, Any]:
+    """Build optimizer and scheduler for a model, and for the parameters of a loss that has some.
+
+    The loss's parameters form a second group, with the same settings.
 
     Raises:
         ConfigError: The arguments of a key do not match its target; the message names the key.
     """
-    optimizer = call_partial(cfg, "optimizer", model.parameters())
+    own = [] if criterion is None else [p for p in criterion.parameters() if p.requires_grad]
+    groups = [{"params": list(model.parameters())}, {"params": own}]
+    optimizer = call_partial(cfg, "optimizer", groups if own else model.parameters())
     if not isinstance(optimizer, torch.optim.Optimizer):
         raise ConfigError(
             f"optimizer ({cfg.optimizer._target_}): expected an optimizer, got {type(optimizer).__name__}"

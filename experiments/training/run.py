@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 import torch
 from omegaconf import DictConfig
+from torch import nn
 
 from experiments.config import ConfigError, to_plain, tolerances_to_record
 from experiments.criteria.before_training import set_prevalence
@@ -47,6 +48,7 @@ from experiments.training.network import build_segmenter, weights_fingerprint
 from experiments.training.parts import make_optimizer
 from experiments.training.setup import LoadedData, tile_batches
 from experiments.training.update_error import UpdateError
+from losses.classes import ClassScores, takes_classes
 
 log = logging.getLogger(__name__)
 
@@ -235,12 +237,12 @@ def _fit_and_score(
     criterion = build_criterion(cfg)
     set_prevalence(criterion, loaded.prevalence)
     criterion.to(accelerator.device)
-    optimizer, scheduler = make_optimizer(cfg, model.to(accelerator.device))
+    optimizer, scheduler = make_optimizer(cfg, model.to(accelerator.device), criterion)
     model, optimizer = accelerator.prepare(model, optimizer)
     others = {"criterion": criterion} | ({"scaler": accelerator.scaler} if accelerator.scaler is not None else {})
     state = TrainingState(accelerator.unwrap_model(model), optimizer, scheduler, others)
 
-    batches = tile_batches(cfg, loaded)
+    batches = tile_batches(cfg, loaded, criterion)
     check_sampling(batches.sampling, data.train, data.masks, side=trainer.tile)
     switch = switch_update(batches.sampling, trainer.max_steps)
     # Last, because everything above may have drawn random numbers; dropout and losses draw from here on.
@@ -268,10 +270,12 @@ def _fit_and_score(
             on_update=on_update,
             save=lambda: save_state(checkpoint, state, fingerprint),
             row_ends=() if switch is None else (switch,),
+            image_ids=data.train.image_ids,
             # Scoring calls the model itself: its images differ in size, and each size would be compiled anew.
             forward=compiled_twin(state.model) if trainer.compile else None,
         )
-        finite = finite and all(bool(torch.isfinite(value).all()) for value in state.model.parameters())
+        trained = (*state.model.parameters(), *criterion.parameters())
+        finite = finite and all(bool(torch.isfinite(value).all()) for value in trained)
         if finite:  # before a signal is handled, so that interrupted scoring can be repeated without training
             save_weights(checkpoint, state, fingerprint)
     store.write_table(folder / store.HISTORY_FILE, pd.DataFrame(state.history))
@@ -304,6 +308,7 @@ def _fit_and_score(
         return {**found, "status": "diverged", "reason": reason}
 
     scoring = time.perf_counter()
+    scorer = nn.Sequential(model, ClassScores()) if takes_classes(criterion) else model
     windows = {
         "side": trainer.eval_tile,
         "overlap": trainer.eval_overlap,
@@ -311,13 +316,13 @@ def _fit_and_score(
     }
     radii, skeletons = info.get("tolerances", []), info.get("cldice", False)
     whole_val = WholeImages(data.val, data.masks, radii) if radii else None
-    val = score_split(model, data.val, data.masks, accelerator, whole=whole_val, **windows)
+    val = score_split(scorer, data.val, data.masks, accelerator, whole=whole_val, **windows)
     thresholds = {"tuned": tuned_thresholds(val).tolist()}
     examples = example_collector(data.test, len(data.masks), trainer.example_pixels)
     points = {"natural": [0.0] * len(data.masks), **thresholds} if skeletons else None
     whole_test = WholeImages(data.test, data.masks, radii, points) if radii or skeletons else None
     test = score_split(
-        model,
+        scorer,
         data.test,
         data.masks,
         accelerator,

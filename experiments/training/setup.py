@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import torch
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from experiments.checks.problems import raise_if_any
 from experiments.checks.targets import target_problems
@@ -31,6 +32,8 @@ from experiments.training.device import check_compiler, make_accelerator
 from experiments.training.duration import training_seconds
 from experiments.training.network import build_segmenter
 from experiments.training.parts import part_problems
+from losses.arguments import MAPS, taken_arguments
+from losses.classes import ClassLoss
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +158,7 @@ def _data_problems(cfg: DictConfig, loaded: LoadedData, in_doubt: Collection[str
         ({"sampling"}, lambda: _check_sampling(cfg, loaded)),
         ({"loss"}, lambda: _check_loss(cfg, loaded, device)),
         ({"model"}, lambda: _try_model(cfg, loaded)),
-        ({"sampling", "augmentation", "seed"}, lambda: _check_resident(cfg, tile_batches(cfg, loaded), device)),
+        ({"sampling", "augmentation", "seed"}, lambda: _check_batches(cfg, loaded, device, in_doubt)),
     ]
     if cfg.trainer.compile:
         tries.append((set(), lambda: check_compiler(device)))
@@ -186,8 +189,29 @@ def _check_sampling(cfg: DictConfig, loaded: LoadedData) -> None:
 
 def _check_loss(cfg: DictConfig, loaded: LoadedData, device: torch.device) -> None:
     setting = Setting(loaded.prevalence, loaded.ignores_pixels, cfg.trainer.batch_size, cfg.trainer.tile, device)
-    for note in worth_knowing(check_criterion(build_criterion(cfg), setting)):
+    criterion = build_criterion(cfg)
+    notes = worth_knowing(check_criterion(criterion, setting))
+    for note in (*notes, *_claimed_twice(criterion, loaded.data)):
         _tell_once(f"note: loss ({cfg.loss._target_}): {note}")
+
+
+def _claimed_twice(criterion: nn.Module, data: SegmentationData) -> Iterator[str]:
+    """Yield a note on training pixels of several masks, which a loss of exclusive classes ignores.
+
+    Raises:
+        ConfigError: There are such pixels, and the loss has no label to ignore.
+    """
+    one_class = [part for part in criterion.modules() if isinstance(part, ClassLoss)]
+    pixels, foreground = int(data.train.positives.sum()), int(data.train.foreground.sum())
+    if not one_class or pixels <= foreground:
+        return
+    extra = f"{pixels - foreground} of {foreground} training pixels with a mask belong to several, not to one"
+    if any(part.ignore_index is None for part in one_class):
+        raise ConfigError(
+            f"loss.input: {extra}, and {one_class[0].__name__} has no ignore_index that would leave them out. "
+            "Use a loss with a sigmoid, or one with an ignore_index"
+        )
+    yield f"exclusive classes: {extra}; training ignores them, scoring does not"
 
 
 @cache
@@ -196,8 +220,14 @@ def _tell_once(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def tile_batches(cfg: DictConfig, loaded: LoadedData) -> TileBatches:
-    """Build the source of a run's batches from sampling, augmentation and the numbers of `cfg.trainer`."""
+def tile_batches(cfg: DictConfig, loaded: LoadedData, criterion: nn.Module | None = None) -> TileBatches:
+    """Build the source of a run's batches from sampling, augmentation and the numbers of `cfg.trainer`.
+
+    Args:
+        cfg: The run's configuration.
+        loaded: Its data.
+        criterion: Its loss, which may ask for maps derived from the labels; None makes none.
+    """
     return TileBatches(
         loaded.data.train,
         instantiate(cfg, "sampling"),
@@ -207,7 +237,13 @@ def tile_batches(cfg: DictConfig, loaded: LoadedData) -> TileBatches:
         seed=cfg.seed,
         max_steps=cfg.trainer.max_steps,
         ignores_pixels=loaded.ignores_pixels,
+        maps=() if criterion is None else sorted(taken_arguments(criterion).intersection(MAPS)),
     )
+
+
+def _check_batches(cfg: DictConfig, loaded: LoadedData, device: torch.device, in_doubt: Collection[str]) -> None:
+    criterion = None if "loss" in in_doubt else build_criterion(cfg)
+    _check_resident(cfg, tile_batches(cfg, loaded, criterion), device)
 
 
 def _check_resident(cfg: DictConfig, batches: TileBatches, device: torch.device) -> None:

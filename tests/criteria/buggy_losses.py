@@ -194,6 +194,17 @@ class Learns(nn.Module):
         return bce(self.scale * logits, target)
 
 
+class LearnsInVain(Learns):
+    def __init__(self):
+        super().__init__()
+        self.idle = nn.Parameter(torch.ones(()))
+
+
+class LearnsNan(Learns):
+    def forward(self, logits, target):
+        return bce(logits, target) + 0 * torch.sqrt(self.scale - 1)
+
+
 class LooseTensor(nn.Module):
     def __init__(self):
         super().__init__()

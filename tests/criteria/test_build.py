@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from omegaconf import OmegaConf
 from torch import nn
 
+import losses
 from experiments.config import ConfigError
 from experiments.criteria.build import build_criterion
 from losses import CombinedLoss, apply_criterion
@@ -86,13 +87,58 @@ def test_terms_and_modules_stay_what_they_are():
         ({"target": "torch.nn.BCELoss", "reducton": "sum"}, r"reducton"),
         (
             {"target": "losses.CombinedLoss", "terms": {"a": {"_target_": "losses.DiceLoss", "input": "both"}}},
-            r"loss\.terms\.a\.input: expected logits or probabilities, got 'both'",
+            r"loss\.terms\.a\.input: expected logits, probabilities, classes or class_channel, got 'both'",
         ),
     ],
 )
 def test_what_cannot_be_built_is_refused_by_key(node, expected):
     with pytest.raises(ConfigError, match=expected):
         built(**node)
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        ({"each": "pixel"}, r"loss\.each: expected image, mask or \[image, mask\], got 'pixel'"),
+        ({"each": ["image", "image"]}, r"loss\.each: expected image, mask or"),
+        ({"each": {"a": 1}}, r"loss\.each: expected image, mask or"),
+        ({"each": "mask", "input": "classes"}, r"loss\.each: expected image beside input=classes, which is about all"),
+        ({"input": "Classes"}, r"loss\.input: expected logits, probabilities, classes or class_channel, got 'Classes'"),
+    ],
+)
+def test_bad_adapters_are_refused_by_key(node, expected):
+    with pytest.raises(ConfigError, match=expected):
+        built(target="torch.nn.CrossEntropyLoss", **node)
+
+
+def test_terms_of_classes_and_of_masks_do_not_mix():
+    terms = {"a": {"_target_": "torch.nn.CrossEntropyLoss", "input": "classes"}, "b": {"_target_": "losses.DiceLoss"}}
+    with pytest.raises(ConfigError, match=r"loss\.terms: .* exclusive classes.*; a take them, b do not"):
+        built(target="losses.CombinedLoss", terms=terms)
+    with pytest.raises(ConfigError, match=r"loss\.input: losses\.DiceLoss takes logits"):
+        built(target="losses.DiceLoss", input="classes")
+
+
+@pytest.mark.parametrize("each", ["image", "mask", ["image", "mask"], ["mask", "image"]])
+def test_each_is_the_mean_over_images_masks_or_both(each):
+    logits, target = batch()
+    criterion = built(target="losses.DiceLoss", each=each)
+    names = [each] if isinstance(each, str) else each
+    images = [slice(n, n + 1) for n in range(2)] if "image" in names else [slice(None)]
+    masks = [slice(c, c + 1) for c in range(3)] if "mask" in names else [slice(None)]
+    parts = [losses.DiceLoss()(logits[i, c], target[i, c]) for i in images for c in masks]
+    expected = torch.stack(parts).mean().item()
+    assert apply_criterion(criterion, logits, target).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_argument_that_nobody_gives_is_refused_for_a_term_too():
+    terms = {"a": {"_target_": "buggy_losses.ThreeArguments"}}
+    with pytest.raises(
+        ConfigError, match=r"loss\.terms\.a \(buggy_losses\.ThreeArguments\): needs the argument weight"
+    ):
+        built(target="losses.CombinedLoss", terms=terms)
+    with pytest.raises(ConfigError, match=r"needs the argument gamma, .* by name it may take valid, index"):
+        built(target="buggy_losses.function_with_gamma")
 
 
 def test_probabilities_have_the_gradient_of_logits_however_sure():

@@ -82,12 +82,9 @@ REFUSED = {
     "Exits": "sys.exit('bad labels') was called",
     "Raises": "KeyError: 'missing'",
     "NoSuchName": "name 'biinary_cross_entropy' is not defined",
-    "ThreeArguments": "training calls it with (logits, target)",
     "NeedsValid": "valid is None where no pixel is ignored",
     "NoForward": 'missing the required "forward" function',
-    "Learns": "has parameters of its own that nothing would train: scale",
     "DoubleWeight": "same dtype",
-    "function_with_gamma": "missing 1 required positional argument: 'gamma'",
 }
 
 
@@ -119,6 +116,22 @@ def test_what_is_strange_and_may_be_meant_is_a_note(loss, capsys):
     assert failures(clauses) == []
     assert any(NOTED[loss] in clause.measured for clause in clauses if clause.verdict == NOTE)
     assert capsys.readouterr().out == ""
+
+
+def test_parameters_of_its_own_are_told_and_idle_ones_noted():
+    (clause,) = (c for c in measured("buggy_losses.Learns") if c.name == "its own parameters")
+    assert (clause.verdict, clause.measured) == ("pass", "are trained with the network's weights: scale")
+    (clause,) = (c for c in measured("buggy_losses.LearnsInVain") if c.name == "its own parameters")
+    assert (clause.verdict, clause.measured) == (NOTE, "get no gradient: idle")
+    assert "its own parameters: the gradient is NaN or infinite: scale" in failures(measured("buggy_losses.LearnsNan"))
+
+
+@pytest.mark.parametrize("masks", [1, 2])
+@pytest.mark.parametrize("ignores_pixels", [False, True])
+def test_cross_entropy_over_background_and_masks_passes(masks, ignores_pixels):
+    found = measured("torch.nn.CrossEntropyLoss", masks=masks, ignores_pixels=ignores_pixels, input="classes")
+    assert failures(found) == []
+    assert [clause.name for clause in found if clause.verdict == NOTE] == []
 
 
 @pytest.mark.parametrize("masks", [1, 2])
