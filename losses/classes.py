@@ -79,6 +79,7 @@ def class_labels(target: Tensor) -> Tensor:
         int64 (N, H, W).
 
     Example:
+        >>> import torch
         >>> class_labels(torch.tensor([[[[0, 1, 0, 1]], [[0, 0, 1, 1]]]])).tolist()
         [[[0, 1, 2, 1]]]
     """

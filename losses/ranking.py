@@ -38,6 +38,7 @@ def average_precision_loss(
         Listwise Loss, eq. 3 to 9, there for cosines between -1 and 1 and 20 bins.
 
     Example:
+        >>> import torch
         >>> logits, target = torch.tensor([[[[2.0, -1.0, 3.0]]]]), torch.tensor([[[[1, 0, 0]]]])
         >>> round(average_precision_loss(logits, target).item(), 4)
         0.5
@@ -67,7 +68,14 @@ def _histogram(lower: Tensor, share: Tensor, weight: Tensor, bins: int) -> Tenso
 
 
 class AveragePrecisionLoss(nn.Module):
-    """:func:`average_precision_loss` with its hyperparameters."""
+    """:func:`average_precision_loss` with its hyperparameters, which are checked when it is made.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0, 3.0]]]]), torch.tensor([[[[1, 0, 0]]]])
+        >>> round(AveragePrecisionLoss()(logits, target).item(), 4)
+        0.5
+    """
 
     def __init__(self, *, bins: int = 41, limit: float = 10.0) -> None:
         super().__init__()

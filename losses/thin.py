@@ -49,6 +49,7 @@ def skeleton_recall_loss(
         Thin Tubular Structures, section 3 (tubed skeletons, radius 2).
 
     Example:
+        >>> import torch
         >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
         >>> round(skeleton_recall_loss(logits, target, skeleton=target, smooth=0.1).item(), 4)
         0.1084
@@ -92,6 +93,7 @@ def boundary_loss(logits: Tensor, target: Tensor, valid: Tensor | None = None, *
         weight of .01 that rises as training proceeds.
 
     Example:
+        >>> import torch
         >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
         >>> round(boundary_loss(logits, target, distance=torch.tensor([[[[0.0, 1.0]]]])).item(), 4)
         0.1345
@@ -107,7 +109,14 @@ def boundary_loss(logits: Tensor, target: Tensor, valid: Tensor | None = None, *
 
 
 class SkeletonRecallLoss(nn.Module):
-    """:func:`skeleton_recall_loss` with its hyperparameters."""
+    """:func:`skeleton_recall_loss` with its hyperparameters, which are checked when it is made.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(SkeletonRecallLoss(smooth=0.1)(logits, target, skeleton=target).item(), 4)
+        0.1084
+    """
 
     def __init__(self, *, radius: int = 2, smooth: float = 1.0) -> None:
         super().__init__()
@@ -124,7 +133,14 @@ class SkeletonRecallLoss(nn.Module):
 
 
 class BoundaryLoss(nn.Module):
-    """:func:`boundary_loss` as a module."""
+    """:func:`boundary_loss` as a module.
+
+    Example:
+        >>> import torch
+        >>> logits, target = torch.tensor([[[[2.0, -1.0]]]]), torch.tensor([[[[1, 0]]]])
+        >>> round(BoundaryLoss()(logits, target, distance=torch.tensor([[[[0.0, 1.0]]]])).item(), 4)
+        0.1345
+    """
 
     def forward(self, logits: Tensor, target: Tensor, valid: Tensor | None = None, *, distance: Tensor) -> Tensor:
         """Return the loss, a scalar."""

@@ -43,10 +43,13 @@ def test_importing_losses_loads_no_other_part_of_the_project() -> None:
 def test_public_names() -> None:
     classes = {name for name in losses.__all__ if isinstance(getattr(losses, name), type)}
     assert classes == {
+        "AveragePrecisionLoss",
+        "BoundaryLoss",
         "CombinedLoss",
         "DiceLoss",
         "FocalLoss",
         "FocalTverskyLoss",
+        "SkeletonRecallLoss",
         "TverskyLoss",
         "WeightedBCELoss",
     }
