@@ -249,3 +249,22 @@ def test_an_earlier_prediction_is_replaced_on_request_alone(command, place):
     code, _, err = command(predict_main, *typed, "images=dots/val/images", "overwrite=true")
     assert code == 0, err
     assert sorted(path.name for path in (folder / "out/masks/dark").iterdir()) == ["val 0.tif", "val 1.tif"]
+
+
+def test_a_run_of_exclusive_classes_is_predicted_by_its_own_scores(command, tmp_path):
+    write_folder(tmp_path / "dots")
+    typed = with_small(
+        *("data=image_folder", "data.root=dots", "loss=softmax", "seed=0", "study_dir=study", "optimizer.lr=0.01"),
+        *("trainer.max_steps=12", "trainer.eval_tile=64", "trainer.eval_overlap=8", "trainer.eval_batch_size=3"),
+    )
+    code, _, err = command(train_main, *typed)
+    assert code == 0, err
+    (run,) = store.find_run_folders(tmp_path / "study")
+    asked = (f"run={run}", "images=dots/test/images", "out_dir=out", "threshold=tuned", "files=png")
+    code, _, err = command(predict_main, *asked, "accelerator=cpu", "threads=1")
+    assert code == 0, err
+    metrics = pd.read_csv(run / "metrics.csv")
+    for mask in ("bright", "dark"):
+        row = metrics.query(f"split == 'test' and operating_point == 'tuned' and mask == '{mask}'").iloc[0]
+        assert counts_of(tmp_path, "out", mask) == row[["tp", "fp", "fn", "tn"]].tolist()
+    assert json.loads((tmp_path / "out/weights.json").read_text())["scores"] == "log-odds of softmax(0, logits)"

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from omegaconf import OmegaConf
+from torch import nn
 
 from experiments.application.image_files import ImageFile, check_images, find_images
 from experiments.application.settings import KINDS, MARK, WRITTEN, Rule
@@ -28,6 +29,7 @@ from experiments.evaluation.windows import DIVISOR, Window, padded, places, scor
 from experiments.process.progress_bar import make_bar
 from experiments.runs import store
 from experiments.training.device import make_accelerator, set_threads
+from losses.classes import ClassScores
 
 WEIGHTS_FILE = "weights.pt"
 TABLE_FILE = "images.csv"
@@ -144,6 +146,7 @@ def _write_images(run: TrainedRun, images: Sequence[ImageFile], layout: Layout, 
     model = run.segmenter.to(accelerator.device)
     if trainer.channels_last:
         model.network.to(memory_format=torch.channels_last)
+    scorer = nn.Sequential(model, ClassScores()) if run.exclusive else model
     side, overlap = trainer.eval_tile, trainer.eval_overlap
     total = sum(len(places(image.height, image.width, side, overlap)) for image in images)
     windows = _windows(images, run, side, overlap)
@@ -151,7 +154,7 @@ def _write_images(run: TrainedRun, images: Sequence[ImageFile], layout: Layout, 
     positives: dict[int, Any] = {}
     try:
         with make_bar(total, f"{len(images)} images", unit="window") as bar:
-            for batch, logits in score_windows(model, windows, accelerator, trainer.eval_batch_size):
+            for batch, logits in score_windows(scorer, windows, accelerator, trainer.eval_batch_size):
                 for window, scores in zip(batch, logits, strict=True):
                     index = window.image_index
                     image = images[index]
@@ -222,6 +225,7 @@ def _write_weights(run: TrainedRun, layout: Layout, rule: Rule) -> None:
         "threshold": rule.text,
         "thresholds": {threshold.mask: threshold.to_json() for threshold in layout.thresholds},
         "maps": layout.kind,
+        "scores": "log-odds of softmax(0, logits)" if run.exclusive else "logits",
         "run": {
             "folder": str(run.folder),
             "arm": run.arm,

@@ -59,6 +59,11 @@ class TrainedRun:
         return len(self.segmenter.mean)
 
     @property
+    def exclusive(self) -> bool:
+        """Whether it was trained on exclusive classes, so that a score is the log-odds of a mask's softmax."""
+        return bool(self.info.get("exclusive_classes"))
+
+    @property
     def shift(self) -> int | None:
         """Bits that its 16-bit images lost; 0 where all had 8 bits, None where an older run does not say."""
         shift = self.info.get("shift")

@@ -297,6 +297,8 @@ def _fit_and_score(
     }
     if data.annotators is not None:
         found["annotators"] = data.annotators.to_json(data.masks)
+    if takes_classes(criterion):
+        found["exclusive_classes"] = True  # scores are log-odds of the softmax, for those who use the weights
     if switch is not None:
         found["sampling_switch"] = {
             "update": switch,
