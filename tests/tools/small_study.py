@@ -29,7 +29,7 @@ SMALL = (
     "trainer.log_every=2",
     "trainer.accelerator=cpu",
     "trainer.threads=1",
-    "model.decoder_channels=[16,8,8,8]",
+    "model.decoder_channels=[16,8,8]",
 )
 # What a study imports only where it needs it: half of the CPU time of a small one.
 LATE = (

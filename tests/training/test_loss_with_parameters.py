@@ -22,7 +22,7 @@ SETTINGS = (
     "trainer.log_every=2",
     "trainer.accelerator=cpu",
     "trainer.channels_last=false",
-    "model.decoder_channels=[16,8,8,8]",
+    "model.decoder_channels=[16,8,8]",
     "loss=custom",
 )
 
