@@ -24,7 +24,7 @@ def limits_line(study: StudyRuns, comparison: Comparison) -> str:
     'Rests on 2 seeds, 1 test image, one training set. Too few seeds for an interval (3): mine.'
     """
     names = short_names(list(study.complete))
-    parts = [StudySize.of(study, comparison).text, *_training(study), "one training set"]
+    parts = [StudySize.of(study, comparison).text, *_training(study), _training_sets(study.folds)]
     told = [f"Rests on {', '.join(parts)}."]
     collapsed = _collapsed(comparison)
     told += [collapsed] if collapsed else []
@@ -36,6 +36,10 @@ def limits_line(study: StudyRuns, comparison: Comparison) -> str:
         whom = listed(few) if len(few) <= _MOST_NAMED else f"{len(few)} of {len(table)} arms"
         told.append(f"Too few seeds for an interval ({MIN_SEEDS}): {whom}.")
     return " ".join(told)
+
+
+def _training_sets(folds: int | None) -> str:
+    return "one training set" if folds is None else f"the overlapping training sets of {folds} folds"
 
 
 def _training(study: StudyRuns) -> list[str]:
