@@ -126,7 +126,7 @@ def _write_one(
         sweep=sweep,
         only=only,
     )
-    write_page(report_dir / PAGE, study, comparison, ceiling=ceiling, examples=examples)
+    write_page(report_dir / PAGE, study, comparison, ceiling=ceiling, examples=examples, published=published)
     return comparison, ceiling, figures
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from markupsafe import Markup
@@ -24,6 +25,7 @@ from experiments.report.page.payload import payload
 from experiments.report.page.runs import runs_section
 from experiments.report.page.stills import frontier_stills
 from experiments.report.page.verdicts import key_of_words, paragraphs, told, verdict_tables
+from experiments.report.published import PublishedPoint
 from experiments.report.text.looks import look_notes
 from experiments.report.text.verdicts import footnotes, level_notes, limits
 from experiments.report.text.wording import typeset, why_none
@@ -41,6 +43,7 @@ def write_page(
     *,
     ceiling: Ceiling | None = None,
     examples: ExampleChoice | None = None,
+    published: Sequence[PublishedPoint] = (),
     title: str = "",
     question: str = "",
 ) -> None:
@@ -52,6 +55,7 @@ def write_page(
         comparison: Their comparison.
         ceiling: The best possible frontier, if known.
         examples: Images with predictions to show; None leaves the section out.
+        published: Pairs that others reported, shown beside the frontiers.
         title: The study's name; if empty, it is read from the runs.
         question: The study's question; if empty, it is read from the runs.
     """
@@ -63,6 +67,7 @@ def write_page(
     shown = () if examples is None else page_examples(examples)
     script = _script()
     weights = arm_weights(study)
+    data = payload(study, comparison, numbers, weights=weights, ceiling=ceiling, examples=shown, published=published)
     reasons = dict.fromkeys(
         f"{names[arm]}: {reason}."
         for arm, seeds in numbers.seeds.items()
@@ -78,24 +83,30 @@ def write_page(
         "verdicts": verdict_tables(study, comparison),
         "steps": _steps(weights is not None),
         "key": key_of_words(comparison),
+        "what": "each arm" if weights is None else "the weight",
         "lever": "" if weights is None else "Drag the weight.",
         "rests": _rests(study, comparison, ceiling),
         "paragraphs": paragraphs(study, comparison) or Markup("<p>There is none.</p>"),
         "interval": f"{100 * (1 - comparison.settings.level):g} %",
         "ceiling_note": "" if ceiling is None else f" Dotted: {CEILING_WORDS}",
+        "published_note": _published_note(published),
         "baseline": names[study.baseline],
         "why_none": " ".join(reasons),
         "matched": matched_section(comparison, names),
         "examples_rule": "" if examples is None else rule_of(examples, names[study.baseline]),
         "runs": runs_section(study, comparison, ceiling),
-        "numbers": Markup(
-            script_json(payload(study, comparison, numbers, weights=weights, ceiling=ceiling, examples=shown))
-        ),
+        "numbers": Markup(script_json(data)),
         "style": Markup(part("page.css")),
         "script": Markup(script),
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     }
     store.write_text(path, html(part("page.html"), **parts))
+
+
+def _published_note(published: Sequence[PublishedPoint]) -> str:
+    """Say what the stars are, which others reported for other images."""
+    told = "; ".join(point.text for point in published)
+    return f" Stars: published for other images and models, not comparable in level ({told})." if told else ""
 
 
 def _rests(study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> Markup:
@@ -127,8 +138,7 @@ _OF_ARMS = (
     _READ,
 )
 _OF_WEIGHTS = (
-    '<a href="#seesaw"><b>Drag the weight</b></a> and watch the plank: recall rises, precision falls, F1 follows the '
-    "weaker.",
+    '<a href="#seesaw"><b>Drag the weight</b></a> and see what it does to recall, precision and F1.',
     f"<a {_RECALL}><b>Put all weights at the same recall</b></a>: what is left is not the threshold's doing.",
     _READ,
 )

@@ -10,10 +10,12 @@ from matplotlib.colors import to_hex
 
 from experiments.comparison.ceiling import Ceiling, without_holes
 from experiments.comparison.compare_arms import Comparison
+from experiments.frontier.codes import logit_to_code
 from experiments.report.figures.style import arm_styles
 from experiments.report.page.examples import OUTCOMES, PageExample, example_payload
 from experiments.report.page.numbers.study import PageNumbers
 from experiments.report.page.packed import narrow_counts, packed
+from experiments.report.published import PublishedPoint
 from experiments.report.text.wording import why_none
 from experiments.runs.study import StudyRuns, short_names
 
@@ -26,6 +28,7 @@ def payload(
     weights: Mapping[str, float] | None = None,
     ceiling: Ceiling | None = None,
     examples: Sequence[PageExample] = (),
+    published: Sequence[PublishedPoint] = (),
 ) -> dict[str, Any]:
     """Collect the script's data; every array is packed, and every scalar is finite or null.
 
@@ -36,6 +39,7 @@ def payload(
         weights: Arm -> positive weight, if the arms differ only in that.
         ceiling: The best possible frontier, if known.
         examples: Images with predictions to show.
+        published: Pairs that others reported.
     """
     names = short_names(list(study.complete))
     arms = list(numbers.seeds)
@@ -63,8 +67,15 @@ def payload(
                 "name": mask,
                 "positives": numbers.n_positive[index],
                 "pixels": numbers.n_pixels[index],
-                "arms": [_arm(numbers, index, arm) for arm in arms],
+                "arms": [
+                    {**_arm(numbers, index, arm), "theory": _theory(comparison, numbers, index, arm)} for arm in arms
+                ],
                 "ceiling": _ceiling(ceiling, mask),
+                "published": [
+                    {"label": point.label, "recall": point.recall, "precision": point.precision}
+                    for point in published
+                    if point.beside(mask)
+                ],
             }
             for index, mask in enumerate(comparison.masks)
         ],
@@ -96,6 +107,19 @@ def _arm(numbers: PageNumbers, mask: int, arm: str) -> dict[str, Any]:
             "gain": packed(line.gain),
         },
     }
+
+
+def _theory(comparison: Comparison, numbers: PageNumbers, mask: int, arm: str) -> dict[str, Any] | None:
+    """Count the baseline at the threshold where theory expects the arm's natural point; None without such a one."""
+    base = comparison.baseline
+    logits = comparison.settings.predicted_thresholds(arm, base, len(comparison.masks))
+    if logits is None or not np.isfinite(logits[mask]) or logits[mask] == 0.0:
+        return None
+    code = int(logit_to_code(logits[mask]))
+    runs = numbers.checked.runs[base]
+    counts = [runs[seed].test.pooled(mask) for seed in numbers.seeds[arm] if seed in runs]
+    tp, fp = (np.array([each[which][code:].sum() for each in counts], dtype=np.int64) for which in (0, 1))
+    return {"code": code, "tp": packed(narrow_counts(tp)), "fp": packed(narrow_counts(fp))}
 
 
 def _ceiling(ceiling: Ceiling | None, mask: str) -> list[list[float]] | None:

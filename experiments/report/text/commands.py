@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from experiments.runs.arms import name_parts
-from experiments.runs.store import Run
+from experiments.runs.store import CHECKPOINT_FILE, Run
 from experiments.runs.study import StudyRuns
 
 _TRAIN = ["python", "-m", "experiments.train"]
@@ -20,6 +20,19 @@ def tune_command(study: StudyRuns) -> str:
     """Write the command that tunes the thresholds of finished runs; empty for runs that are not on disk."""
     folder = _folder(study)
     return "" if folder is None else shlex.join(["python", "-m", "experiments.thresholding", f"study.source={folder}"])
+
+
+def predict_command(run: Run, threshold: str) -> str:
+    """Write the command that sends images through a trained run; empty for a run whose weights are not on disk.
+
+    Args:
+        run: The run.
+        threshold: Of `python -m experiments.predict`: tuned, or natural.
+    """
+    if CHECKPOINT_FILE not in (run.info.get("artifacts") or {}):
+        return ""
+    words = ["python", "-m", "experiments.predict", f"run={run.folder}", "images=IMAGES", "out_dir=outputs/predicted"]
+    return shlex.join([*words, *([] if threshold == "tuned" else [f"threshold={threshold}"])])
 
 
 def train_command(run: Run, study_dir: str, *changes: str) -> str:

@@ -12,7 +12,7 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.inference.paired_difference import MIN_SEEDS
 from experiments.inference.words import CROSSES, MOVES_OUT, UNDECIDED
 from experiments.report.text.answer import noun_of
-from experiments.report.text.commands import seeds_command, train_command, tune_command
+from experiments.report.text.commands import predict_command, seeds_command, train_command, tune_command
 from experiments.report.text.wording import listed, number, with_interval
 from experiments.runs.study import StudyRuns, short_names
 
@@ -91,14 +91,14 @@ def _chosen(
     study: StudyRuns, comparison: Comparison, names: Mapping[str, str], row: pd.Series, lead: str, gain: str
 ) -> Recommendation:
     arm = str(row["arm"])
-    text = f"{lead} **{names[arm]}**: {gain} against **{names[comparison.baseline]}**."
-    tuned = _tuned(comparison, arm)
+    text, threshold = f"{lead} **{names[arm]}**: {gain} against **{names[comparison.baseline]}**.", "natural"
+    tuned, run = _tuned(comparison, arm), next(iter(study.complete[arm].values()))
     if tuned is None or tuned.gain < _SAME_F1:
         text += " Keep its threshold of 0.50."
     else:
-        move = _threshold_text(tuned.thresholds)
+        move, threshold = _threshold_text(tuned.thresholds), "tuned"
         text += f" {move[:1].upper()}{move[1:]}: F1 {number(tuned.natural_f1)} -> {number(tuned.f1)}."
-    return Recommendation(text, train_command(next(iter(study.complete[arm].values())), "outputs/chosen"))
+    return Recommendation(text, predict_command(run, threshold) or train_command(run, "outputs/chosen"))
 
 
 def _most(rows: pd.DataFrame, column: str) -> pd.Series | None:

@@ -1,6 +1,7 @@
 """The page in a real browser shows what the histograms and metrics.csv say."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,8 @@ import pytest
 from experiments.frontier.codes import code_to_logit
 from experiments.report.example_choice import choose_examples
 from experiments.report.page.numbers.study import page_numbers
+from experiments.report.page.page import write_page
+from experiments.report.published import PublishedPoint
 from experiments.runs.study import short_names
 
 
@@ -154,6 +157,32 @@ def test_pointing_at_a_frontier_tells_threshold_precision_recall_and_f1(opened, 
     assert "Point at a frontier" in page.locator("#readout").inner_text()
 
 
+def test_after_a_tap_the_point_stays(opened, losses):
+    page = opened(losses, width=390, has_touch=True)
+    page.locator("#frontier svg").scroll_into_view_if_needed()
+    axis = page.locator("#frontier path.axis").bounding_box()
+    page.touchscreen.tap(axis["x"] + 0.5 * axis["width"], axis["y"] + 0.3 * axis["height"])
+    told = page.locator("#readout").inner_text()
+    assert "at recall" in told
+    page.locator("#frontiers .lede").tap()
+    assert page.locator("#readout").inner_text() == told
+
+
+def test_published_pairs_stand_where_they_were_reported(opened, losses, tmp_path):
+    point = PublishedPoint(label="theirs", recall=0.8, f1=0.5, mask="thin")
+    path = tmp_path / "report.html"
+    write_page(path, losses.study, losses.comparison, examples=choose_examples(losses.study), published=(point,))
+    page = opened(replace(losses, page=path))
+    star = page.locator("#frontier .published")
+    at = [float(each) for each in re.findall(r"[\d.]+", star.get_attribute("transform"))]
+    axis = page.locator("#frontier path.axis").get_attribute("d")
+    left, top, foot, right = (float(each) for each in re.match(r"M(\S+) (\S+?)V(\S+?)H(\S+)", axis).groups())
+    assert at[0] == pytest.approx(left + 0.8 * (right - left), abs=0.5)
+    assert at[1] == pytest.approx(foot - point.precision * (foot - top), abs=0.5)
+    assert page.locator("#frontier .published-name").text_content() == "theirs"
+    assert "theirs: recall 0.8 and F1 0.5" in page.locator("#frontiers figcaption").inner_text()
+
+
 def test_the_seesaw_goes_over_measured_weights(opened, drive, weights):
     page = opened(weights)
     metrics = pd.read_csv(weights.report / "metrics.csv")
@@ -188,10 +217,15 @@ def test_the_plank_opens_on_the_baseline_and_tells_what_another_weight_changes(o
     assert page.locator("#stops span").all_inner_texts() == ["1", "5", "42"]
     drive.slide(page, "#step", 2)
     told = page.locator("#seesaw-text").inner_text()
-    change = means.loc["loss.pos_weight=42"] - means.loc["loss.pos_weight=1"]
+    # The faint plank is the baseline's at the threshold 1 / (1 + 42): at its precision and its recall there.
+    assert f"loss.pos_weight=1 at threshold {1 / 43:.3f}, where theory expects the same point" in told
+    controls = pd.read_csv(weights.report / "controls.csv")
+    theory = controls[
+        (controls["control"] == "baseline at theory's threshold") & (controls["arm"] == "loss.pos_weight=42")
+    ].iloc[0]
+    change = means.loc["loss.pos_weight=42"] - theory[["recall", "precision", "f1"]].astype(float)
     against = re.search(r"recall (\S+), precision (\S+), F1 (\S+)\.", told.split("(the faint plank): ")[1])
     assert [number(each) for each in against.groups()] == pytest.approx(list(change), abs=0.00051)
-    # The faint plank is the baseline's: it begins at its precision and ends at its recall.
     place = page.evaluate(
         """() => {
             const ends = document.querySelector('#plank .ghost').getAttribute('d').split(/[ML]/);
@@ -200,7 +234,15 @@ def test_the_plank_opens_on_the_baseline_and_tells_what_another_weight_changes(o
             return [ends[1], ends.at(-1)].map((end) => (low - end.split(' ')[1]) / (low - high));
         }"""
     )
-    assert place == pytest.approx(list(means.loc["loss.pos_weight=1", ["precision", "recall"]]), abs=0.002)
+    assert place == pytest.approx([theory["precision"], theory["recall"]], abs=0.002)
+    answer = page.locator("#seesaw-answer").inner_text()
+    for column in ("recall", "precision", "f1"):
+        first, last = (means.loc[f"loss.pos_weight={weight}", column] for weight in (1, 42))
+        verb = "rises" if last > first else "falls"
+        name = "F1" if column == "f1" else column
+        assert f"{name} {verb} from {first:.2f} to {last:.2f}" in answer
+    best = means.loc[[f"loss.pos_weight={weight}" for weight in (1, 5, 42)], "f1"].idxmax()
+    assert f"F1 is highest at weight {best.split('=')[1]}, {means.loc[best, 'f1']:.2f}" in answer
     drive.slide(page, "#step", 0)
     assert page.locator("#plank .ghost").is_hidden()
 

@@ -82,6 +82,20 @@ def test_what_moves_out_is_used_the_largest_gain_first(drawn):
     )
 
 
+def test_weights_on_disk_are_used_as_they_are(drawn):
+    study, comparison = drawn
+    run = study.complete[WORSE][0]
+    there = replace(run, info={**run.info, "artifacts": {"checkpoint.pt": {}}})
+    study = replace(study, complete={**study.complete, WORSE: {0: there}})
+    better = judged(comparison, verdict="moves out", headline_gain=[0.1, 0.5])
+    assert str(comparison.arm_verdicts["arm"].iloc[1]) == WORSE
+    (use,) = recommendations(study, better)
+    words = shlex.split(use.command)
+    assert words[:3] == ["python", "-m", "experiments.predict"]
+    assert f"run={run.folder}" in words
+    assert ("threshold=natural" in words) == ("Keep its threshold" in use.text)
+
+
 def test_what_moves_tuned_f1_alone_is_for_one_threshold(drawn):
     study, comparison = drawn
     better = judged(comparison, verdict="slides", verdict_f1=["slides", "moves out"])

@@ -1,6 +1,7 @@
 // The frontiers of one mask, drawn once per mask and width; only markers move.
 
 let focusArm = () => {};
+const STAR = "M0-7L1.7-2.3L6.7-2.2L2.7 .9L4.1 5.7L0 2.8L-4.1 5.7L-2.7 .9L-6.7-2.2L-1.7-2.3Z";
 const plot = { focus: baseline, level: null };
 
 function startFrontier() {
@@ -50,6 +51,12 @@ function startFrontier() {
       svg.append(shape("text", { x: x(1) + 6, y: y(prevalence) + 4, class: "faint" }, "chance"));
     }
     if (mask.ceiling) svg.append(shape("path", { d: pathOf(mask.ceiling, x, y), class: "ceiling" }));
+    for (const point of mask.published) {
+      const star = shape("path", { d: STAR, class: "published", transform: `translate(${x(point.recall)} ${y(point.precision)})` });
+      const right = point.recall > 0.5;
+      const at = { x: x(point.recall) + (right ? -9 : 9), y: y(point.precision) + 4, "text-anchor": right ? "end" : "start" };
+      svg.append(star, shape("text", { ...at, class: "published-name" }, point.label));
+    }
     band = shape("path", { class: "band" });
     svg.append(band);
     curves = [];
@@ -178,7 +185,9 @@ function startFrontier() {
     showFocus();
   };
 
-  svg.addEventListener("pointermove", (event) => {
+  let touched = false;
+  const near = (event) => {
+    touched = event.pointerType !== "mouse";
     const box = svg.getBoundingClientRect();
     const [px, py] = [event.clientX - box.left, event.clientY - box.top];
     let best = null;
@@ -194,8 +203,11 @@ function startFrontier() {
     plot.level = best.level;
     if (other) showFocus();
     else showReadout();
-  });
+  };
+  svg.addEventListener("pointermove", near);
+  svg.addEventListener("pointerdown", near);
   svg.addEventListener("pointerleave", () => {
+    if (touched) return; // after a tap the last point stays
     plot.level = null;
     showReadout();
   });
@@ -206,11 +218,13 @@ function startFrontier() {
     else if (along) plot.level = plot.level === null ? state.level : Math.min(Math.max(plot.level + along, 0), data.recalls.length - 1);
     else if (across) plot.focus = (plot.focus + across + lines.length) % lines.length;
     else return;
+    touched = false;
     event.preventDefault();
     if (across && plot.level === null) plot.level = state.level;
     showFocus();
   });
   svg.addEventListener("blur", () => {
+    if (touched) return;
     plot.level = null;
     showReadout();
   });
@@ -224,4 +238,4 @@ function startFrontier() {
 }
 
 
-const HINT = "Point at a frontier, or focus the chart and use the arrow keys: threshold, precision and F1 at each recall.";
+const HINT = "Point at a frontier or tap it, or focus the chart and use the arrow keys: threshold, precision and F1 at each recall.";

@@ -105,7 +105,13 @@ const masks = data.masks.map((mask) => ({
       frontier.push({ index, recall: data.recalls[index], precision: point.precision, bounds: point.bounds });
     }
     const stopRecalls = Array.from(codes, (_, index) => atStop(index).recall);
-    return { codes, natural: arm.natural, atStop, atTuned, atRecall, frontier, stopRecalls };
+    // The baseline at the threshold where theory expects this arm's natural point.
+    const theory = arm.theory && {
+      ...ratios(unpack(arm.theory.tp), unpack(arm.theory.fp), mask.positives),
+      threshold: probabilityWords(logitOf(arm.theory.code)),
+      none: "",
+    };
+    return { codes, natural: arm.natural, atStop, atTuned, atRecall, frontier, stopRecalls, theory };
   }),
 }));
 

@@ -26,6 +26,7 @@ function startSeesaw() {
   const slider = document.getElementById("step");
   const title = document.getElementById("step-name");
   const sentence = document.getElementById("seesaw-text");
+  const answer = document.getElementById("seesaw-answer");
   const svg = shape("svg", { class: "plot", role: "img" });
   const trace = shape("svg", { class: "plot", role: "img" });
   holder.append(svg);
@@ -111,8 +112,9 @@ function startSeesaw() {
     slider.setAttribute("aria-valuetext", stepName(arm));
     title.textContent = (weighted.length ? weightOf(arm) : data.arms[arm].name) + (data.arms[arm].baseline ? " (baseline)" : "");
     marks.forEach((mark, index) => mark.classList.toggle("now", index === seesaw.step));
-    const base = arm === baseline ? null : standing(baseline, state.mask, seesaw.point);
+    const base = ghostOf(arm);
     sentence.textContent = tell(point, data.arms[arm], base);
+    say(answer, answerOf());
     svg.setAttribute("aria-label", sentence.textContent);
     if (!parts) return;
     const known = complete(point);
@@ -155,6 +157,31 @@ function startSeesaw() {
     parts.numbers[2].textContent = `F1 ${three(point.f1)}`;
   }
 
+  // What the plank stands against: the baseline where theory expects the arm, else at the same kind of point.
+  function ghostOf(arm) {
+    if (arm === baseline) return null;
+    const { theory } = masks[state.mask].arms[arm];
+    return seesaw.point === "natural" && theory ? theory : standing(baseline, state.mask, seesaw.point);
+  }
+
+  // The section's question, answered from the points that it shows.
+  function answerOf() {
+    const found = steps.map((arm) => [arm, standing(arm, state.mask, seesaw.point)]).filter(([, point]) => complete(point));
+    if (!found.length) return "";
+    const by = (value) => found.reduce((a, b) => (value(b[1]) > value(a[1]) ? b : a));
+    const [best, least] = [by((point) => point.f1), by((point) => -point.f1)];
+    const named = (arm) => (weighted.length ? `weight ${weightOf(arm)}` : data.arms[arm].name);
+    const range = `F1 is highest at ${named(best[0])}, ${two(best[1].f1)}, and lowest at ${named(least[0])}, ${two(least[1].f1)}.`;
+    if (!weighted.length || found.length < 2) return range;
+    const [[from, a], [to, b]] = [found[0], found[found.length - 1]];
+    return `From ${named(from)} to ${named(to)}, recall ${changed(a.recall, b.recall)}, precision ${changed(a.precision, b.precision)}, F1 ${changed(a.f1, b.f1)}. ${range}`;
+  }
+
+  function changed(from, to) {
+    if (two(from) === two(to)) return `stays ${two(to)}`;
+    return `${to > from ? "rises" : "falls"} from ${two(from)} to ${two(to)}`;
+  }
+
   const complete = (point) => !point.none && point.precision === point.precision && point.recall === point.recall;
 
   function pathOfPlank(point) {
@@ -179,7 +206,7 @@ function startSeesaw() {
     const against = !base
       ? ` Move the slider: every stop is another measured ${weighted.length ? "weight" : "arm"}.`
       : complete(base)
-        ? ` Against ${data.arms[baseline].name} (the faint plank): recall ${signed(point.recall - base.recall)}, precision ${signed(point.precision - base.precision)}, F1 ${signed(point.f1 - base.f1)}.`
+        ? ` Against ${data.arms[baseline].name}${base.threshold ? ` at threshold ${base.threshold}, where theory expects the same point` : ""} (the faint plank): recall ${signed(point.recall - base.recall)}, precision ${signed(point.precision - base.precision)}, F1 ${signed(point.f1 - base.f1)}.`
         : "";
     const intervals = arm.whyNone
       ? ` (${arm.whyNone})`
