@@ -33,7 +33,6 @@ def typed(*more):
         "data.images=*.png",
         "data.truth={stem}_lab.png",
         "data.group_pattern=^(.*)_y",
-        "model.decoder_channels=[16,8,8]",
     )
     return with_small("study=losses", "loss=bce,dice", "seed=0", "data=image_folder", *images, *more)
 

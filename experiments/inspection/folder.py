@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.data.cache import MemoryBudget
+from experiments.data.data_error import DataError
+from experiments.data.image_folder.folds.read import take_fold
 from experiments.data.image_folder.index import SPLITS
 from experiments.data.image_folder.layout.matching import ALL
 from experiments.data.image_folder.load import folder_options
@@ -17,7 +20,7 @@ from experiments.data.image_folder.problems import ProblemList
 from experiments.data.image_folder.reading import ReadFolder, make_part, read_folder
 from experiments.data.image_folder.totals import check_masks
 from experiments.inspection.look import OVERLAYS, Inspection, look_over
-from experiments.inspection.suspicions import alike_names
+from experiments.inspection.suspicions import NO_SPLITS, alike_names
 
 _MEMORY = 2**28  # bytes of decoded images kept: each is looked at once or twice
 
@@ -54,7 +57,8 @@ def inspect_folder(root: str | Path, *, overlays: int = OVERLAYS, **options: Any
     >>> found.warnings
     ('no splits: data.splits=[0.6,0.2,0.2] cuts by group, data.splits=FILE.csv lists images',)
     """
-    found = read_folder(root, folder_options(options), splits_wanted=False)
+    given = folder_options(options)
+    found = read_folder(root, given, splits_wanted=False)
     if found.problems:
         found.problems.raise_if_any()
     budget = MemoryBudget(_MEMORY)
@@ -66,9 +70,10 @@ def inspect_folder(root: str | Path, *, overlays: int = OVERLAYS, **options: Any
         overlays=overlays,
         agreement=_agreement(found),
         columns=found.columns,
-        noticed=[*_blank(found), *found.problems.notices, *_refused(found)],
+        noticed=[*_blank(found), *found.problems.notices, *_refused(found), *_uncut(found, given)],
     )
-    return replace(looked, warnings=(*alike_names(looked.images), *looked.warnings))
+    told = looked.warnings if given["folds"] is None else [w for w in looked.warnings if not w.startswith(NO_SPLITS)]
+    return replace(looked, warnings=(*alike_names(looked.images), *told))
 
 
 def _agreement(found: ReadFolder) -> dict[str, NDArray[np.int64]]:
@@ -91,3 +96,15 @@ def _refused(found: ReadFolder) -> list[str]:
     if found.reader.masks:
         check_masks(found.root, found.parts, found.reader.masks, refused, allow_majority=False)
     return [f"training would refuse this: {line}" for line in refused.lines]
+
+
+def _uncut(found: ReadFolder, options: Mapping[str, Any]) -> list[str]:
+    """Say why a folder cannot be cut into the folds that are asked for; empty if it can be."""
+    if options["folds"] is None or not found.reader.masks:
+        return []
+    try:
+        for fold in range(options["folds"]):
+            take_fold(found, options["folds"], fold, options["val_fraction"], options["split_seed"])
+    except DataError as error:
+        return [f"training would refuse this: {error}"]
+    return []

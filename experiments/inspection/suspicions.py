@@ -11,6 +11,8 @@ _APART = 3.0  # times that prevalence may differ between splits
 _RARE = 1e-4
 _MOST_PARTS = 3  # at the end of a name, such as the place of a tile in its picture
 
+NO_SPLITS = "no splits:"
+
 
 def suspicions(images: pd.DataFrame, masks: pd.DataFrame) -> list[str]:
     """List what looks wrong.
@@ -73,7 +75,7 @@ def _of_splits(images: pd.DataFrame) -> Iterator[str]:
             if groups >= 3
             else f"with {groups} group{'' if groups == 1 else 's'} there is nothing to train and test on"
         )
-        yield f"no splits: {how}"
+        yield f"{NO_SPLITS} {how}"
         return
     test = images[images["split"] == "test"]
     groups = test["group"].nunique()

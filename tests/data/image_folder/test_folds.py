@@ -11,6 +11,7 @@ from experiments.data.data_error import DataError
 from experiments.data.image_folder.folds import read
 from experiments.data.image_folder.folds.cut import fold_of_images
 from experiments.data.image_folder.load import load_image_folder
+from experiments.inspection import inspect_folder
 
 FLAT = {"images": "*.png", "truth": "{stem}_lab.png", "group_pattern": "^(.*)_y"}
 
@@ -142,3 +143,9 @@ def test_folds_share_what_was_read_until_a_file_changes(flat):
     os.utime(flat / f"{name}.png", ns=(1, 1))
     assert load_image_folder(root=flat, **FLAT, folds=3, fold=0).test.fingerprint != first.test.fingerprint
     assert read._last_pool is not pool
+
+
+def test_inspection_says_whether_the_folds_can_be_cut(flat):
+    assert not [text for text in inspect_folder(flat, **FLAT, folds=3).warnings if "split" in text or "refuse" in text]
+    (warning,) = [text for text in inspect_folder(flat, **FLAT, folds=8).warnings if "refuse" in text]
+    assert "at least 8 groups of images, got 7" in warning
