@@ -66,15 +66,15 @@ class StudySchema:
     that are still undecided go on to 7. `seeds`, those of the whole sweep, are found from the sweep itself.
     """
 
-    name: str = "single"
-    question: str = ""
-    baseline: str = "loss=bce"
-    axes: list[str] | None = None
-    nuisance: list[str] = field(default_factory=list)
-    conditions: list[str] = field(default_factory=list)
-    stages: list[int] | None = None
-    seeds: list[int] | None = None
-    source: str | None = None
+    name: str = "single"  # of the study, and of its folder in outputs/
+    question: str = ""  # what it asks: the title of its report
+    baseline: str = "loss=bce"  # the arm that all others are compared with
+    axes: list[str] | None = None  # swept keys that make an arm; null: found from the sweep
+    nuisance: list[str] = field(default_factory=list)  # swept keys of which each arm uses the value that validates best
+    conditions: list[str] = field(default_factory=list)  # swept keys under whose values the comparison is repeated
+    stages: list[int] | None = None  # seeds of each look, such as [3, 7]; undecided arms alone go on to the next
+    seeds: list[int] | None = None  # of the whole sweep; null: found from the sweep
+    source: str | None = None  # folder of a finished study whose scores are treated; nothing is trained
 
 
 @dataclass
