@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Runs at once: one a core on a CPU, so that each has a thread of its own.
 JOBS ?= $(shell $(PYTHON) -c "import os; print(min(os.cpu_count() or 1, 8))")
 
-.PHONY: setup compare test processors audit check lint types bench bench-gpu fuzz coverage mutation calibrate-quick kill-test lock clean
+.PHONY: setup compare test processors audit check lint types bench bench-gpu fuzz coverage mutation calibrate-quick kill-test site lock clean
 
 setup: $(READY)
 
@@ -70,6 +70,16 @@ kill-test: $(READY)
 # Known weaknesses of the pinned versions. Fails where one is found; without a network it says so and passes.
 audit:
 	PYTHON=$(PYTHON) .ci/audit
+
+# The documentation as a site, build/site/html/index.html; warnings are errors. Zensical has an environment of its own, so
+# that what it needs does not decide which versions the project pins.
+DOCS := build/docs-venv
+site: $(READY)
+	@[ -x $(DOCS)/bin/zensical ] || { $(PYTHON) -m venv $(DOCS) && \
+	  $(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check "$$($(BIN)/python docs/make_site.py --needs)"; }
+	$(BIN)/python docs/make_site.py
+	$(DOCS)/bin/zensical build --strict --clean
+	$(BIN)/python docs/make_site.py --check
 
 check: lint types
 
