@@ -62,7 +62,7 @@ def test_maps_become_runs_and_are_compared(command, folder):
     assert table[["arm", "baseline", "n_seeds"]].to_numpy().tolist() == [["mine", "unet", 2]]
     assert (
         "Predictions made elsewhere, whose training is not known: unet and mine."
-        in (folder / "study/report/report.md").read_text()
+        in (folder / "study/report/details.md").read_text()
     )
 
 

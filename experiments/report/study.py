@@ -27,9 +27,9 @@ from experiments.report.page.page import write_page
 from experiments.report.published import published_points
 from experiments.report.settings import settings_of
 from experiments.report.text.inert_markdown import write_markdown
-from experiments.report.text.markdown import report_markdown
+from experiments.report.text.markdown import details_markdown
 from experiments.report.text.paper import latex_table, paper_markdown
-from experiments.report.text.verdicts import verdict_text
+from experiments.report.text.summary import summary_markdown, summary_text
 from experiments.report.tolerance.centerlines import centerline_table
 from experiments.runs import store
 from experiments.runs.lock import held
@@ -71,10 +71,13 @@ def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str
     for folder in _folders(report_dir, conditions):
         remove_leftovers(folder, _REPORT_FILES)  # the lock ensures that no other process writes here
     if not studies[0].condition:
-        comparison, ceiling, figures = _write_one(studies[0], report_dir, report)
-        print(verdict_text(studies[0], comparison, ceiling))
-        print(f"figures: {figures[0]} and {len(figures) - 1} others")
-        print(f"report: {report_dir / 'report.md'}, page: {report_dir / PAGE}")
+        comparison, figures = _write_one(studies[0], report_dir, report)
+        places = (
+            f"figures: {figures[0]} and {len(figures) - 1} others\n"
+            f"report: {report_dir / 'report.md'}, page: {report_dir / PAGE}\n"
+            f"details: {report_dir / 'details.md'}"
+        )
+        print(summary_text(studies[0], comparison, places))
         return
 
     comparisons = {
@@ -108,14 +111,14 @@ def _write_one(
     *,
     n_comparisons: int = 1,
     only: Collection[str] = tuple(TITLES),
-) -> tuple[Comparison, Ceiling | None, list[Path]]:
-    """Compare, and write tables, figures and page; return the comparison, its ceiling and the figures."""
+) -> tuple[Comparison, list[Path]]:
+    """Compare, and write tables, figures and page; return the comparison and the figures."""
     comparison = compare(study, report, n_comparisons=n_comparisons)
     ceiling = find_ceiling(study, comparison)
     examples = choose_examples(study)
     published = published_points(report, comparison.masks)
     sweep = WeightSweep.of(study, comparison)
-    write_tables(report_dir, study, comparison, ceiling, sweep)
+    write_tables(report_dir, study, comparison, ceiling)
     figures = draw_all(
         report_dir / FIGURES,
         study,
@@ -126,8 +129,9 @@ def _write_one(
         sweep=sweep,
         only=only,
     )
+    write_texts(report_dir, study, comparison, ceiling, sweep, figure=figures[0].stem)
     write_page(report_dir / PAGE, study, comparison, ceiling=ceiling, examples=examples, published=published)
-    return comparison, ceiling, figures
+    return comparison, figures
 
 
 def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> Comparison:
@@ -146,14 +150,8 @@ def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> 
         raise ConfigError(str(error)) from error
 
 
-def write_tables(
-    report_dir: Path,
-    study: StudyRuns,
-    comparison: Comparison,
-    ceiling: Ceiling | None,
-    sweep: WeightSweep | None = None,
-) -> None:
-    """Write the tables as CSV and the text as Markdown."""
+def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> None:
+    """Write the tables as CSV, and for a paper."""
     tables = {
         "arms": comparison.arm_verdicts,
         "verdicts": comparison.verdicts,
@@ -176,11 +174,10 @@ def write_tables(
         tables["ceiling"] = ceiling.table
     if study.hard:
         tables["no_frontier"] = no_frontier(study)
-    centerlines = centerline_table(study)
     for name, table in (
         ("thin_scores", comparison.thin),
         ("tolerant_curves", comparison.tolerant_curves),
-        ("cldice", centerlines),
+        ("cldice", centerline_table(study)),
     ):
         if len(table):
             tables[name] = table
@@ -191,5 +188,19 @@ def write_tables(
     names = short_names(list(study.complete))
     store.write_text(report_dir / "verdicts.tex", latex_table(comparison, names))
     write_markdown(report_dir / "verdicts.md", paper_markdown(comparison, names))
+
+
+def write_texts(
+    report_dir: Path,
+    study: StudyRuns,
+    comparison: Comparison,
+    ceiling: Ceiling | None,
+    sweep: WeightSweep | None = None,
+    *,
+    figure: str = "frontier",
+) -> None:
+    """Write `report.md`, one page with the figure of this name, and `details.md`."""
     sentences = checklist([StudyEvidence.of(study, comparison, sweep)])
-    write_markdown(report_dir / "report.md", report_markdown(study, comparison, ceiling, sentences, centerlines))
+    details = details_markdown(study, comparison, ceiling, sentences, centerline_table(study))
+    write_markdown(report_dir / "details.md", details)
+    write_markdown(report_dir / "report.md", summary_markdown(study, comparison, figure))

@@ -115,7 +115,7 @@ def test_undecided_arms_and_the_baseline_go_on_by_themselves(whole):
         "look 1 of 2, 3 seeds: blind not trained; going on to 5 seeds: small, wide",
     ):
         assert text in log
-    report = (folder / "study" / "report" / "report.md").read_text()
+    report = (folder / "study" / "report" / "details.md").read_text()
     for text in ("looks at 3 and 5 seeds, each a whole comparison at level 0.025", "Look 2, 5 seeds: wide undecided"):
         assert text in report
 

@@ -14,9 +14,10 @@ from experiments.config import ConfigError
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 from experiments.report.figures.frontier import FrontierDisplay
 from experiments.report.study import compare, report_study
-from experiments.report.text.markdown import report_markdown
+from experiments.report.text.markdown import details_markdown
+from experiments.report.text.summary import summary_text
 from experiments.report.text.tables import markdown_table, text_table
-from experiments.report.text.verdicts import verdict_rows, verdict_text
+from experiments.report.text.verdicts import verdict_rows
 from experiments.report.text.wording import number
 from experiments.runs import store
 from experiments.runs.study import load_study
@@ -103,42 +104,43 @@ def test_a_slide_slides_and_a_gain_moves(study, comparison):
     assert [oracle[name] for name in ("recall", "precision", "F1")] == [
         number(row[name]) for name in ("recall", "precision", "f1")
     ]
-    assert "(sees test labels)" in verdict_text(study, comparison) and oracle["arm"] in report_markdown(
-        study, comparison
-    )
+    details = details_markdown(study, comparison)
+    assert "(sees test labels)" in details and oracle["arm"] in details
 
 
 def test_the_margin_of_auprg_is_told_as_precision(study):
     """0.50 becomes p where the gain 1 - pi (1 - p) / ((1 - pi) p) falls by the margin."""
     found = compare(study, OmegaConf.merge(REPORT, {"headline": "prg", "margin": 0.02}))
-    text = verdict_text(study, found)
+    text = details_markdown(study, found)
     pi = min(found.prevalence.values())
     low = float(re.search(r"as precision (0\.\d\d) instead of 0\.50", text)[1])
     falls = [1 - pi * (1 - p) / ((1 - pi) * p) for p in (0.5, low)]
     assert falls[0] - falls[1] == pytest.approx(0.02, abs=0.006 * pi / (1 - pi) / low**2)
-    assert "AUPRG gain" in text and "AUPRG has" not in verdict_text(study, compare(study, REPORT))
+    assert "AUPRG gain" in text and "AUPRG has" not in details_markdown(study, compare(study, REPORT))
 
 
 def test_holes_and_left_out_seeds_are_told(study, comparison):
-    text = verdict_text(study, comparison)
+    text = summary_text(study, comparison)
     assert "hole: loss=custom seed 3 is diverged. not finite" in text
     assert "3 to 4 seeds, 30 test images" in text
-    assert "seed 3 has no run of loss=custom" in report_markdown(study, comparison)
+    assert "seed 3 has no run of loss=custom" in details_markdown(study, comparison)
 
 
 def test_a_narrow_terminal_loses_the_right_hand_columns(study, comparison):
-    wide, narrow = (verdict_text(study, comparison, width=width) for width in (300, 80))
-    assert "baseline threshold" in wide.splitlines()[1]
-    assert "baseline threshold" not in narrow.splitlines()[1]
-    assert "verdict" in narrow.splitlines()[1]
+    wide, narrow = (summary_text(study, comparison, width=width).splitlines()[1] for width in (300, 60))
+    assert "F1 tuned" in wide
+    assert "F1 tuned" not in narrow
+    assert "verdict" in narrow
 
 
 def test_the_prose_carries_the_numbers(study, comparison):
-    text = report_markdown(study, comparison)
+    text = details_markdown(study, comparison)
     row = comparison.decomposition.set_index("arm").loc["loss=weighted_bce"]
-    assert f"changes by {row['f1_natural_change']:+.3f}: {row['frontier_part']:+.3f} from the frontier" in text
+    change = f"{'falls' if row['f1_natural_change'] < 0 else 'rises'} by {abs(row['f1_natural_change']):.3f}"
+    parts = f"{row['threshold_part']:+.3f} comes from the threshold, {row['frontier_part']:+.3f} remains after tuning"
+    assert f"F1 there {change}: {parts}" in text
     assert row["f1_natural_change"] == pytest.approx(row["frontier_part"] + row["threshold_part"])
-    assert "theory says +3.00" in text
+    assert "theory predicts +3.00" in text
     assert "**thin: slides.**" in text
 
 
@@ -179,7 +181,15 @@ def test_everything_is_written(study_dir, tmp_path, capsys):
     report_study(study_dir, tmp_path / "report", REPORT)
     assert "moves out" in capsys.readouterr().out
     names = {path.name for path in (tmp_path / "report").rglob("*") if path.is_file()}
-    assert {"verdicts.csv", "metrics.csv", "report.md", "frontier.png", "frontier.svg", "holes.csv"} <= names
+    assert {
+        "verdicts.csv",
+        "metrics.csv",
+        "report.md",
+        "details.md",
+        "frontier.png",
+        "frontier.svg",
+        "holes.csv",
+    } <= names
     assert len(pd.read_csv(tmp_path / "report" / "holes.csv")) == 1
 
 
@@ -211,5 +221,5 @@ def test_a_choice_at_the_edge_of_what_was_tried_is_told(study, comparison, chose
             "chosen": [place == chosen for place in range(3)],
         }
     )
-    text = verdict_text(replace(study, tuning=tuning), comparison)
+    text = summary_text(replace(study, tuning=tuning), comparison)
     assert ("the edge of what was tried" in text) == is_told

@@ -1,4 +1,4 @@
-"""The report in plain words: the result in two or three sentences, then a paragraph per arm and mask."""
+"""The details of a report in plain words: every verdict, then a paragraph per arm and mask."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from experiments.runs.fingerprint import flatten
 from experiments.runs.study import StudyRuns, is_from_elsewhere, short_names
 
 
-def report_markdown(
+def details_markdown(
     study: StudyRuns,
     comparison: Comparison,
     ceiling: Ceiling | None = None,
     sentences: Sequence[str] = (),
     centerlines: pd.DataFrame | None = None,
 ) -> str:
-    """Write the whole report as Markdown.
+    """Write `details.md`: all that `report.md` has no room for.
 
     Args:
         study: The runs.
@@ -40,7 +40,8 @@ def report_markdown(
     names = short_names(list(study.complete))
     headers, rows = verdict_rows(study, comparison)
     parts = [
-        f"# {names[study.baseline]} and {len(study.complete) - 1} others: what moved the frontier",
+        f"# {names[study.baseline]} and {len(study.complete) - 1} others: details",
+        "The answer is in [report.md](report.md).",
         conclusion(comparison, names),
         markdown_table(headers, rows),
         "\n".join(f"- {note}" for note in footnotes(study, comparison, ceiling)),
@@ -193,16 +194,16 @@ def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]
         return " ".join([opening, level, "No verdict rests on it, and more seeds would not give one.", *left_out])
     sentences = [
         f"**{mask}: {verdict['verdict']}.** {_capital(str(verdict['reason']))}.",
-        f"Natural recall {number(slide['baseline_natural_recall'])} -> {number(slide['natural_recall'])}, precision "
-        f"{number(slide['baseline_natural_precision'])} -> {number(slide['natural_precision'])}"
-        + _same_as(slide, base)
-        + ".",
+        f"At probability 0.5, recall {number(slide['baseline_natural_recall'])} -> {number(slide['natural_recall'])}, "
+        f"precision {number(slide['baseline_natural_precision'])} -> {number(slide['natural_precision'])}.",
+        *_same_recall(slide, base),
     ]
-    if not pd.isna(parts["f1_natural_change"]):
+    change = parts["f1_natural_change"]
+    if not pd.isna(change):
         sentences.append(
-            f"F1 at the natural point changes by {signed(parts['f1_natural_change'])}: "
-            f"{signed(parts['frontier_part'])} from the frontier (tuned F1) and "
-            f"{signed(parts['threshold_part'])} from the threshold."
+            f"F1 there {'falls' if change < 0 else 'rises'} by {abs(change):.3f}: "
+            f"{signed(parts['threshold_part'])} comes from the threshold, {signed(parts['frontier_part'])} remains "
+            "after tuning both."
         )
     if verdict["verdict_f1"] != verdict["verdict"]:
         sentences.append(f"By tuned F1 the verdict is {verdict['verdict_f1']}: {verdict['reason_f1']}.")
@@ -211,21 +212,21 @@ def paragraph(comparison: Comparison, arm: str, mask: str, names: dict[str, str]
     return " ".join([*sentences, *left_out])
 
 
-def _same_as(slide: pd.Series, base: str) -> str:
+def _same_recall(slide: pd.Series, base: str) -> list[str]:
+    """Say at which threshold the baseline has the arm's recall, and compare their precision there."""
     if slide["status"] != "reached":
-        return f" ({slide['status']}; no threshold of {base} has this recall)"
+        return [f"No threshold of {base} has this recall ({slide['status']})."]
     if pd.isna(slide["baseline_threshold"]):
-        return ""
+        return []
     theory = ""
     if not pd.isna(slide["predicted_shift"]):
         shift = round(float(slide["predicted_shift"]), 2)
-        theory = f", theory says {shift:+.2f}" if shift else ", theory says none"
-    return (
-        f", the same recall as {base} with its threshold moved from 0.50 to "
-        f"{slide['baseline_threshold_probability']:.2g} "
-        f"(as if {slide['shift']:+.2f} were added to its logits{theory}); "
-        f"at that recall its precision differs by {with_interval(slide, 'precision_gain')}"
-    )
+        theory = f"; theory predicts {shift:+.2f}" if shift else "; theory predicts no single shift for this loss"
+    return [
+        f"{_capital(base)} reaches this recall too, at threshold {slide['baseline_threshold_probability']:.2g} "
+        f"(its logits shifted by {slide['shift']:+.2f}{theory}).",
+        f"Compared there, precision is {with_interval(slide, 'precision_gain')}.",
+    ]
 
 
 def _where(verdict: pd.Series) -> list[str]:
@@ -235,7 +236,7 @@ def _where(verdict: pd.Series) -> list[str]:
         if verdict[f"{side}_at_recall"]
     ]
     alone = "" if verdict["verdict"] == CROSSES else ", taken by itself (not adjusted for the other rows),"
-    return [f"Its simultaneous band{alone} has its precision {' and '.join(sides)}."] if sides else []
+    return [f"Its simultaneous band{alone} shows its precision {' and '.join(sides)}."] if sides else []
 
 
 def _capital(text: str) -> str:

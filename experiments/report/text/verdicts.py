@@ -1,4 +1,4 @@
-"""The verdict table for the terminal, fitted to its width."""
+"""The table of all verdicts, its cells, and the notes under it."""
 
 from __future__ import annotations
 
@@ -16,29 +16,9 @@ from experiments.report.elsewhere import elsewhere_notes
 from experiments.report.facts import StudySize
 from experiments.report.folds import fold_notes
 from experiments.report.text.looks import look_notes, seeds_cell
-from experiments.report.text.not_trained import not_trained
-from experiments.report.text.tables import fitted_table, terminal_width
-from experiments.report.text.wording import number, signed, with_interval
+from experiments.report.text.wording import NONE, number, signed, with_interval
 from experiments.report.tolerance.text import tolerance_notes
 from experiments.runs.study import TRAINING, StudyRuns, short_names
-
-
-def verdict_text(
-    study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None = None, width: int | None = None
-) -> str:
-    """Write what is not trained, then the verdicts in a block per mask, the holes, and the warnings.
-
-    Args:
-        study: The runs.
-        comparison: Their comparison.
-        ceiling: The best frontier there is, where it is known.
-        width: Columns of the terminal; None asks it (`terminal_width`). Narrow terminals lose the right-hand columns
-            first.
-    """
-    keep = 6 + (comparison.settings.looks is not None)
-    table = fitted_table(*verdict_rows(study, comparison), width=width or terminal_width(), keep=keep)
-    warned = not_trained(comparison, short_names(list(study.complete))).replace("**", "")
-    return "\n".join([warned, *([""] if warned else []), table, "", *footnotes(study, comparison, ceiling)])
 
 
 def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -50,7 +30,7 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
     """
     names = short_names(list(study.complete))
     headers = ["mask", "arm", "verdict", "AP (prevalence)", f"{gain_name(comparison.settings)} gain"]
-    headers += ["verdict's interval", "would decide", "least margin", "recall", "precision", "F1", "verdict F1"]
+    headers += ["verdict's interval", "seeds needed", "least margin", "recall", "precision", "F1", "verdict F1"]
     headers += ["tuned F1 gain", "baseline threshold"]
     points, scores = comparison.natural_points, comparison.scores
     blocks = []
@@ -95,7 +75,7 @@ def _block(
     """
     names = short_names(list(study.complete))
     means = points.groupby("arm")[["recall", "precision", "f1"]].mean()
-    levels = _levels(scores)
+    levels = {arm: level_cell(*level) for arm, level in levels_of(scores).items()}
     base = [mask, names[study.baseline], "(baseline)", levels.get(study.baseline, "-")]
     rows = [[*base, "", "", "", "", *_numbers(means, study.baseline), "", "", ""]]
     for _, row in verdicts.iterrows():
@@ -108,7 +88,7 @@ def _block(
                 levels.get(arm, "-"),
                 with_interval(row, "headline_gain"),
                 verdict_interval(row),
-                would_decide(row),
+                seeds_needed(row),
                 _margin(row["smallest_margin"]),
                 *_numbers(means, arm),
                 str(row["verdict_f1"]),
@@ -149,10 +129,10 @@ def verdict_interval(row: pd.Series, prefix: str = "") -> str:
     return "" if pd.isna(low) else f"[{signed(max(low, -1.0))}, {signed(min(high, 1.0))}]"
 
 
-def _levels(scores: pd.DataFrame) -> dict[str, str]:
+def levels_of(scores: pd.DataFrame) -> dict[str, tuple[float, float]]:
     """AP of each arm, mean over its seeds and the table's masks, and the prevalence."""
     means = scores.groupby("arm")[["average_precision", "prevalence"]].mean()
-    return {str(arm): level_cell(row.iloc[0], row.iloc[1]) for arm, row in means.iterrows()}
+    return {str(arm): (float(row.iloc[0]), float(row.iloc[1])) for arm, row in means.iterrows()}
 
 
 def level_cell(average_precision: float, prevalence: float) -> str:
@@ -185,14 +165,13 @@ def row_of(table: pd.DataFrame, arm: str, mask: str) -> pd.Series:
     return table[(table["arm"] == arm) & (table["mask"] == mask)].iloc[0]
 
 
-def would_decide(row: pd.Series) -> str:
-    """Give the total number of seeds, or else of test groups, that would decide a verdict; a dash if neither would."""
+def seeds_needed(row: pd.Series) -> str:
+    """Give the seeds in all, or else the test groups, that would decide a verdict; a dash if neither alone would."""
     if row["verdict"] != UNDECIDED:
         return ""
-    for name in ("seeds", "groups"):
-        if np.isfinite(row[f"needed_{name}"]):
-            return f"{row[f'needed_{name}']:.0f} {name}"
-    return "-"
+    if np.isfinite(row["needed_seeds"]):
+        return f"{row['needed_seeds']:.0f}"
+    return f"{row['needed_groups']:.0f} groups" if np.isfinite(row["needed_groups"]) else NONE
 
 
 def slide_cell(row: pd.Series) -> str:
@@ -222,10 +201,10 @@ def footnotes(
         notes.append(
             "AP (prevalence): level of the frontier, beside the AP of one score for all pixels. "
             "recall, precision: at the natural point (probability 0.5). "
-            "would decide: seeds or test groups in all that give an even chance of a decision, if the gain stays as it "
-            "is; -: neither alone would. "
-            "least margin: the smallest inside which these seeds and images could show a gain of 0 to lie. "
-            "baseline threshold: where it has the arm's recall, and the shift of its logits that does the same; "
+            "seeds needed: seeds, or else test groups, in all for an even chance of a decision if the gain stays as it "
+            "is; —: more seeds alone will not help. "
+            "least margin: the smallest inside which these seeds and images could show a gain of 0. "
+            "baseline threshold: where the baseline has the arm's recall, and the same as a shift of its logits; "
             f"a point moves when its recall or precision is shown to by more than ±{settings.point_margin:g}."
         )
         if len(comparison.controls):
@@ -234,24 +213,51 @@ def footnotes(
                 "image's expected Dice. (sees test labels): an oracle, which no method can use on new images."
             )
     notes += elsewhere_notes(study, names)
-    for _, row in study.holes.iterrows():
-        again = f" Run it again: {row['command']}" if row["command"] else ""
-        notes.append(f"hole: {row['arm']} seed {row['seed']} is {row['status']}. {row['reason']}{again}".rstrip())
-    known = study.differences[study.differences["key"] != TRAINING]
-    for arm, rows in known.groupby("arm", sort=False):
-        keys = ", ".join(f"{r['key']} ({r['baseline_value']} -> {r['arm_value']})" for _, r in rows.iterrows())
-        notes.append(f"not alike: {arm} differs from {study.baseline} also in {keys}")
-    for arm, rows in study.tuning.groupby("arm", sort=False):
-        best = rows[rows["chosen"]].iloc[0]
-        others = ", ".join(f"{r['setting']}: {r['val_ap']:.3f}" for _, r in rows[~rows["chosen"]].iterrows())
-        edge = ", the edge of what was tried: better ones may lie beyond" if _is_edge(rows) else ""
-        notes.append(f"tuned: {arm} with {best['setting']} (validation AP {best['val_ap']:.3f}; {others}){edge}")
+    notes += [*hole_notes(study), *not_alike_notes(study)]
+    notes += tuning_notes(study)
     if ceiling is not None:
         for mask, rows in ceiling.table.groupby("mask", sort=False):
             shares = ", ".join(f"{names[r['arm']]} {r['share']:.0%}" for _, r in rows.iterrows())
             notes.append(f"ceiling: {mask} AP {rows['ceiling_ap'].iloc[0]:.3f}, the best any model can do; {shares}")
     notes += [f"warning: {text}" for text in dict.fromkeys(verdicts["warning"]) if text] if len(verdicts) else []
     return [*notes, *limits(comparison)]
+
+
+def hole_notes(study: StudyRuns) -> list[str]:
+    """Name the runs that are not there or not complete, why, and the command that makes them again."""
+    notes = []
+    for _, row in study.holes.iterrows():
+        again = f" Run it again: {row['command']}" if row["command"] else ""
+        notes.append(f"hole: {row['arm']} seed {row['seed']} is {row['status']}. {row['reason']}{again}".rstrip())
+    return notes
+
+
+def not_alike_notes(study: StudyRuns) -> list[str]:
+    """Name the settings, besides those that make an arm, in which an arm differs from the baseline."""
+    notes = []
+    known = study.differences[study.differences["key"] != TRAINING]
+    for arm, rows in known.groupby("arm", sort=False):
+        keys = ", ".join(f"{r['key']} ({r['baseline_value']} -> {r['arm_value']})" for _, r in rows.iterrows())
+        notes.append(f"not alike: {arm} differs from {study.baseline} also in {keys}")
+    return notes
+
+
+def tuning_notes(study: StudyRuns, *, edges: bool = False) -> list[str]:
+    """Say which setting validation chose for each arm that was tuned.
+
+    Args:
+        study: The runs.
+        edges: Whether to tell only choices at the edge of what was tried.
+    """
+    notes = []
+    for arm, rows in study.tuning.groupby("arm", sort=False):
+        if edges and not _is_edge(rows):
+            continue
+        best = rows[rows["chosen"]].iloc[0]
+        others = ", ".join(f"{r['setting']}: {r['val_ap']:.3f}" for _, r in rows[~rows["chosen"]].iterrows())
+        edge = ", the edge of what was tried: better ones may lie beyond" if _is_edge(rows) else ""
+        notes.append(f"tuned: {arm} with {best['setting']} (validation AP {best['val_ap']:.3f}; {others}){edge}")
+    return notes
 
 
 def level_notes(comparison: Comparison) -> list[str]:
@@ -270,13 +276,19 @@ def level_notes(comparison: Comparison) -> list[str]:
     if settings.n_comparisons > 1:
         conditions = f" Bonferroni over {settings.n_comparisons} conditions: each has its share of {settings.level:g}."
     return [
-        "The first interval is a row's own. The second is the one that its verdict rests on, adjusted for all other "
-        "rows: a gain moves where that leaves out 0, is the same where that lies inside the margin, and else is "
-        "undecided.",
+        f"{_stricter(len(comparison.verdicts))} The first interval is a row's own, the second the one that its verdict "
+        "rests on: a gain moves where the second leaves out 0, is the same where it lies inside the margin, and is "
+        "undecided otherwise.",
         f"False claims that a frontier moves: at most {level:.2g} over {over}, for {' and for '.join(families)} each"
         f"{total}; as much for false claims that it does not.{conditions}",
         *_scale_of_gains(comparison),
     ]
+
+
+def _stricter(n_rows: int) -> str:
+    if n_rows < 2:
+        return "The verdict counts several tests."
+    return f"Verdicts are stricter than intervals because all {n_rows} rows are tested together."
 
 
 def _scale_of_gains(comparison: Comparison) -> list[str]:
@@ -301,16 +313,21 @@ def limits(comparison: Comparison) -> list[str]:
         "Not covered: another training set, the noise of the tuned threshold, another learning rate or a longer "
         "training than the one that all arms had."
     ]
+    return [*notes, *collapses(comparison)]
+
+
+def collapses(comparison: Comparison) -> list[str]:
+    """Say which rates of collapse the seeds leave possible where none collapsed; empty where there are no such arms."""
     table = comparison.arm_verdicts
     clean = table[table["collapse_excluded"].notna()] if len(table) else table
-    if len(clean):
-        n, rate = int(clean["n_seeds"].min()), float(clean["collapse_excluded"].max())
-        whose = "any arm" if len(clean) == len(table) else f"{len(clean)} of {len(table)} arms"
-        notes.append(
-            f"No seed of {whose} collapsed. That excludes little: with {n} seeds an arm that collapses in less than "
-            f"{rate:.0%} of its seeds may well show none."
-        )
-    return notes
+    if not len(clean):
+        return []
+    n, rate = int(clean["n_seeds"].min()), float(clean["collapse_excluded"].max())
+    whose = "any arm" if len(clean) == len(table) else f"{len(clean)} of {len(table)} arms"
+    return [
+        f"No seed of {whose} collapsed. That excludes little: with {n} seeds an arm that collapses in less than "
+        f"{rate:.0%} of its seeds may well show none."
+    ]
 
 
 def _is_edge(tuning: pd.DataFrame) -> bool:

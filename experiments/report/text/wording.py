@@ -10,6 +10,9 @@ import pandas as pd
 from experiments.inference.paired_difference import MIN_SEEDS
 from experiments.inference.words import NOT_TRAINED
 
+NONE = "—"
+"""What a cell says where there is no number."""
+
 TOO_FEW_SEEDS = "too few seeds for an interval"
 
 

@@ -176,7 +176,7 @@ def test_the_report_is_written_for_each_condition_and_for_all(study_dir, tmp_pat
     assert "Bonferroni" in text
     assert "Tuned F1 of bce, trainer.max_steps from 20 to 100: thin +0.000 (means over seeds; no test)." in text
     for name in ("trainer.max_steps=20", "trainer.max_steps=100"):
-        assert "Bonferroni over 2 conditions" in (tmp_path / name / "report.md").read_text()
+        assert "Bonferroni over 2 conditions" in (tmp_path / name / "details.md").read_text()
         assert (tmp_path / name / "figures" / "frontier.png").is_file()
     assert (tmp_path / "figures" / "gains.png").is_file()
 

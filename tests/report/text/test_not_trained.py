@@ -14,11 +14,12 @@ from experiments.report.checklist.levers import time_table
 from experiments.report.checklist.sentences import checklist
 from experiments.report.gallery import draw_all
 from experiments.report.study import compare, report_study
-from experiments.report.text.markdown import report_markdown
+from experiments.report.text.markdown import details_markdown
 from experiments.report.text.paper import latex_table
 from experiments.report.text.run_summary import print_run
 from experiments.report.text.sayings import SAYINGS
-from experiments.report.text.verdicts import verdict_rows, verdict_text
+from experiments.report.text.summary import summary_markdown, summary_text
+from experiments.report.text.verdicts import verdict_rows
 from experiments.report.text.wording import TOO_FEW_SEEDS
 from experiments.runs import store
 from experiments.runs.study import load_study
@@ -62,8 +63,9 @@ def study_dir(on_disk, tmp_path_factory):
 def test_the_answer_begins_with_what_is_not_trained(study_dir, tmp_path, capsys):
     report_study(study_dir, tmp_path, SETTINGS)
     printed = capsys.readouterr().out
-    assert printed.startswith("Not trained: nothing is not shown to be better than random scores on thin (AP 0.0")
-    assert re.search(r"1 of 3 seeds of partly collapsed on dots: seed 2 \(AP 0\.0\d+ at a prevalence of 0\.0", printed)
+    last = " ".join(printed.split("\n\n")[-1].split())
+    assert last.startswith("Not trained: nothing is not shown to be better than random scores on thin (AP 0.0")
+    assert re.search(r"1 of 3 seeds of partly collapsed on dots: seed 2 \(AP 0\.0\d+ at a prevalence of 0\.0", last)
     answer = (tmp_path / "report.md").read_text().split("\n\n")[1]
     assert answer.startswith("**Not trained:** **nothing** is not shown")
     page = (tmp_path / "report.html").read_text()
@@ -89,20 +91,20 @@ def test_tables_show_the_level_and_no_gain_of_it(study_dir):
     own = scores[(scores["arm"] == "loss=bce") & (scores["mask"] == "thin")]
     level = f"{own['average_precision'].mean():.3f} ({own['prevalence'].iloc[0]:.3g})"
     assert cells["bce"]["AP (prevalence)"] == level
-    assert all(cells[name]["would decide"] == "" for name in ("nothing", "partly"))
+    assert all(cells[name]["seeds needed"] == "" for name in ("nothing", "partly"))
     sentences = checklist([StudyEvidence.of(study, comparison)])
     assert any("train what is not trained" in sentence for sentence in sentences)
     assert not any("more seeds.**" in sentence or "third seed" in sentence for sentence in sentences)
-    assert "nan" not in report_markdown(study, comparison, None, sentences).lower()
+    assert "nan" not in details_markdown(study, comparison, None, sentences).lower()
     assert "$nan" not in latex_table(comparison)
 
 
 def test_a_baseline_that_learned_nothing_leaves_no_verdict(make_study):
     arms = {"loss=bce": ({}, 0.0, WORTHLESS), "loss=good": ({}, 0.0, 0.0)}
     study, comparison = make_study(arms=arms, seeds=(0,), masks=("thin",), examples=False, history=False)
-    text = verdict_text(study, comparison)
-    assert text.startswith("Not trained: bce (the baseline) is not shown to be better than random scores on thin")
-    assert "There is no verdict." in report_markdown(study, comparison)
+    last = " ".join(summary_text(study, comparison).split("\n\n")[-1].split())
+    assert last.startswith("Not trained: bce (the baseline) is not shown to be better than random scores on thin")
+    assert "There is no verdict." in summary_markdown(study, comparison)
     sentences = checklist([StudyEvidence.of(study, comparison)])
     assert not any("seed" in sentence for sentence in sentences if "Next" in sentence and "More seeds" not in sentence)
     assert not any("tune the threshold" in sentence for sentence in sentences)
@@ -115,8 +117,8 @@ def test_too_few_seeds_show_no_interval(make_study, tmp_path, seeds):
         ends = [name for name in table.columns if name.endswith(("low", "high"))]
         assert ends
         assert table[ends].isna().all(axis=None)
-    for text in (verdict_text(study, comparison), report_markdown(study, comparison), latex_table(comparison)):
-        assert TOO_FEW_SEEDS in text
+    for text in (summary_text(study, comparison), details_markdown(study, comparison), latex_table(comparison)):
+        assert TOO_FEW_SEEDS in text.lower()
         assert not re.search(r"\[[-+][0-9.]+, ", text)
         assert "?, ?" not in text
     draw_all(tmp_path, study, comparison, only=("gains", "decomposition", "slide"))

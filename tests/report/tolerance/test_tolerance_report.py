@@ -14,8 +14,9 @@ from experiments.config import ConfigError
 from experiments.frontier.tolerance.centerlines import CenterlineCounts
 from experiments.report.gallery import draw_all
 from experiments.report.settings import report_problems
-from experiments.report.study import report_study, write_tables
-from experiments.report.text.verdicts import footnotes, verdict_text
+from experiments.report.study import report_study, write_tables, write_texts
+from experiments.report.text.summary import summary_text
+from experiments.report.text.verdicts import footnotes
 from experiments.report.thresholding.report import report_thresholding
 from experiments.report.tolerance.figure import ToleranceDisplay
 from experiments.report.tolerance.text import flips, tolerance_notes
@@ -90,7 +91,7 @@ def test_the_flip_is_told_and_nothing_else(study_dir):
     assert note.startswith("Within 2 pixels, other verdicts than without tolerance: shifted (mask) stays (")
     assert ", exactly moves in (-" in note
     assert "worse" not in note
-    assert note in verdict_text(study.runs, study.comparison)
+    assert note in " ".join(summary_text(study.runs, study.comparison).split())
     families = next(text for text in footnotes(study.runs, study.comparison, None) if text.startswith("False claims"))
     assert "for AP and for tuned F1 and for AP within 2 px and for crossing curves" in families
     assert "over the 4 families" in families
@@ -99,7 +100,8 @@ def test_the_flip_is_told_and_nothing_else(study_dir):
 def test_the_report_has_both_verdicts_and_the_scores(study, study_dir, tmp_path):
     read = load_study(study_dir, settings=CompareSettings(margin=0.03, tolerance=2, theory={"bce": 1.0}))
     write_tables(tmp_path, read.runs, read.comparison, None)
-    text = (tmp_path / "report.md").read_text()
+    write_texts(tmp_path, read.runs, read.comparison, None)
+    text = (tmp_path / "details.md").read_text()
     assert "## Within 2 pixels" in text
     row = next(line for line in text.splitlines() if line.startswith("| mask | shifted |") and "differs" in line)
     assert "moves in" in row
@@ -115,8 +117,9 @@ def test_the_report_has_both_verdicts_and_the_scores(study, study_dir, tmp_path)
     # A later report without a tolerance leaves none of it.
     plain = load_study(study_dir, settings=CompareSettings(margin=0.03, theory={"bce": 1.0}))
     write_tables(tmp_path, plain.runs, plain.comparison, None)
+    write_texts(tmp_path, plain.runs, plain.comparison, None)
     assert not (tmp_path / "thin_scores.csv").exists()
-    assert "Within 2 pixels" not in (tmp_path / "report.md").read_text()
+    assert "Within 2 pixels" not in (tmp_path / "report.md").read_text() + (tmp_path / "details.md").read_text()
     assert "verdict_tolerant" not in pd.read_csv(tmp_path / "verdicts.csv").columns
 
 
