@@ -87,7 +87,7 @@ def _train(cfg: DictConfig) -> str:
         print(warning, file=sys.stderr, flush=True)
     with make_bar(cfg.trainer.max_steps, "training") as bar:
         status = execute(cfg, folder, folder.parent.name, loaded, lambda update: bar.update(update - bar.n), command)
-    from experiments.report.text.run_summary import print_run
+    from experiments.report.summary.run import print_run
 
     print_run(folder)
     if status not in (*FINISHED, "skipped"):

@@ -14,11 +14,11 @@ from experiments.report.checklist.levers import time_table
 from experiments.report.checklist.sentences import checklist
 from experiments.report.gallery import draw_all
 from experiments.report.study import compare, report_study
+from experiments.report.summary.run import print_run
+from experiments.report.summary.study import summary_markdown, summary_text
 from experiments.report.text.markdown import details_markdown
 from experiments.report.text.paper import latex_table
-from experiments.report.text.run_summary import print_run
 from experiments.report.text.sayings import SAYINGS
-from experiments.report.text.summary import summary_markdown, summary_text
 from experiments.report.text.verdicts import verdict_rows
 from experiments.report.text.wording import TOO_FEW_SEEDS
 from experiments.runs import store
@@ -63,7 +63,7 @@ def study_dir(on_disk, tmp_path_factory):
 def test_the_answer_begins_with_what_is_not_trained(study_dir, tmp_path, capsys):
     report_study(study_dir, tmp_path, SETTINGS)
     printed = capsys.readouterr().out
-    last = " ".join(printed.split("\n\n")[-1].split())
+    last = " ".join(printed.split("details.md\n\n")[1].split())
     assert last.startswith("Not trained: nothing is not shown to be better than random scores on thin (AP 0.0")
     assert re.search(r"1 of 3 seeds of partly collapsed on dots: seed 2 \(AP 0\.0\d+ at a prevalence of 0\.0", last)
     answer = (tmp_path / "report.md").read_text().split("\n\n")[1]
@@ -102,9 +102,10 @@ def test_tables_show_the_level_and_no_gain_of_it(study_dir):
 def test_a_baseline_that_learned_nothing_leaves_no_verdict(make_study):
     arms = {"loss=bce": ({}, 0.0, WORTHLESS), "loss=good": ({}, 0.0, 0.0)}
     study, comparison = make_study(arms=arms, seeds=(0,), masks=("thin",), examples=False, history=False)
-    last = " ".join(summary_text(study, comparison).split("\n\n")[-1].split())
+    last = " ".join(summary_text(study, comparison, "places").split("places\n\n")[1].split())
     assert last.startswith("Not trained: bce (the baseline) is not shown to be better than random scores on thin")
-    assert "There is no verdict." in summary_markdown(study, comparison)
+    assert "No answer yet" in last
+    assert "No answer yet" in summary_markdown(study, comparison)
     sentences = checklist([StudyEvidence.of(study, comparison)])
     assert not any("seed" in sentence for sentence in sentences if "Next" in sentence and "More seeds" not in sentence)
     assert not any("tune the threshold" in sentence for sentence in sentences)

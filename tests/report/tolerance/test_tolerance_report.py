@@ -15,7 +15,7 @@ from experiments.frontier.tolerance.centerlines import CenterlineCounts
 from experiments.report.gallery import draw_all
 from experiments.report.settings import report_problems
 from experiments.report.study import report_study, write_tables, write_texts
-from experiments.report.text.summary import summary_text
+from experiments.report.summary.study import summary_text
 from experiments.report.text.verdicts import footnotes
 from experiments.report.thresholding.report import report_thresholding
 from experiments.report.tolerance.figure import ToleranceDisplay

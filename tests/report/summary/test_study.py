@@ -1,13 +1,16 @@
 """The page and the terminal keep within their budgets, agree with the tables, and end with the answer."""
 
 import re
+import shlex
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from experiments.report.study import report_study
-from experiments.report.text.summary import WIDEST, mask_tables, summary_markdown, summary_text
+from experiments.report.summary.study import WIDEST, folded, summary_markdown, summary_text
+from experiments.report.summary.tables import mask_tables
+from experiments.report.text.verdicts import verdict_rows
 from experiments.report.text.wording import signed
 
 MOST_WORDS, MOST_NUMBERS = 600, 120
@@ -65,7 +68,8 @@ def test_all_that_the_page_points_to_is_there(report):
 def test_the_small_table_has_the_numbers_of_the_tables_on_disk(report):
     lines = (report / "report.md").read_text().splitlines()
     arms, metrics = pd.read_csv(report / "arms.csv"), pd.read_csv(report / "metrics.csv")
-    means = metrics[metrics["split"] == "test"].groupby(["arm", "operating_point"])["f1"].mean()
+    of_masks = metrics[(metrics["split"] == "test") & metrics["mask"].isin(MASKS)]
+    means = of_masks.groupby(["arm", "operating_point"])["f1"].mean()
     assert len(arms) == len(ARMS) - 1
     for _, row in arms.iterrows():
         line = next(line for line in lines if line.startswith(f"| {row['arm'].removeprefix('loss=')} |"))
@@ -90,11 +94,32 @@ def test_the_terminal_has_room_for_every_line(main_study, width):
 
 
 def test_the_answer_is_last(main_study):
-    text = summary_text(*main_study, "details: there", width=80)
-    *_, places, last = text.split("\n\n")
-    assert places == "details: there"
-    answer = summary_markdown(*main_study).split("\n\n")[1].replace("**", "")
-    assert " ".join(last.split()) == answer
+    before, last = summary_text(*main_study, "details: there", width=80).split("details: there\n\n")
+    told = summary_markdown(*main_study).split("## Verdicts")[0].replace("**", "").split("\n\n")
+    blocks = [" ".join(block.split()).removeprefix("- ") for block in last.split("\n\n")]
+    assert blocks[0] == told[1], "the answer"
+    assert blocks[1].startswith(told[3]), "what to do"
+    assert told[1] not in before
+
+
+def test_a_folded_command_is_the_same_command():
+    words = ["python", "-m", "experiments.train", *(f"key_{place}=a b,'{place}'" for place in range(9))]
+    text = folded(shlex.join(words), 60)
+    assert shlex.split(text.replace("\\\n", " ")) == words
+    assert max(map(len, text.splitlines())) <= 60
+
+
+def test_the_background_is_not_one_of_the_masks(main_study):
+    """Recall, precision and F1 of a row over all masks are means of those rows of its masks."""
+    study, comparison = main_study
+    headers, rows = verdict_rows(study, comparison)
+    cells = [dict(zip(headers, row, strict=True)) for row in rows if row]
+    for name in ("recall", "precision", "F1"):
+        for arm in ("bce", "dice"):
+            over = next(float(row[name]) for row in cells if row["arm"] == arm and row["mask"] == "over 3")
+            own = [float(row[name]) for row in cells if row["arm"] == arm and row["mask"] in MASKS]
+            assert len(own) == 3
+            assert over == pytest.approx(np.mean(own), abs=0.011)
 
 
 def test_many_masks_go_below_each_other_and_none_is_lost(make_study):

@@ -1,0 +1,1 @@
+"""What is read first: a study on one page and in the terminal, and a single run."""
