@@ -181,7 +181,7 @@ def _decide_one(item: Evidence, p: PValues, rule: Rule) -> Verdict:
         side = "above" if gain > 0 else "below"
         return Verdict(word, f"{name} gain {gain:+.3f} is {side} 0 and not inside ±{rule.margin:g}", p)
     reason = (
-        f"{name} gain {round(gain, 3) + 0.0:+.3f} is neither shown to differ from 0 nor to lie inside ±{rule.margin:g} "
+        f"{name} gain {round(gain, 3) + 0.0:+.3f}: the data allow both no change and one larger than {rule.margin:g} "
         f"(p {min(p.difference_holm, 1):.2g} if it is 0, {min(p.equivalence_holm, 1):.2g} if it is outside, adjusted)"
     )
     return _undecided_gain(item, p, rule, reason)

@@ -22,16 +22,16 @@ def advice_sentence(advice: Advice, n_seeds: int, n_groups: int) -> str:
     "An even chance": half of the studies of that size would be decided, not all.
     """
     name = {"seeds": "training seeds", "groups": "test groups"}[advice.dominates]
-    text = f"{advice.share:.0%} of the variance comes from {name}; "
+    source = f"{advice.share:.0%} of the variance comes from {name}"
     options = [
         f"about {wanted:.0f} {what}s in all ({wanted - have:.0f} more)"
         for wanted, have, what in ((advice.seeds, n_seeds, "seed"), (advice.groups, n_groups, "test group"))
         if np.isfinite(wanted)
     ]
     if options:
-        return f"{text}{', or '.join(options)} would give an even chance of deciding"
-    text += "neither more seeds nor more test groups alone would give an even chance of deciding"
-    return f"{text}, about {advice.both:.2g} times as many of both would" if np.isfinite(advice.both) else text
+        return f"an even chance of settling it takes {', or '.join(options)}; {source}"
+    both = f", but about {advice.both:.2g} times as many of both may" if np.isfinite(advice.both) else ""
+    return f"more seeds alone will not settle it, nor more test groups{both}; {source}"
 
 
 def band_sentence(band: RecallBand) -> str:

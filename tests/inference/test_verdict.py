@@ -36,7 +36,7 @@ def _band(p: float) -> RecallBand:
         (_evidence(0.001, (0.4, -0.3)), "slides", "natural point moved: recall +0.400, precision -0.300"),
         (_evidence(0.001, (0.0, -0.3)), "slides", "precision -0.300"),
         (_evidence(0.001, (0.01, -0.01)), "stays", "natural point stayed"),
-        (_evidence(0.0, error=0.1), "undecided", "neither shown to differ from 0 nor to lie inside ±0.01"),
+        (_evidence(0.0, error=0.1), "undecided", "the data allow both no change and one larger than 0.01"),
         (_evidence(0.05, band=_band(0.001)), "crosses", "better at recall 0.20-0.25, worse at recall 0.80"),
         (_evidence(0.001, (0.4, -0.3), band=_band(0.001)), "crosses", "AP differs by +0.001"),
         (_evidence(0.05, band=_band(0.2)), "moves out", "above 0"),

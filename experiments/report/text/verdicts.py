@@ -326,8 +326,8 @@ def collapses(comparison: Comparison) -> list[str]:
     n, rate = int(clean["n_seeds"].min()), float(clean["collapse_excluded"].max())
     whose = "any arm" if len(clean) == len(table) else f"{len(clean)} of {len(table)} arms"
     return [
-        f"No seed of {whose} collapsed. That excludes little: with {n} seeds an arm that collapses in less than "
-        f"{rate:.0%} of its seeds may well show none."
+        f"No seed of {whose} collapsed. That excludes little: an arm that collapses in up to {rate:.0%} of its seeds "
+        f"may show none in {n}."
     ]
 
 
