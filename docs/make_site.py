@@ -67,7 +67,7 @@ def write_site(folder: Path) -> None:
         (folder / name).write_text(text)
 
 
-_LOADED = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)\s*=\s*["']?((?:https?:)?//[^"'\s>]+)""", re.I)
+_LOADED = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*?(?:src|href)\s*=\s*["']?((?:https?:)?//[^"'\s>]+)""", re.I)
 _IN_STYLES = re.compile(r"""(?:url\(\s*|@import\s+)["']?((?:https?:)?//[^"')\s]+)""", re.I)
 _ONLY_NAMED = re.compile(r"""<link\b[^>]*\brel\s*=\s*["']?(?:canonical|prev|next)\b[^>]*>""", re.I)
 
@@ -96,7 +96,8 @@ def check_site(folder: Path) -> list[str]:
 if __name__ == "__main__":
     settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
     if sys.argv[1:] == ["--needs"]:
-        print(" ".join(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["docs"]))
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        print(" ".join(extras["docs"]))
         sys.exit()
     if sys.argv[1:] == ["--check"]:
         sys.exit("\n".join(check_site(ROOT / settings["site_dir"])) or 0)
