@@ -24,9 +24,9 @@ from experiments.report.elsewhere import no_frontier
 from experiments.report.example_choice import choose_examples
 from experiments.report.gallery import TITLES, draw_all
 from experiments.report.page.page import write_page
-from experiments.report.paper import latex_table, paper_markdown
 from experiments.report.published import published_points
 from experiments.report.settings import settings_of
+from experiments.report.summary.paper import latex_table, paper_markdown
 from experiments.report.summary.study import summary_markdown, summary_text
 from experiments.report.text.inert_markdown import write_markdown
 from experiments.report.text.markdown import details_markdown

@@ -10,8 +10,8 @@ from experiments.report.figures.examples import ExampleDisplay
 from experiments.report.figures.gains import ForestDisplay
 from experiments.report.figures.panels import draw_on_seesaw, seesaw_handles
 from experiments.report.figures.training import TrainingDisplay
-from experiments.report.paper import latex_table
 from experiments.report.published import PublishedPoint
+from experiments.report.summary.paper import latex_table
 
 
 def test_counts_are_written_with_their_noun():

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from experiments.config import ConfigError
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
-from experiments.report.paper import escape_latex
+from experiments.report.summary.paper import escape_latex
 from experiments.report.text.inert_markdown import inert_markdown
 from experiments.report.text.tables import markdown_table
 from experiments.runs import foreign_files, store

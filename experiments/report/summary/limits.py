@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from experiments.comparison.compare_arms import Comparison
-from experiments.inference.paired_difference import MIN_SEEDS
 from experiments.report.elsewhere import elsewhere_notes
-from experiments.report.facts import StudySize
+from experiments.report.text.limits import limits_line
 from experiments.report.text.looks import look_notes
 from experiments.report.text.verdicts import collapses, hole_notes, not_alike_notes, tuning_notes
 from experiments.report.tolerance.text import tolerance_notes
-from experiments.runs.fingerprint import flatten
-from experiments.runs.study import StudyRuns, is_from_elsewhere, short_names
+from experiments.runs.study import StudyRuns, short_names
 
 _NOTES = 3  # missing runs or warnings that are told one by one; details.md has all
 
@@ -18,13 +16,10 @@ _NOTES = 3  # missing runs or warnings that are told one by one; details.md has 
 def limit_notes(study: StudyRuns, comparison: Comparison) -> list[str]:
     """Say it in a sentence or two each."""
     names = short_names(list(study.complete))
-    size = StudySize.of(study, comparison)
-    notes = [f"{size.text}{_trained(study)}; gains inside ±{size.margin:g} count as none."]
-    if size.few_seeds:
-        notes.append(f"Too few seeds for an interval or a verdict: {MIN_SEEDS} are needed.")
-    notes.append(
-        "Not covered: another training set, another learning rate, longer training, the noise of a tuned threshold."
-    )
+    notes = [
+        f"{limits_line(study, comparison)} Gains inside ±{comparison.settings.margin:g} count as none.",
+        "Not covered: another training set, another learning rate, longer training, the noise of a tuned threshold.",
+    ]
     notes += [
         *look_notes(study, comparison)[1:],
         *collapses(comparison),
@@ -37,14 +32,3 @@ def limit_notes(study: StudyRuns, comparison: Comparison) -> list[str]:
         more = len(told) - _NOTES
         notes += told[:_NOTES] + ([f"... and {more} more, in details.md"] if more > 0 else [])
     return notes
-
-
-def _trained(study: StudyRuns) -> str:
-    """Say how long and at which learning rate the runs were trained, as far as that is known and alike."""
-    runs = [run for seeds in study.complete.values() for run in seeds.values() if not is_from_elsewhere(run)]
-    configs = [flatten(run.config) for run in runs]
-    told = []
-    for key, words in (("trainer.max_steps", "{} updates"), ("optimizer.lr", "learning rate {}")):
-        values = {str(config[key]) for config in configs if key in config}
-        told += [words.format(*values)] if len(values) == 1 else []
-    return f", {', '.join(told)}" if told else ""

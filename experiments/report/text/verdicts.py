@@ -33,7 +33,6 @@ def verdict_rows(study: StudyRuns, comparison: Comparison) -> tuple[list[str], l
     headers += ["verdict's interval", "seeds needed", "least margin", "recall", "precision", "F1", "verdict F1"]
     headers += ["tuned F1 gain", "baseline threshold"]
     points, scores = comparison.natural_points, comparison.scores
-    points = points[points["mask"].isin(comparison.masks)]  # not the background
     blocks = []
     if len(comparison.masks) > 1:
         blocks.append(_block(f"over {len(comparison.masks)}", study, comparison.arm_verdicts, points, scores, {}))

@@ -13,8 +13,8 @@ from experiments.report.checklist.evidence import StudyEvidence
 from experiments.report.checklist.levers import time_table
 from experiments.report.checklist.sentences import checklist
 from experiments.report.gallery import draw_all
-from experiments.report.paper import latex_table
 from experiments.report.study import compare, report_study
+from experiments.report.summary.paper import latex_table
 from experiments.report.summary.run import print_run
 from experiments.report.summary.study import summary_markdown, summary_text
 from experiments.report.text.markdown import details_markdown

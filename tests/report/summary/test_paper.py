@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from experiments.report.paper import escape_latex, latex_table, paper_markdown
+from experiments.report.summary.paper import escape_latex, latex_table, paper_markdown
 
 
 def body(latex):
