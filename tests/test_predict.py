@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from small_study import with_small
 
+from experiments.application.predict_images import _eight_bits
 from experiments.frontier.codes import code_to_logit
 from experiments.predict import main as predict_main
 from experiments.runs import store
@@ -95,14 +96,16 @@ def test_written_masks_have_the_precision_and_recall_of_the_report(command, plac
     )  # fmt: skip
     assert code == 0, err
     metrics = pd.read_csv(run / "metrics.csv")
-    about = json.loads((folder / "out/weights.json").read_text())
+    about = json.loads((folder / "out/weights.json").read_text(), parse_constant=pytest.fail)  # no NaN in JSON
     for mask in ("bright", "dark"):
         row = metrics.query(f"split == 'test' and operating_point == '{point}' and mask == '{mask}'").iloc[0]
         tp, fp, fn, tn = counts_of(folder, "out", mask)
         assert [tp, fp, fn, tn] == row[["tp", "fp", "fn", "tn"]].tolist()
-        assert tp / (tp + fp) == pytest.approx(row["precision"], abs=1e-6)
+        precision = tp / (tp + fp) if tp + fp else np.nan  # at the natural point it may predict nothing
+        assert precision == pytest.approx(row["precision"], abs=1e-6, nan_ok=True)
         assert tp / (tp + fn) == pytest.approx(row["recall"], abs=1e-6)
-        assert about["thresholds"][mask]["test"]["precision"] == pytest.approx(row["precision"], abs=1e-6)
+        exported = about["thresholds"][mask]["test"]["precision"]
+        assert (np.nan if exported is None else exported) == pytest.approx(precision, nan_ok=True)
         assert about["thresholds"][mask]["logit"] == pytest.approx(row["threshold"], rel=1e-6)
     table = pd.read_csv(folder / "out/images.csv")
     assert table.groupby("mask")["positives"].sum().to_dict() == {
@@ -268,3 +271,25 @@ def test_a_run_of_exclusive_classes_is_predicted_by_its_own_scores(command, tmp_
         row = metrics.query(f"split == 'test' and operating_point == 'tuned' and mask == '{mask}'").iloc[0]
         assert counts_of(tmp_path, "out", mask) == row[["tp", "fp", "fn", "tn"]].tolist()
     assert json.loads((tmp_path / "out/weights.json").read_text())["scores"] == "log-odds of softmax(0, logits)"
+
+
+def test_a_prediction_that_is_stopped_leaves_nothing(command, place, monkeypatch):
+    folder, run = place
+
+    def stop(*arguments):
+        assert (folder / "out/masks/dark/test 0.tif").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "write_table", stop)
+    code, _, err = command(predict_main, f"run={run}", "images=dots/test/images", "out_dir=out", "threads=1")
+    assert code == 130
+    assert "stopped" in err
+    assert "checkpoint" not in err
+    assert not (folder / "out").exists()
+
+
+def test_images_of_16_bits_become_what_the_run_was_trained_on():
+    deep = np.array([[[0], [16], [4095], [65535]]], np.uint16)
+    assert _eight_bits(deep, channels=1, shift=4).ravel().tolist() == [0, 1, 255, 255]
+    shallow = np.array([[[7], [255]]], np.uint8)
+    assert _eight_bits(shallow, channels=3, shift=4).tolist() == [[[7, 7, 7], [255, 255, 255]]]

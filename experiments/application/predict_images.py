@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -121,6 +122,8 @@ def predict_images(
         _write_weights(trained, layout, rule)
     except BaseException:  # a prediction that was stopped leaves nothing
         _remove(folder)
+        with suppress(OSError):
+            folder.rmdir()
         raise
     return Prediction(folder, trained, rule, thresholds, table, kind)
 

@@ -47,14 +47,19 @@ class MaskThreshold:
         return float(middle if reached else np.nextafter(middle, np.float32(np.inf)))
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for `weights.json`."""
+        """Return it for `weights.json`; a ratio that is undefined, such as precision without a prediction, is null."""
         point = next(iter(self.points.values()))
         return {
             "logit": self.logit,
             "at_least": self.at_least,
             "probability": point.probability,
             **{
-                split: {"precision": point.precision, "recall": point.recall, "tp": point.tp, "fp": point.fp}
+                split: {
+                    "precision": _or_none(point.precision),
+                    "recall": _or_none(point.recall),
+                    "tp": point.tp,
+                    "fp": point.fp,
+                }
                 | {"fn": point.fn, "tn": point.tn}
                 for split, point in self.points.items()
             },
@@ -95,3 +100,7 @@ def _code(rule: Rule, scores: Mapping[str, ScoreHistograms], mask: int) -> int |
         return NATURAL_CODE
     curve = pr_curve(*scores["val"].pooled(mask))
     return tuned_code(curve) if rule.name == TUNED else recall_code(curve, rule.recall)
+
+
+def _or_none(ratio: float) -> float | None:
+    return None if np.isnan(ratio) else ratio
