@@ -74,8 +74,8 @@ def verdict_tables(study: MeasuredStudy, pairs: Sequence[PairedRuns], bands: Seq
     verdicts rest on are `verdict_low` to `verdict_high`, of `headline_gain`, and `f1_verdict_low` to
     `f1_verdict_high`, of `f1_gain`. `df`, `v_seed`, `v_group` and the p values belong to the headline, those that
     begin with `f1_` to tuned F1. `p_difference` rests on `v_seed_steadied` with `seed_df` degrees of freedom, the seed
-    variance: that of an arm is `v_seed`, that of a mask among several is drawn towards the mean of all of them
-    (`steady_seed_variances`). `p_equivalence` rests on `v_seed`.
+    variance: that of an arm is raised towards the median arm's if it is below that (`raised_seed_variances`), that of a
+    mask among several is drawn towards the mean of all (`steady_seed_variances`). `p_equivalence` rests on `v_seed`.
 
     Args:
         study: measured.

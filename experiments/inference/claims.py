@@ -1,13 +1,13 @@
 """The tests behind the verdict: one p value per claim and row, adjusted over arms, and over masks behind them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.inference.gatekeeping import gated_holm
-from experiments.inference.multiplicity import holm, steady_seed_variances
+from experiments.inference.multiplicity import holm, raised_seed_variances, steady_seed_variances
 from experiments.inference.paired_difference import PairedDifference, SeedVariance
 from experiments.inference.simultaneous_band import RecallBand
 
@@ -93,6 +93,8 @@ class PValues:
     steady: SeedVariance
 
 
+Steady = Callable[[Sequence[PairedDifference]], list[SeedVariance]]
+
 FAMILIES = ("difference", "equivalence", "crosses", "moved", "same")
 
 
@@ -134,7 +136,7 @@ class Tests:
         ]
 
 
-def unadjusted(evidence: Sequence[Evidence], rule: Rule, *, steadied: bool = True) -> Tests:
+def unadjusted(evidence: Sequence[Evidence], rule: Rule, *, steady: Steady = steady_seed_variances) -> Tests:
     """Run every test of every row.
 
     Rows with a problem do not count. Rows that are not trained are not tested, but count like a p of 1: they were left
@@ -143,7 +145,7 @@ def unadjusted(evidence: Sequence[Evidence], rule: Rule, *, steadied: bool = Tru
     Args:
         evidence: a row each.
         rule: margins and level.
-        steadied: whether seed variances are drawn towards the mean of all rows (`steady_seed_variances`).
+        steady: makes the seed variances that differences rest on.
     """
     usable = [not item.problem and not item.untrained for item in evidence]
 
@@ -155,20 +157,21 @@ def unadjusted(evidence: Sequence[Evidence], rule: Rule, *, steadied: bool = Tru
             ]
         )
 
-    drawn = usable if steadied else [False] * len(usable)
-    steady = _steadied([item.gain for item in evidence], drawn)
-    recall_seeds, precision_seeds = (_steadied([item.point.single(k) for item in evidence], drawn) for k in (0, 1))
+    of_gains = _steadied([item.gain for item in evidence], usable, steady)
+    recall_seeds, precision_seeds = (
+        _steadied([item.point.single(k) for item in evidence], usable, steady) for k in (0, 1)
+    )
     point_seeds = zip(evidence, recall_seeds, precision_seeds, strict=True)
     p = {
         "difference": family(
-            [float(item.gain.p_difference(seeds)[0]) for item, seeds in zip(evidence, steady, strict=True)]
+            [float(item.gain.p_difference(seeds)[0]) for item, seeds in zip(evidence, of_gains, strict=True)]
         ),
         "equivalence": family([float(item.gain.p_equivalence(rule.margin)[0]) for item in evidence]),
         "crosses": family([np.nan if item.band is None else item.band.p_crosses for item in evidence]),
         "moved": family([_p_moved(item, seeds, rule.point_margin) for item, *seeds in point_seeds]),
         "same": family([_p_same(item, rule.point_margin) for item in evidence]),
     }
-    return Tests(p, steady, np.array(usable, bool))
+    return Tests(p, of_gains, np.array(usable, bool))
 
 
 def p_values(evidence: Sequence[Evidence], rule: Rule) -> list[PValues]:
@@ -185,9 +188,9 @@ def arm_and_mask_p_values(
     Of an arm the natural point moved where it moved in some mask (Bonferroni), and stayed where it stayed in every
     mask. Curves may cross in one mask alone, so "crosses" has no gate: Holm over all arms and masks.
 
-    An arm is tested with its own seed variance, because arms differ in noise. Drawn towards their mean, the third of
-    five arms with standard deviations of 6, 2.4, 1.1, .9 and .6 had power .06 at 5 seeds; with its own it has .41. A
-    mask's is drawn: of many rows some look a hundred times too calm by chance (`steady_seed_variances`).
+    Arms differ in noise, so one that looks calmer than most is raised towards the median (`raised_seed_variances`).
+    Of many masks some look a hundred times too calm by chance, so they are drawn towards the mean of all
+    (`steady_seed_variances`).
 
     Args:
         arms: A, the mean over the counted masks.
@@ -198,8 +201,9 @@ def arm_and_mask_p_values(
     if not arms:
         return [], []
     n_arms, n_masks = len(arms), len(masks[0])
-    of_masks = unadjusted([item for row in masks for item in row], rule, steadied=n_masks > 1)
-    of_arms = unadjusted(arms, rule, steadied=False)
+    of_rows = steady_seed_variances if n_masks > 1 else raised_seed_variances  # a single mask is the arm
+    of_masks = unadjusted([item for row in masks for item in row], rule, steady=of_rows)
+    of_arms = unadjusted(arms, rule, steady=raised_seed_variances)
     if len(counted):
         chosen = list(counted)
         moved, same = (of_masks.p[name].reshape(n_arms, n_masks)[:, chosen] for name in ("moved", "same"))
@@ -231,12 +235,12 @@ def _factors(p: NDArray[np.float64], adjusted: NDArray[np.float64]) -> NDArray[n
     return np.where(np.isnan(p), 1.0, np.where(np.isfinite(factors) & (p > 0), factors, tests))
 
 
-def _steadied(differences: list[PairedDifference], drawn: list[bool]) -> list[SeedVariance]:
-    """Return seed variances, steadied over the comparisons that are drawn together; others are unchanged."""
-    steadied = iter(steady_seed_variances([d for d, ok in zip(differences, drawn, strict=True) if ok]))
+def _steadied(differences: list[PairedDifference], usable: list[bool], steady: Steady) -> list[SeedVariance]:
+    """Return seed variances, steadied over the comparisons that can have a verdict; others are unchanged."""
+    steadied = iter(steady([d for d, ok in zip(differences, usable, strict=True) if ok]))
     return [
         next(steadied) if ok else SeedVariance(d.v_seed, d.n_seeds - 1)
-        for d, ok in zip(differences, drawn, strict=True)
+        for d, ok in zip(differences, usable, strict=True)
     ]
 
 

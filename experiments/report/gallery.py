@@ -130,16 +130,16 @@ def _displays(
     examples: ExampleChoice | None,
     sweep: WeightSweep | None,
 ) -> Iterator[tuple[str, Callable[[], Display | None]]]:
-    from experiments.report.figures.averages import AveragesDisplay
     from experiments.report.figures.band import BandDisplay
-    from experiments.report.figures.calibration import CalibrationDisplay
     from experiments.report.figures.examples import ExampleDisplay
     from experiments.report.figures.frontier import FrontierDisplay
     from experiments.report.figures.gains import ForestDisplay
-    from experiments.report.figures.roc import RocDisplay
     from experiments.report.figures.seesaw import SeesawDisplay
     from experiments.report.figures.slide import DecompositionDisplay, SlideDisplay
     from experiments.report.figures.slide_step import SlideStepDisplay
+    from experiments.report.figures.textbook.averages import AveragesDisplay
+    from experiments.report.figures.textbook.calibration import CalibrationDisplay
+    from experiments.report.figures.textbook.roc import RocDisplay
     from experiments.report.figures.training import TrainingDisplay
     from experiments.report.tolerance.figure import ToleranceDisplay
 

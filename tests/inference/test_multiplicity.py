@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.inference.multiplicity import holm, steady_seed_variances
+from experiments.inference.multiplicity import holm, raised_seed_variances, steady_seed_variances
 from experiments.inference.paired_difference import PairedDifference, SeedVariance
 
 
@@ -109,3 +109,33 @@ def test_steadied_tests_keep_the_level_and_gain_power(n_seeds: int, n_arms: int,
     assert stats.binom.sf(false - 1, n_studies, 0.05) > 1e-4, false / n_studies
     if m >= 6:
         assert found > found_alone
+
+
+def test_raised_variances_by_hand() -> None:
+    # Per seed 1, 3, 3, 6, 300 at 3 seeds: the median is 3 and d0 is 1. Only the first is below it.
+    family = [_difference(each / 3, 3) for each in (1.0, 3.0, 3.0, 6.0, 300.0)]
+    calm, *others = raised_seed_variances(family)
+    assert calm.variance[0] == pytest.approx((1 * 3 + 2 * 1) / 3 / 3)
+    assert calm.df == 3.0
+    assert [each.variance[0] for each in others] == [item.v_seed[0] for item in family[1:]]
+    assert {each.df for each in others} == {2.0}
+    louder = raised_seed_variances([*family[:4], _difference(1e9, 3)])
+    assert louder[0].variance[0] == calm.variance[0]
+    (alone,) = raised_seed_variances([_difference(0.7, 3)])
+    assert (alone.variance[0], alone.df) == (pytest.approx(0.7), 2)
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5])
+@pytest.mark.parametrize("scales", [(1, 1, 1, 1, 1), (6, 2.4, 1.1, 0.9, 0.6), (20, 1, 1, 1, 1)], ids=str)
+def test_raised_variances_keep_the_level_whatever_the_arms_noise(n_seeds: int, scales: tuple[float, ...]) -> None:
+    n_studies, shared = 2000, 0.3
+    rng = np.random.default_rng(n_seeds)
+    noise = np.sqrt(1 - shared) * rng.standard_normal((n_studies, n_seeds, 5))
+    gains = (noise + np.sqrt(shared) * rng.standard_normal((n_studies, n_seeds, 1))) * np.array(scales)
+    estimates, variances = gains.mean(axis=1), gains.var(axis=1, ddof=1) / n_seeds
+    false = 0
+    for estimate, variance in zip(estimates, variances, strict=True):
+        raised = raised_seed_variances([_difference(float(v), n_seeds) for v in variance])
+        errors, dfs = np.sqrt([each.variance[0] for each in raised]), [each.df for each in raised]
+        false += bool((holm(2 * stats.t.sf(np.abs(estimate) / errors, dfs)) <= 0.05).any())
+    assert false / n_studies <= 0.05

@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import Any
 
 _FILES = {
-    "AveragesDisplay": "averages",
+    "AveragesDisplay": "textbook.averages",
     "BandDisplay": "band",
-    "CalibrationDisplay": "calibration",
+    "CalibrationDisplay": "textbook.calibration",
     "DecompositionDisplay": "slide",
     "Display": "panels",
     "ExampleDisplay": "examples",
     "ForestDisplay": "gains",
     "FrontierDisplay": "frontier",
-    "RocDisplay": "roc",
+    "RocDisplay": "textbook.roc",
     "SeesawDisplay": "seesaw",
     "SlideDisplay": "slide",
     "SlideStepDisplay": "slide_step",

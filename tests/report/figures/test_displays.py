@@ -8,16 +8,16 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from experiments.frontier.roc import roc_auc, roc_tables
-from experiments.report.figures.averages import AveragesDisplay
 from experiments.report.figures.band import BandDisplay
-from experiments.report.figures.calibration import CalibrationDisplay
 from experiments.report.figures.examples import OUTCOMES, ExampleDisplay
 from experiments.report.figures.frontier import FrontierDisplay
 from experiments.report.figures.gains import ForestDisplay
-from experiments.report.figures.roc import RocDisplay
 from experiments.report.figures.slide import DecompositionDisplay, SlideDisplay
 from experiments.report.figures.slide_step import SlideStepDisplay
 from experiments.report.figures.style import arm_handles, arm_styles, typeset_change
+from experiments.report.figures.textbook.averages import AveragesDisplay
+from experiments.report.figures.textbook.calibration import CalibrationDisplay
+from experiments.report.figures.textbook.roc import RocDisplay
 from experiments.report.figures.training import TrainingDisplay
 
 PANELS = {

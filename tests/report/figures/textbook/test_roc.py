@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.report.figures.roc import roc_sentence
+from experiments.report.figures.textbook.roc import roc_sentence
 
 
 def test_the_sentence_says_the_spans_and_whether_the_orders_differ():

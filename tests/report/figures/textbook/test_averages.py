@@ -10,7 +10,7 @@ from experiments.comparison.compare_arms import compare_arms
 from experiments.comparison.point_table import averages_table
 from experiments.comparison.settings import CompareSettings
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
-from experiments.report.figures.averages import averages_sentence
+from experiments.report.figures.textbook.averages import averages_sentence
 
 MASKS = ("solid", "dotted")
 
