@@ -168,6 +168,22 @@ def test_after_a_tap_the_point_stays(opened, losses):
     assert page.locator("#readout").inner_text() == told
 
 
+def test_one_ruler_has_the_thresholds_of_all_arms(opened, drive, weights):
+    page = opened(weights)
+    assert page.locator("#ruler p").inner_text() == "All at logit 0, probability 0.5."
+    drive.pick(page, "#mode", "recall")
+    told = page.locator("#ruler p").inner_text()
+    # At the same recall, a weight of 42 has its threshold ln 42 logits above the baseline's.
+    slide = re.search(r"pos_weight=42 \+(\d+\.\d+)", told)
+    assert float(slide[1]) == pytest.approx(np.log(42), abs=0.03)
+    places = page.locator("#ruler .marker").evaluate_all("all => all.map((each) => each.getCTM().e)")
+    assert len(places) == 4
+    ruler = page.evaluate("document.querySelector('#ruler svg').getBoundingClientRect().width")
+    names = list(short_names(arms_of(weights)).values())
+    apart = places[names.index("loss.pos_weight=42")] - places[names.index("loss.pos_weight=1")]
+    assert apart == pytest.approx(float(slide[1]) / 16 * (ruler - 20), abs=1.0)
+
+
 def test_published_pairs_stand_where_they_were_reported(opened, losses, tmp_path):
     point = PublishedPoint(label="theirs", recall=0.8, f1=0.5, mask="thin")
     path = tmp_path / "report.html"

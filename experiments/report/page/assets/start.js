@@ -2,6 +2,7 @@
 
 startFirst();
 startSliders();
+startRuler();
 startFrontier();
 startSeesaw();
 startPictures();
