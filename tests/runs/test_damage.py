@@ -21,7 +21,7 @@ SMALL = (
     "trainer.log_every=2",
     "trainer.checkpoint_every=2",
     "trainer.accelerator=cpu",
-    "model.decoder_channels=[16,8,8,8]",
+    "model.decoder_channels=[16,8,8]",
     "trainer.tolerances=[1]",
 )
 FILES = (store.RUN_FILE, *store.ARTIFACTS)

@@ -46,6 +46,7 @@ SMALL = (
     "trainer.accelerator=cpu",
     "trainer.threads=1",
     "trainer.checkpoint_minutes=null",
+    "model.encoder_depth=4",
     "model.decoder_channels=[16,8,8,8]",
 )
 LONG = ("trainer.max_steps=50", "data.prevalence=[0.05,0.05,0.04]")  # enough that some masks are trained

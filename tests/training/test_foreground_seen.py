@@ -25,7 +25,7 @@ SMALL = (
     "trainer.log_every=3",
     "trainer.checkpoint_every=100",
     "trainer.accelerator=cpu",
-    "model.decoder_channels=[16,8,8,8]",
+    "model.decoder_channels=[16,8,8]",
 )
 # An augmentation that changes how much foreground a tile holds: a share taken before it would differ.
 CROP = (

@@ -105,7 +105,7 @@ def real_run(request, tmp_path_factory):
     loaded = LoadedData(blobs, tuple(blobs.prevalence("train").tolist()), pixel_statistics(blobs.train), False)
     small = ["trainer.max_steps=6", "trainer.tile=32", "trainer.batch_size=2", "trainer.accelerator=cpu"]
     with initialize_config_module("experiments.conf", version_base="1.3"):
-        cfg = compose("config", overrides=[*small, "loss=weighted_bce", "model.decoder_channels=[16,8,8,8]"])
+        cfg = compose("config", overrides=[*small, "loss=weighted_bce", "model.decoder_channels=[16,8,8]"])
     folder = tmp_path_factory.mktemp("run") / "seed=0"
     assert execute(cfg, folder, "loss=weighted_bce", loaded, lambda update: None) == "complete"
     scores = store.read_scores(folder)
