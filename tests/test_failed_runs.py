@@ -72,7 +72,8 @@ def test_losses_that_fail_late_fail_their_run_alone(command, mine, tmp_path, mon
         assert infos[what]["status"] == "failed"
         assert infos[what]["step"] == 3
         assert expected in infos[what]["reason"]
-        assert infos[what]["command"] in out, "the comparison names it"
+        assert infos[what]["command"] in err
+        assert f"late_{what}" in (folder / "report" / "details.md").read_text(), "the comparison names it"
         assert infos[what]["command"] in err, "and so do the last lines"
     assert f"error: {len(REASONS)} of {len(REASONS) + 1} runs failed" in err
     assert "Traceback" not in err

@@ -41,9 +41,9 @@ def test_a_study_on_folds_is_trained_resumed_and_compared(command, tmp_path, fol
     code, out, err = command(train_main, *typed("data.folds=3"))
     assert code == 0, err
     assert "losses: 2 arms x 3 folds, 6 runs" in out
-    assert "3 folds by group: each image is tested once per seed" in out
     assert "8 test images in 4 groups" in out
     study = tmp_path / "outputs" / "losses"
+    assert "3 folds by group: each image is tested once per seed" in (study / "report" / "details.md").read_text()
     metrics = pd.read_csv(study / "report" / "arms.csv")
     assert metrics["arm"].tolist() == ["loss=dice"]
     page = (study / "report" / "report.html").read_text()

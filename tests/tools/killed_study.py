@@ -23,6 +23,7 @@ import contextlib
 import fcntl
 import json
 import random
+import re
 import shutil
 import signal
 import tempfile
@@ -166,6 +167,8 @@ def without_times(path: Path):
         rows = [{key: value for key, value in row.items() if key != "seconds"} for row in content.get("history", [])]
         weights = {name: value.numpy().tobytes() for name, value in content["model"].items()}
         return content["fingerprint"], content["update"], rows, weights
+    if path.name == "report.md":  # without its commands: they name the study's folder and the number of workers
+        return re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
     if path.name == "multirun.yaml":
         return None
     return path.read_bytes()

@@ -29,13 +29,15 @@ def forest(comparison: Comparison, names: Mapping[str, str], looks: Mapping[str,
     Args:
         comparison: The comparison.
         names: Display name of each arm.
-        looks: Of each arm.
+        looks: Of each arm that has a run; an arm whose runs all failed has no row, and the limits count its runs.
     """
-    table = comparison.arm_verdicts
+    every = comparison.arm_verdicts
+    table = every[every["arm"].isin(list(looks))] if len(every) else every
     if not len(table):
         return Markup()
     masks = comparison.masks if 1 < len(comparison.masks) < _MOST_ROWS / len(table) else ()
     shown = gain_table(comparison)
+    shown = shown[shown["arm"].isin(list(looks))]
     if not masks:
         shown = shown[shown["rank"] == "first"]
     margin = comparison.settings.margin
