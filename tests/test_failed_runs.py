@@ -64,7 +64,7 @@ def test_losses_that_fail_late_fail_their_run_alone(command, mine, tmp_path, mon
     arms = ",".join(f"late_{what}" for what in REASONS)
     study = ("--config-dir", mine, "study=losses", f"loss=bce,{arms}", "seed=0", *SMALL)
     monkeypatch.setattr("experiments.report.study.draw_all", lambda *a, **k: [Path("frontier.png")])
-    code, out, err = command(train_main, *study)
+    code, _, err = command(train_main, *study)
     assert code == 1, err
     folder = tmp_path / "outputs" / "losses"
     infos = {what: json.loads((folder / f"loss=late_{what}" / "seed=0" / "run.json").read_text()) for what in REASONS}
