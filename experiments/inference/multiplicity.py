@@ -1,6 +1,6 @@
 """Many comparisons at once: Holm's correction, and seed variances that borrow from the other comparisons."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,19 +25,7 @@ def steady_seed_variances(differences: Sequence[PairedDifference]) -> list[SeedV
 
     Reference: Smyth 2004 (d0 is set, not estimated: fifteen correlated variances say too little about it).
     """
-    per_seed = np.array([float(item.v_seed[0]) * item.n_seeds for item in differences])
-    known = ~np.isnan(per_seed)
-    prior = min(2.0, max(0.0, (int(known.sum()) - 1) / 4.0))
-    mean = float(per_seed[known].mean()) if known.any() else float("nan")
-    steadied = []
-    for item, own in zip(differences, per_seed, strict=True):
-        df = item.n_seeds - 1
-        if np.isnan(own):
-            steadied.append(SeedVariance(item.v_seed, df))
-            continue
-        spread = (prior * mean + df * own) / (prior + df)
-        steadied.append(SeedVariance(np.array([spread / item.n_seeds]), prior + df))
-    return steadied
+    return _drawn(differences, np.mean, only_below=False)
 
 
 def raised_seed_variances(differences: Sequence[PairedDifference]) -> list[SeedVariance]:
@@ -54,19 +42,26 @@ def raised_seed_variances(differences: Sequence[PairedDifference]) -> list[SeedV
     Args:
         differences: K = 1 each; NaN for a difference without a seed variance.
     """
+    return _drawn(differences, np.median, only_below=True)
+
+
+def _drawn(
+    differences: Sequence[PairedDifference], centre: Callable[[NDArray[np.float64]], np.floating], *, only_below: bool
+) -> list[SeedVariance]:
+    """Draw seed variances towards the centre of those that are known; with `only_below`, only those below it."""
     per_seed = np.array([float(item.v_seed[0]) * item.n_seeds for item in differences])
     known = ~np.isnan(per_seed)
     prior = min(2.0, max(0.0, (int(known.sum()) - 1) / 4.0))
-    median = float(np.median(per_seed[known])) if known.any() else float("nan")
-    raised = []
+    middle = float(centre(per_seed[known])) if known.any() else float("nan")
+    drawn = []
     for item, own in zip(differences, per_seed, strict=True):
         df = item.n_seeds - 1
-        if np.isnan(own) or own >= median:
-            raised.append(SeedVariance(item.v_seed, df))
+        if np.isnan(own) or (only_below and own >= middle):
+            drawn.append(SeedVariance(item.v_seed, df))
             continue
-        spread = (prior * median + df * own) / (prior + df)
-        raised.append(SeedVariance(np.array([spread / item.n_seeds]), prior + df))
-    return raised
+        spread = (prior * middle + df * own) / (prior + df)
+        drawn.append(SeedVariance(np.array([spread / item.n_seeds]), prior + df))
+    return drawn
 
 
 def holm(p_values: ArrayLike, *, cut: bool = True) -> NDArray[np.float64]:
