@@ -20,8 +20,8 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.report.annotators import HUMAN_WORDS, HumanPoint, human_points
 from experiments.report.elsewhere import COLUMNS, HARD_WORDS, no_frontier
 from experiments.report.facts import CEILING_WORDS, StudySize
-from experiments.report.figures.panels import draw_into, draw_on_frontier, panel_grid, published_handles
-from experiments.report.figures.style import FAINT, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
+from experiments.report.figures.panels import draw_into, draw_on_frontier, published_handles, recall_axes, recall_panels
+from experiments.report.figures.style import FAINT, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
 from experiments.report.published import PublishedPoint, published_caption
 from experiments.runs.study import StudyRuns, short_names
 
@@ -135,14 +135,7 @@ class FrontierDisplay:
         with plt.rc_context(RC):
             if axes is not None:
                 return draw_into(axes, [(mask,) for mask in masks], self._panel, "mask")
-            across = min(len(masks), 3)
-            width = PAGE if across > 1 else 0.6 * PAGE
-            # A panel is square, apart from the labels at its left and those of the F1 lines at its right.
-            figure, panels = panel_grid(len(masks), across, width, (width - 0.4) / across + 0.02)
-            for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):
-                self._panel(ax, mask)
-                if index % across:
-                    ax.set_ylabel("")
+            figure = recall_panels(masks, self._panel)
             add_legend(figure, self._legend())
         return figure
 
@@ -173,9 +166,7 @@ class FrontierDisplay:
         for arm, look in self._hard_looks().items():
             at = self.hard[(self.hard["arm"] == arm) & (self.hard["mask"] == mask)]
             ax.plot(at["recall"], at["precision"], zorder=5.5, clip_on=False, **look)
-        ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
-        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision", title=mask, xticks=ticks, yticks=ticks)
-        ax.set_aspect("equal")
+        recall_axes(ax, mask)
 
     def _hard_looks(self) -> dict[str, dict[str, Any]]:
         """One marker for each arm of hard masks."""

@@ -73,6 +73,31 @@ def draw_into(axes: Sequence[Axes], panels: Sequence[tuple[Any, ...]], draw: Cal
     return figure_of(axes)
 
 
+def recall_panels(masks: Sequence[str], draw: Callable[[Axes, str], None]) -> Figure:
+    """Make a figure of square precision-recall panels, one per mask, naming precision only at the left edge.
+
+    Args:
+        masks: Names of the masks.
+        draw: Draws the panel of one mask.
+    """
+    across = min(len(masks), 3)
+    width = PAGE if across > 1 else 0.6 * PAGE
+    # A panel is square, apart from the labels at its left and those of the F1 lines at its right.
+    figure, panels = panel_grid(len(masks), across, width, (width - 0.4) / across + 0.02)
+    for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):
+        draw(ax, mask)
+        if index % across:
+            ax.set_ylabel("")
+    return figure
+
+
+def recall_axes(ax: Axes, mask: str) -> None:
+    """Give a panel the axes of precision over recall, and the mask's name."""
+    ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
+    ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision", title=mask, xticks=ticks, yticks=ticks)
+    ax.set_aspect("equal")
+
+
 def arm_rows(
     panels: Sequence[Any], n_arms: int, draw: Callable[[Axes, Any], None], *, columns: int = 3, row_height: float = 0.36
 ) -> Figure:

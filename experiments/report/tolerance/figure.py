@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.facts import StudySize
 from experiments.report.figures.frontier import f1_contours
-from experiments.report.figures.panels import draw_into, panel_grid
-from experiments.report.figures.style import PAGE, QUIET, RC, add_legend, arm_handles, arm_styles
+from experiments.report.figures.panels import draw_into, recall_axes, recall_panels
+from experiments.report.figures.style import QUIET, RC, add_legend, arm_handles, arm_styles
 from experiments.runs.study import StudyRuns, short_names
 
 
@@ -98,13 +98,7 @@ class ToleranceDisplay:
         with plt.rc_context(RC):
             if axes is not None:
                 return draw_into(axes, [(mask,) for mask in masks], self._panel, "mask")
-            across = min(len(masks), 3)
-            width = PAGE if across > 1 else 0.6 * PAGE
-            figure, panels = panel_grid(len(masks), across, width, (width - 0.4) / across + 0.02)
-            for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):
-                self._panel(ax, mask)
-                if index % across:
-                    ax.set_ylabel("")
+            figure = recall_panels(masks, self._panel)
             kinds = [
                 Line2D([], [], color=QUIET, linewidth=1.6, label=f"within {self.tolerance} px"),
                 Line2D([], [], color=QUIET, label="exact", **_EXACT),
@@ -127,9 +121,7 @@ class ToleranceDisplay:
                 ax.plot(
                     at["recall"], at["precision"], zorder=5, clip_on=False, **style.point(filled=point == "natural")
                 )
-        ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
-        ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision", title=mask, xticks=ticks, yticks=ticks)
-        ax.set_aspect("equal")
+        recall_axes(ax, mask)
 
 
 _EXACT: dict[str, Any] = {"linewidth": 0.7, "alpha": 0.55}
