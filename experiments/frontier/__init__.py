@@ -9,6 +9,7 @@
 from experiments.frontier.arithmetic import from_pixels, merge
 from experiments.frontier.codes import code_to_logit, logit_to_code
 from experiments.frontier.curve import PrCurve, average_precision, pr_curve
+from experiments.frontier.curve_space.centre_line import CurveErrors, curve_errors, curve_of
 from experiments.frontier.from_images import from_images, to_logits
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import (
@@ -20,11 +21,14 @@ from experiments.frontier.operating_point import (
 )
 
 __all__ = [
+    "CurveErrors",
     "OperatingPoint",
     "PrCurve",
     "ScoreHistograms",
     "average_precision",
     "code_to_logit",
+    "curve_errors",
+    "curve_of",
     "from_images",
     "from_pixels",
     "logit_to_code",

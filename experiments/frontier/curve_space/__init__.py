@@ -1,0 +1,1 @@
+"""Masks of strokes read as curves: one value per row, and how far it is from the true one."""
