@@ -99,6 +99,7 @@ class ReportSchema:
     beta: float = MISSING
     recall_band: list[float] = MISSING
     tolerance: int | None = None
+    by: str | None = None
     published: list[PublishedSchema] = field(default_factory=list)
 
 

@@ -25,8 +25,11 @@ def write(root):
 def test_a_flat_folder_with_two_annotators(command, tmp_path):
     write(tmp_path / "mine")
     (tmp_path / "split.csv").write_text(
-        "image,split,group\n"
-        + "".join(f"w{n // 2} ({n}).png,{['train', 'train', 'val', 'test'][n // 2]},w{n // 2}\n" for n in range(8))
+        "image,split,group,scanner\n"
+        + "".join(
+            f"w{n // 2} ({n}).png,{['train', 'train', 'val', 'test'][n // 2]},w{n // 2},{'AB'[n % 2]}\n"
+            for n in range(8)
+        )
     )
     typed = with_small(
         "data=image_folder",
@@ -46,6 +49,9 @@ def test_a_flat_folder_with_two_annotators(command, tmp_path):
     table = pd.read_csv(study / "report" / "figures" / "frontier.csv")
     person = table[table["kind"] == "annotator"]
     assert person[["arm", "recall", "precision"]].to_numpy().tolist() == [["bob", 1.0, 0.5]]
+    columns = json.loads((study / "loss=dice" / "seed=0" / "columns.json").read_text())
+    assert columns["test"] == {"scanner": {"w3 (6)": "A", "w3 (7)": "B"}}
+    assert columns["train"]["scanner"]["w1 (3)"] == "B"
     scores = np.random.default_rng(0).random((64, 64)).astype(np.float32)
     for number in (6, 7):  # predictions that were made elsewhere, for the test images
         path = tmp_path / "maps" / "other" / "0" / f"w3 ({number}).npy"
@@ -57,6 +63,7 @@ def test_a_flat_folder_with_two_annotators(command, tmp_path):
     scored = json.loads((tmp_path / "outputs" / "scored" / "other" / "seed=0" / "run.json").read_text())
     assert scored["annotators"] == info["annotators"]
     assert scored["data_fingerprint"] == info["data_fingerprint"]
+    assert json.loads((tmp_path / "outputs" / "scored" / "other" / "seed=0" / "columns.json").read_text()) == columns
     again, _, err = command(train_main, "study=losses", "loss=bce,dice", "seed=0", *typed)
     assert again == 0, err
 

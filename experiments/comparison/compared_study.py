@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike
 from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import Comparison, compare_arms
 from experiments.comparison.settings import CompareSettings, theories
+from experiments.comparison.subgroups.compare import SubgroupVerdicts, compare_subgroups
+from experiments.comparison.subgroups.values import Subgroups, find_subgroups, group_problems, subgroups_of_images
 from experiments.frontier.from_images import Kind, from_images
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import metrics_of_all
@@ -35,6 +37,7 @@ class ComparedStudy:
     Args:
         runs: Arms, seeds and their score histograms.
         comparison: All tables; start with `arms`, `verdicts`, `metrics` and `curves`.
+        by_subgroup: Verdicts in subgroups of the test images, if asked for.
 
     Example:
         >>> import numpy as np
@@ -48,6 +51,7 @@ class ComparedStudy:
 
     runs: StudyRuns
     comparison: Comparison
+    by_subgroup: SubgroupVerdicts | None = None
 
     @property
     def arms(self) -> pd.DataFrame:
@@ -63,6 +67,11 @@ class ComparedStudy:
     def metrics(self) -> pd.DataFrame:
         """A row per arm, seed, split, mask and operating point: threshold, precision, recall, F1, AP, counts."""
         return metrics_of_all({arm: Mapped(seeds, lambda run: run.scores) for arm, seeds in self.runs.complete.items()})
+
+    @property
+    def subgroups(self) -> pd.DataFrame:
+        """A row per arm and subgroup, over its masks; empty unless asked for by `by`."""
+        return pd.DataFrame() if self.by_subgroup is None else self.by_subgroup.table
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -83,6 +92,7 @@ def compare_scores(
     validation: tuple[Arms, Sequence[ArrayLike]] | None = None,
     settings: CompareSettings | None = None,
     tolerance: int | None = None,
+    by: str | Sequence[Hashable] | None = None,
 ) -> ComparedStudy:
     """Compare score maps of any origin: which arm moved the precision-recall frontier, and which slid along it.
 
@@ -101,6 +111,8 @@ def compare_scores(
             tuned point.
         settings: Margins, level and headline; None takes the defaults.
         tolerance: Distance in pixels; adds the verdicts within it, for thin structures. None takes that of `settings`.
+        by: One value per test image, such as its scanner, or a pattern whose bracket is a part of `image_ids`; adds the
+            verdicts in each subgroup. None: no subgroups.
 
     Returns:
         Verdicts, tables and curves.
@@ -159,11 +171,17 @@ def compare_scores(
         complete = {arm: {seed: within(run) for seed, run in seeds.items()} for arm, seeds in complete.items()}
     empty = pd.DataFrame()
     runs = StudyRuns(baseline, (), complete, holes=empty, differences=empty, tuning=empty)
-    return compare_runs(runs, chosen)
+    if by is None:
+        return compare_runs(runs, chosen)
+    return compare_runs(runs, chosen, subgroups_of_images(by, runs.reference.scores["test"].image_ids))
 
 
 def load_study(
-    study_dir: Path | str, *, baseline: str | None = None, settings: CompareSettings | None = None
+    study_dir: Path | str,
+    *,
+    baseline: str | None = None,
+    settings: CompareSettings | None = None,
+    by: str | None = None,
 ) -> ComparedStudy:
     """Read a study's runs from disk and compare them.
 
@@ -172,9 +190,12 @@ def load_study(
         baseline: Name of the baseline arm; None for the one that the runs declare.
         settings: Margins, level and headline; None takes the defaults. The theory of the losses is added from the runs'
             configurations.
+        by: A column of the split file, such as "scanner", or a pattern whose bracket is a part of the images' names;
+            adds the verdicts in each subgroup. None: no subgroups.
 
     Raises:
-        ValueError: There are no runs, the baseline has no complete run, or runs have other test images or labels.
+        ValueError: There are no runs, the baseline has no complete run, runs have other test images or labels, there is
+            no such column, or a pattern does not match every image.
 
     Example:
         >>> load_study("no/such/folder")
@@ -184,13 +205,20 @@ def load_study(
     """
     runs = load_runs(Path(study_dir), baseline)
     chosen = CompareSettings() if settings is None else settings
-    return compare_runs(runs, replace(chosen, looks=runs.looks, theory=theories(runs) | dict(chosen.theory)))
+    full = replace(chosen, looks=runs.looks, theory=theories(runs) | dict(chosen.theory))
+    return compare_runs(runs, full, None if by is None else find_subgroups(runs, by))
 
 
-def compare_runs(runs: StudyRuns, settings: CompareSettings) -> ComparedStudy:
-    """Compare runs that are known to be comparable."""
+def compare_runs(runs: StudyRuns, settings: CompareSettings, subgroups: Subgroups | None = None) -> ComparedStudy:
+    """Compare runs that are known to be comparable, in subgroups of their images too."""
+    if subgroups is not None and (problems := group_problems(subgroups, runs.reference.scores["test"])):
+        raise ValueError("\n".join(problems))
     scores = scores_to_compare(runs, settings.tolerance)
-    return ComparedStudy(runs, compare_arms(scores, baseline=runs.baseline, settings=settings))
+    comparison = compare_arms(scores, baseline=runs.baseline, settings=settings)
+    found = None
+    if subgroups is not None and len(comparison.arm_verdicts):
+        found = compare_subgroups(scores, subgroups, baseline=runs.baseline, settings=settings)
+    return ComparedStudy(runs, comparison, found)
 
 
 def scores_to_compare(runs: StudyRuns, tolerance: int | None) -> dict[str, Mapping[int, RunScores]]:

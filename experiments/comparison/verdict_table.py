@@ -85,8 +85,8 @@ def verdict_tables(study: MeasuredStudy, pairs: Sequence[PairedRuns], bands: Seq
     settings, n_masks = study.settings, len(study.checked.masks)
     by_arm = [list(pairs[start : start + n_masks]) for start in range(0, len(pairs), n_masks)]
     of_curve = settings.headline in OF_CURVE
-    headline = _decided(study, by_arm, settings.headline, settings.headline_name, bands, of_curve=of_curve)
-    f1 = _decided(study, by_arm, "f1", "tuned F1", ())
+    headline = decided_about(study, by_arm, settings.headline, settings.headline_name, bands, of_curve=of_curve)
+    f1 = decided_about(study, by_arm, "f1", "tuned F1", ())
     rows = [
         [
             _row(study, pair, band, (item, verdict), (f1_item, f1_verdict))
@@ -100,7 +100,8 @@ def verdict_tables(study: MeasuredStudy, pairs: Sequence[PairedRuns], bands: Seq
     if settings.exact_and_tolerant is not None:
         known = {settings.headline: headline, "f1": f1}
         both = [
-            known.get(name) or _decided(study, by_arm, name, settings.name_of(name), bands, of_curve=name in OF_CURVE)
+            known.get(name)
+            or decided_about(study, by_arm, name, settings.name_of(name), bands, of_curve=name in OF_CURVE)
             for name in settings.exact_and_tolerant
         ]
         beside = (_beside(settings, both, of_arms=True), _beside(settings, both, of_arms=False))
@@ -109,7 +110,7 @@ def verdict_tables(study: MeasuredStudy, pairs: Sequence[PairedRuns], bands: Seq
 
 
 @dataclass(frozen=True)
-class _Decided:
+class Decided:
     """Evidence and verdicts about one statistic: of A arms, and of A times M masks."""
 
     pairs: list[PairedRuns]
@@ -121,7 +122,7 @@ class _Decided:
     of_masks: list[Verdict]
 
 
-def _beside(settings: CompareSettings, both: Sequence[_Decided], *, of_arms: bool) -> list[dict[str, Any]]:
+def _beside(settings: CompareSettings, both: Sequence[Decided], *, of_arms: bool) -> list[dict[str, Any]]:
     """Columns of the verdicts without and within the tolerance, a row per arm, or per arm and mask."""
     n_rows = len(both[0].arms if of_arms else both[0].masks)
     rows: list[dict[str, Any]] = [{"tolerance": settings.tolerance} for _ in range(n_rows)]
@@ -138,7 +139,7 @@ def _beside(settings: CompareSettings, both: Sequence[_Decided], *, of_arms: boo
     return rows
 
 
-def _decided(
+def decided_about(
     study: MeasuredStudy,
     by_arm: Sequence[Sequence[PairedRuns]],
     column: str,
@@ -146,7 +147,7 @@ def _decided(
     bands: Sequence[RecallBand],
     *,
     of_curve: bool = False,
-) -> _Decided:
+) -> Decided:
     """Decide about one statistic.
 
     Args:
@@ -158,7 +159,7 @@ def _decided(
         of_curve: whether curves can be said to cross; else the bands are only shown.
     """
     n_masks = len(study.checked.masks)
-    counted = _counted_masks(study, column)
+    counted = counted_masks(study, column)
     by_arm = [[study.judged_by(pair, column) for pair in row] for row in by_arm]
     whole = [[row[mask] for mask in counted or range(n_masks)] for row in by_arm]
     trained = [[pair for pair in row if not pair.untrained] or row for row in whole]
@@ -178,10 +179,10 @@ def _decided(
     decided, behind = decide_arms(
         arms, by_mask, study.settings.rule(name), counted=counted, mask_names=study.checked.masks
     )
-    return _Decided(of_arms, flat, over_arms, arms, decided, masks, [verdict for row in behind for verdict in row])
+    return Decided(of_arms, flat, over_arms, arms, decided, masks, [verdict for row in behind for verdict in row])
 
 
-def _counted_masks(study: MeasuredStudy, column: str) -> tuple[int, ...]:
+def counted_masks(study: MeasuredStudy, column: str) -> tuple[int, ...]:
     """Masks that an arm's mean is over: those of which a verdict can be had and of which the baseline is trained.
 
     The same for every arm: a mask that only one arm fails at counts.
@@ -212,7 +213,7 @@ def _row(
     ]
     return {
         "arm": pair.arm,
-        "mask": _mask_name(checked.masks, pair.masks),
+        "mask": mask_name(checked.masks, pair.masks),
         "baseline": checked.baseline,
         "headline": settings.headline,
         "verdict": verdict.word,
@@ -264,7 +265,7 @@ def _row(
     }
 
 
-def _mask_name(names: Sequence[str], masks: Sequence[int]) -> str:
+def mask_name(names: Sequence[str], masks: Sequence[int]) -> str:
     """Name of a mask, or "mean of a, b and c"."""
     chosen = [names[mask] for mask in masks]
     return chosen[0] if len(chosen) == 1 else f"mean of {', '.join(chosen[:-1])} and {chosen[-1]}"

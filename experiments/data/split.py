@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ class Split:
         pixels: int64 (N, C), valid pixels per image and mask.
         foreground: int64 (N,), valid pixels positive in at least one mask.
         fingerprint: Hexadecimal SHA-256 of ids, groups, pixels, labels and valid pixels, in order.
+        columns: What else is known of the images, such as their scanner: column -> N values, for subgroups.
 
     Raises:
         ValueError: Lengths differ or an image id occurs twice.
@@ -47,12 +48,16 @@ class Split:
     pixels: NDArray[np.int64]
     foreground: NDArray[np.int64]
     fingerprint: str
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.samples)
-        for field in ("image_ids", "group_ids", "sizes", "positives", "pixels", "foreground"):
-            if len(getattr(self, field)) != n:
-                raise ValueError(f"{field}: expected {n} entries, one per image, got {len(getattr(self, field))}")
+        for name in ("image_ids", "group_ids", "sizes", "positives", "pixels", "foreground"):
+            if len(getattr(self, name)) != n:
+                raise ValueError(f"{name}: expected {n} entries, one per image, got {len(getattr(self, name))}")
+        for column, values in self.columns.items():
+            if len(values) != n:
+                raise ValueError(f"columns: expected {n} values of {column}, one per image, got {len(values)}")
         if len(set(self.image_ids)) != n:
             twice = sorted({name for name in self.image_ids if self.image_ids.count(name) > 1})
             raise ValueError(f"image_ids: expected unique names, got more than once: {', '.join(twice[:20])}")
@@ -127,6 +132,16 @@ class SegmentationData:
         """Fingerprint of each split by its name."""
         return {split.name: split.fingerprint for split in self.splits}
 
+    def columns(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Return what else is known of the images: split -> column -> image -> value; empty where nothing is."""
+        return {
+            split.name: {
+                column: dict(zip(split.image_ids, values, strict=True)) for column, values in split.columns.items()
+            }
+            for split in self.splits
+            if split.columns
+        }
+
     def prevalence(self, split: str | Split = "train") -> NDArray[np.float64]:
         """Share of the valid pixels that are positive, per mask, pooled over the images of one split.
 
@@ -149,6 +164,7 @@ def make_split(
     facts: Sequence[SampleFacts] | None = None,
     n_masks: int | None = None,
     salt: str = "",
+    columns: Mapping[str, Sequence[str]] | None = None,
 ) -> Split:
     """Build a split from samples and their facts.
 
@@ -160,6 +176,7 @@ def make_split(
         facts: One per image; None reads every sample now.
         n_masks: C, needed only where there may be no image.
         salt: Added to the fingerprint: how the hashed pixels become the samples, where they differ.
+        columns: What else is known of the images; it is not in the fingerprint, because no number depends on it.
 
     Returns:
         The split.
@@ -183,6 +200,7 @@ def make_split(
         pixels=np.repeat(valid_pixels[:, None], n_channels, axis=1),
         foreground=np.array([fact.foreground for fact in known], dtype=np.int64),
         fingerprint=digest.hexdigest(),
+        columns={column: tuple(values) for column, values in (columns or {}).items()},
     )
 
 

@@ -232,6 +232,7 @@ def _write(run: CountedRun, truth: Truth, folder: Path, info: dict[str, Any], co
         store.write_config(folder, config)
         store.write_scores(folder, scores if ceiling is None else {**scores, store.CEILING: ceiling})
         store.write_table(folder / store.METRICS_FILE, metrics_table(scores))
+        store.write_columns(folder, {} if truth.data is None else truth.data.columns())
         if run.tolerant:
             store.write_tolerant(folder, run.tolerant, None)
         content = {

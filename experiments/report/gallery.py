@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
+from experiments.comparison.subgroups.compare import SubgroupVerdicts
 from experiments.comparison.weight_sweep import WeightSweep
 from experiments.process.parallel import in_parallel
 from experiments.report.example_choice import ExampleChoice
@@ -30,6 +31,7 @@ TITLES = {
     "seesaw": "Recall, precision and F1 over the positive weight",
     "slide": "Slides along the baseline's frontier and steps off it",
     "gains": "Frontier gains",
+    "subgroups": "Gains in subgroups of the test images",
     "band": "Precision at the same recall",
     "decomposition": "Frontier part and threshold part",
     "roc": "ROC beside precision-recall",
@@ -53,6 +55,7 @@ def draw_all(
     published: Sequence[PublishedPoint] = (),
     examples: ExampleChoice | None = None,
     sweep: WeightSweep | None = None,
+    by_subgroup: SubgroupVerdicts | None = None,
     only: Collection[str] = tuple(TITLES),
 ) -> list[Path]:
     """Draw every figure that the study has numbers for, and remove other figures of an earlier report.
@@ -65,6 +68,7 @@ def draw_all(
         published: Points of other systems.
         examples: Images with predictions to show; None chooses them from the runs.
         sweep: The arms that differ only in the weight; None computes it.
+        by_subgroup: Verdicts in subgroups of the test images, if asked for.
         only: Names of figures, keys of `TITLES`; others are not drawn.
 
     Returns:
@@ -92,7 +96,7 @@ def draw_all(
             numbers += f", [{file}]({file})"
         return f"## {TITLES[name]}\n\n![{TITLES[name]}]({name}.png)\n\n{display.caption} Numbers: {numbers}."
 
-    tasks = list(_displays(study, comparison, ceiling, published, examples, sweep))
+    tasks = list(_displays(study, comparison, ceiling, published, examples, sweep, by_subgroup))
     captions = in_parallel(draw, tasks, comparison.settings.workers)
     drawn = {name: caption for (name, _), caption in zip(tasks, captions, strict=True) if caption is not None}
     write_markdown(folder / CAPTIONS_FILE, "\n\n".join(["# Figures", *drawn.values()]) + "\n")
@@ -129,6 +133,7 @@ def _displays(
     published: Sequence[PublishedPoint],
     examples: ExampleChoice | None,
     sweep: WeightSweep | None,
+    by_subgroup: SubgroupVerdicts | None,
 ) -> Iterator[tuple[str, Callable[[], Display | None]]]:
     from experiments.report.figures.band import BandDisplay
     from experiments.report.figures.examples import ExampleDisplay
@@ -141,6 +146,7 @@ def _displays(
     from experiments.report.figures.textbook.calibration import CalibrationDisplay
     from experiments.report.figures.textbook.roc import RocDisplay
     from experiments.report.figures.training import TrainingDisplay
+    from experiments.report.subgroups.figure import SubgroupDisplay
     from experiments.report.tolerance.figure import ToleranceDisplay
 
     yield "slide_step", lambda: SlideStepDisplay.of(study, comparison)
@@ -149,6 +155,7 @@ def _displays(
     yield "seesaw", lambda: SeesawDisplay.of(study, comparison, published, sweep)
     yield "slide", lambda: SlideDisplay.of(study, comparison)
     yield "gains", lambda: ForestDisplay.of(study, comparison)
+    yield "subgroups", lambda: SubgroupDisplay.of(study, comparison, by_subgroup)
     yield "band", lambda: BandDisplay.of(study, comparison)
     yield "decomposition", lambda: DecompositionDisplay.of(study, comparison)
     yield "roc", lambda: RocDisplay.of(study, comparison)

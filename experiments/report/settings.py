@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from experiments.comparison.settings import CompareSettings
+from experiments.comparison.subgroups.values import by_problem
 from experiments.config import ConfigError, tolerance_problem
 from experiments.report.published import point_problems
 
@@ -34,7 +35,8 @@ def report_problems(report: DictConfig, masks: Sequence[str] | None = None) -> l
         report: The group.
         masks: Names of the study's masks, if known.
     """
-    return [*_setting_problems(report), *point_problems(report, masks)]
+    by = by_problem(report.get("by"))
+    return [*_setting_problems(report), *([f"report.by: {by}"] if by else []), *point_problems(report, masks)]
 
 
 def _setting_problems(report: DictConfig) -> list[str]:

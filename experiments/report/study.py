@@ -8,10 +8,13 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from experiments.checks.problems import raise_if_any
 from experiments.comparison.ceiling import Ceiling, find_ceiling
 from experiments.comparison.compare_arms import Comparison, compare_arms
 from experiments.comparison.compared_study import scores_to_compare
 from experiments.comparison.settings import theories
+from experiments.comparison.subgroups.compare import SubgroupVerdicts, compare_subgroups
+from experiments.comparison.subgroups.values import Subgroups, find_subgroups, group_problems
 from experiments.comparison.weight_sweep import WeightSweep
 from experiments.config import ConfigError
 from experiments.frontier.operating_point import metrics_of_all
@@ -44,6 +47,7 @@ _OPTIONAL = (
     "thin_scores",
     "tolerant_curves",
     "cldice",
+    "subgroups",
 )  # tables that not every report has
 _REPORT_FILES = ("*.csv", "*.md", "*.tex", "*.html", "*.png", "*.svg")
 
@@ -60,6 +64,9 @@ def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, basel
     Raises:
         ConfigError: The runs cannot be compared, or a setting is out of range.
     """
+    if report.get("by") is not None:
+        for study in load_conditions(study_dir, baseline):  # before anything is written, the lock too
+            _subgroups(study, report)
     with held(report_dir, wait=True):
         _report(study_dir, report_dir, report, baseline)
 
@@ -68,10 +75,11 @@ def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str
     studies = load_conditions(study_dir, baseline)
     conditions = [study.condition for study in studies]
     _refuse_links(study_dir, report_dir, conditions)
+    by = {study.condition: _subgroups(study, report) for study in studies}
     for folder in _folders(report_dir, conditions):
         remove_leftovers(folder, _REPORT_FILES)  # the lock ensures that no other process writes here
     if not studies[0].condition:
-        comparison, figures = _write_one(studies[0], report_dir, report)
+        comparison, figures = _write_one(studies[0], report_dir, report, by[""])
         places = (
             f"figures: {figures[0]} and {len(figures) - 1} others\n"
             f"report: {report_dir / 'report.md'}, page: {report_dir / PAGE}\n"
@@ -82,11 +90,29 @@ def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str
 
     comparisons = {
         study.condition: _write_one(
-            study, report_dir / study.condition, report, n_comparisons=len(studies), only=("frontier",)
+            study,
+            report_dir / study.condition,
+            report,
+            by[study.condition],
+            n_comparisons=len(studies),
+            only=("frontier", "subgroups"),
         )[0]
         for study in studies
     }
     print(write_condition_report(report_dir, studies, comparisons))
+
+
+def _subgroups(study: StudyRuns, report: DictConfig) -> Subgroups | None:
+    """Find the subgroups that `report.by` asks for; None if it asks for none."""
+    by = report.get("by")  # runs from before this key go without
+    if by is None:
+        return None
+    try:
+        found = find_subgroups(study, by)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    raise_if_any(group_problems(found, study.reference.scores["test"]))
+    return found
 
 
 def _folders(report_dir: Path, conditions: Collection[str]) -> list[Path]:
@@ -108,17 +134,22 @@ def _write_one(
     study: StudyRuns,
     report_dir: Path,
     report: DictConfig,
+    subgroups: Subgroups | None = None,
     *,
     n_comparisons: int = 1,
     only: Collection[str] = tuple(TITLES),
 ) -> tuple[Comparison, list[Path]]:
     """Compare, and write tables, figures and page; return the comparison and the figures."""
     comparison = compare(study, report, n_comparisons=n_comparisons)
+    by_subgroup = None
+    if subgroups is not None and len(comparison.arm_verdicts):
+        scores = scores_to_compare(study, comparison.settings.tolerance)
+        by_subgroup = compare_subgroups(scores, subgroups, baseline=study.baseline, settings=comparison.settings)
     ceiling = find_ceiling(study, comparison)
     examples = choose_examples(study)
     published = published_points(report, comparison.masks)
     sweep = WeightSweep.of(study, comparison)
-    write_tables(report_dir, study, comparison, ceiling)
+    write_tables(report_dir, study, comparison, ceiling, by_subgroup)
     figures = draw_all(
         report_dir / FIGURES,
         study,
@@ -127,9 +158,10 @@ def _write_one(
         published=published,
         examples=examples,
         sweep=sweep,
+        by_subgroup=by_subgroup,
         only=only,
     )
-    write_texts(report_dir, study, comparison, ceiling, sweep, figure=figures[0].stem)
+    write_texts(report_dir, study, comparison, ceiling, sweep, by_subgroup, figure=figures[0].stem)
     write_page(report_dir / PAGE, study, comparison, ceiling=ceiling, examples=examples, published=published)
     return comparison, figures
 
@@ -150,7 +182,13 @@ def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> 
         raise ConfigError(str(error)) from error
 
 
-def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, ceiling: Ceiling | None) -> None:
+def write_tables(
+    report_dir: Path,
+    study: StudyRuns,
+    comparison: Comparison,
+    ceiling: Ceiling | None,
+    by_subgroup: SubgroupVerdicts | None = None,
+) -> None:
     """Write the tables as CSV, and for a paper."""
     tables = {
         "arms": comparison.arm_verdicts,
@@ -170,6 +208,8 @@ def write_tables(report_dir: Path, study: StudyRuns, comparison: Comparison, cei
     }
     if len(study.tuning):
         tables["tuning"] = study.tuning
+    if by_subgroup is not None:
+        tables["subgroups"] = by_subgroup.table
     if ceiling is not None:
         tables["ceiling"] = ceiling.table
     if study.hard:
@@ -196,11 +236,12 @@ def write_texts(
     comparison: Comparison,
     ceiling: Ceiling | None,
     sweep: WeightSweep | None = None,
+    by_subgroup: SubgroupVerdicts | None = None,
     *,
     figure: str = "frontier",
 ) -> None:
     """Write `report.md`, one page with the figure of this name, and `details.md`."""
     sentences = checklist([StudyEvidence.of(study, comparison, sweep)])
-    details = details_markdown(study, comparison, ceiling, sentences, centerline_table(study))
+    details = details_markdown(study, comparison, ceiling, sentences, centerline_table(study), by_subgroup)
     write_markdown(report_dir / "details.md", details)
-    write_markdown(report_dir / "report.md", summary_markdown(study, comparison, figure))
+    write_markdown(report_dir / "report.md", summary_markdown(study, comparison, figure, by_subgroup))

@@ -39,6 +39,7 @@ _LATER_KEYS = {
     **dict.fromkeys(f"data.{key}" for key in ("images", "truth", "valid", "labels", "colours", "threshold")),
     **dict.fromkeys(f"data.{key}" for key in ("ignore", "ignore_value", "field", "annotation", "annotators", "splits")),
     **dict.fromkeys(("data.folds", "data.fold")),
+    **dict.fromkeys(("data.label_jitter", "data.dropped_strokes"), 0.0),
     **dict.fromkeys((f"data.{key}" for key in ("inverted", "exclusive", "skip_without_truth")), False),
 }
 

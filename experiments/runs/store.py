@@ -9,6 +9,7 @@ A run folder `<study>/<arm>/seed=<k>/` holds
 | `history.csv` | a row per logged update: loss, its terms, share of foreground per mask, learning rate, seconds |
 | `scores.npz` | score histograms per image and mask of validation and test |
 | `tolerant.npz` | the same within distances of some pixels, if asked for (`trainer.tolerances`, `trainer.cldice`) |
+| `columns.json` | what a split file says of the images beside their group, if it does: split, column, image, value |
 | `examples.npz` | a few test images with their labels and the score of every pixel, unless switched off |
 | `checkpoint.pt` | the weights (while training: the whole state) |
 | `run.json` | status, versions, seed, device, times, fingerprints, checksums of the others; says `complete` last |
@@ -48,13 +49,26 @@ HISTORY_FILE = "history.csv"
 SCORES_FILE = "scores.npz"
 EXAMPLES_FILE = "examples.npz"
 TOLERANT_FILE = "tolerant.npz"
+COLUMNS_FILE = "columns.json"
 CHECKPOINT_FILE = "checkpoint.pt"
-ARTIFACTS = (CONFIG_FILE, METRICS_FILE, HISTORY_FILE, SCORES_FILE, TOLERANT_FILE, EXAMPLES_FILE, CHECKPOINT_FILE)
+ARTIFACTS = (
+    CONFIG_FILE,
+    METRICS_FILE,
+    HISTORY_FILE,
+    SCORES_FILE,
+    TOLERANT_FILE,
+    COLUMNS_FILE,
+    EXAMPLES_FILE,
+    CHECKPOINT_FILE,
+)
 
 SCORED_SPLITS = ("val", "test")
 PREDICTIONS = "predictions_fingerprint"  # in `run.json` of a run whose predictions were made elsewhere
 HARD_MASKS = "hard_masks"  # in its `run.json`: whether they are 0 and 1 alone, which have no frontier
 _CENTERLINES = "centerlines_"
+ImageColumns = Mapping[str, Mapping[str, Mapping[str, str]]]
+"""What is known of the images beside their group: split -> column -> image -> value."""
+
 CEILING = "ceiling"  # the test split scored by its true probabilities, if the data know them
 FINISHED = ("complete", "diverged")
 CONSTANT_OUTPUT = "the output is the same for every test pixel"  # reason of a run that diverged but has scores
@@ -67,6 +81,7 @@ class Run:
     `scores` maps `val`, `test` and, if known, `ceiling` to histograms, which are read on access. It is empty unless the
     run is complete or collapsed to a constant output: a collapsed run is a result that a comparison counts, not a
     missing run. `tolerant` maps each radius that was recorded to the splits' tolerant histograms, also read on access.
+    `columns` are those of its split file.
     """
 
     folder: Path
@@ -77,6 +92,7 @@ class Run:
     config: Mapping[str, Any]
     scores: Mapping[str, ScoreHistograms]
     tolerant: Mapping[int, Mapping[str, TolerantHistograms]] = field(default_factory=dict)
+    columns: ImageColumns = field(default_factory=dict)
 
 
 class StorageError(OSError):
@@ -214,6 +230,35 @@ def read_centerlines(folder: Path) -> CenterlineCounts | None:
         return CenterlineCounts.from_arrays(arrays, _CENTERLINES) if there else None
     except Exception as error:
         raise ValueError(f"{path}: expected the counts of skeletons of a run, got {error}") from error
+
+
+def write_columns(folder: Path, columns: ImageColumns) -> None:
+    """Write what is known of a run's images; no file where nothing is."""
+    if columns:
+        write_json(folder / COLUMNS_FILE, columns)
+    else:
+        (folder / COLUMNS_FILE).unlink(missing_ok=True)
+
+
+def read_columns(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """Read what `write_columns` wrote; empty if there is no file.
+
+    Raises:
+        ValueError: Naming the file that cannot be read.
+    """
+    path = folder / COLUMNS_FILE
+    if not os.path.lexists(path):
+        return {}
+    found = foreign_files.read_json(path)
+    for split, columns in found.items():
+        for column, values in columns.items() if isinstance(columns, dict) else ((split, None),):
+            texts = [column, *values, *values.values()] if isinstance(values, dict) else [None]
+            wrong = [text for text in texts if not isinstance(text, str)]
+            if wrong:
+                raise ValueError(f"{path}: expected split, column, image and value as texts, got {wrong[0]} in {split}")
+            for text in texts:
+                foreign_files.check_name(str(text))
+    return found
 
 
 class StoredScores(Mapping[str, ScoreHistograms]):
@@ -354,6 +399,7 @@ def load_run_at(folder: Path, arm: str, seed: int) -> Run:
     info = read_info(folder) or {"status": "missing", "reason": f"no {RUN_FILE}"}
     scores: Mapping[str, ScoreHistograms] = {}
     config: dict[str, Any] = {}
+    columns: ImageColumns = {}
     problems = {}
     scored = has_scores(info)
     if info["status"] == "running":
@@ -365,6 +411,7 @@ def load_run_at(folder: Path, arm: str, seed: int) -> Run:
         config = read_config(folder)
         if scored and not problems:
             scores = StoredScores(folder, tuple(_kept_scores(folder)))
+            columns = read_columns(folder)
     except ValueError as error:
         problems = problems or {CONFIG_FILE if not config else SCORES_FILE: str(error.__cause__ or error)}
     if problems:
@@ -374,7 +421,7 @@ def load_run_at(folder: Path, arm: str, seed: int) -> Run:
         info = {**info, "status": DAMAGED, "reason": reason}
     radii = (info.get("tolerances") or []) if scores else []
     tolerant = Mapped({radius: radius for radius in radii}, lambda radius: read_tolerant(folder, radius))
-    return Run(folder, arm, seed, str(info["status"]), info, config, scores, tolerant)
+    return Run(folder, arm, seed, str(info["status"]), info, config, scores, tolerant, columns)
 
 
 def has_scores(info: Mapping[str, Any]) -> bool:

@@ -93,7 +93,7 @@ def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool
     known = "fingerprint" in info
     if known and info["fingerprint"] == run_fingerprint(plain, loaded):
         whole = info["status"] in store.FINISHED and not store.find_damaged_files(folder, info)
-        return whole and not _unrecorded(plain, info)
+        return whole and not _unrecorded(plain, info) and not _other_columns(folder, info, loaded)
     try:
         before = result_config(store.read_config(folder))
     except ValueError:  # damaged, so nothing is known about it
@@ -114,6 +114,11 @@ def _unrecorded(plain: dict[str, Any], info: dict[str, Any]) -> bool:
     asked, have = set(tolerances_to_record(plain)), set(info.get("tolerances") or [])
     skeletons = plain["trainer"].get("cldice", False) and not info.get("cldice")
     return store.has_scores(info) and (not asked <= have or skeletons)
+
+
+def _other_columns(folder: Path, info: dict[str, Any], loaded: LoadedData) -> bool:
+    """Return whether the split file says other things of the images than a scored run has noted."""
+    return store.has_scores(info) and loaded.data.columns() != store.read_columns(folder)
 
 
 def execute(
@@ -336,6 +341,7 @@ def _fit_and_score(
     scores = {"val": val, "test": test}
     ceiling = score_ceiling(data)
     store.write_scores(folder, scores if ceiling is None else {**scores, store.CEILING: ceiling})
+    store.write_columns(folder, data.columns())
     if whole_test is not None:
         _write_tolerant(folder, whole_test, test, whole_val, val)
     if examples is not None:

@@ -16,6 +16,7 @@ from torch import nn
 from experiments.checks.problems import raise_if_any
 from experiments.checks.targets import target_problems
 from experiments.checks.values import parts_named, value_problems
+from experiments.comparison.subgroups.values import by_problem, image_problems
 from experiments.config import ConfigError, instantiate, to_plain
 from experiments.criteria.before_training import check_criterion, worth_knowing
 from experiments.criteria.build import build_criterion
@@ -154,6 +155,9 @@ def _data_problems(cfg: DictConfig, loaded: LoadedData, in_doubt: Collection[str
     if "trainer" in in_doubt:
         return []
     device = make_accelerator(cfg.trainer).device
+    by, test = cfg.report.get("by"), loaded.data.test
+    of_fold = cfg.data.get("folds") is not None
+    wrong = [] if not by or by_problem(by) else image_problems(by, test.image_ids, test.columns, of_fold=of_fold)
     tries: list[tuple[set[str], Callable[[], object]]] = [
         ({"sampling"}, lambda: _check_sampling(cfg, loaded)),
         ({"loss"}, lambda: _check_loss(cfg, loaded, device)),
@@ -162,7 +166,7 @@ def _data_problems(cfg: DictConfig, loaded: LoadedData, in_doubt: Collection[str
     ]
     if cfg.trainer.compile:
         tries.append((set(), lambda: check_compiler(device)))
-    return [problem for parts, attempt in tries if not parts & set(in_doubt) for problem in _tried(attempt)]
+    return wrong + [problem for parts, attempt in tries if not parts & set(in_doubt) for problem in _tried(attempt)]
 
 
 def _is_ours(part: DictConfig) -> bool:

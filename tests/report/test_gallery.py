@@ -19,7 +19,9 @@ from experiments.report.study import compare
 SETTINGS = OmegaConf.create(
     {"margin": 0.01, "point_margin": 0.05, "level": 0.05, "headline": "ap", "beta": 1.0, "recall_band": [0, 1]}
 )
-ALL = [name for name in TITLES if name not in ("seesaw", "tolerance")]  # no weight is swept, no distance forgiven
+ALL = [
+    name for name in TITLES if name not in ("seesaw", "tolerance", "subgroups")
+]  # no weight swept, no distance forgiven, none asked
 ODD = {"$a$": ({}, 0.0, 0.0), "_x_{2}": ({}, 1.0, -0.5)}
 
 

@@ -244,7 +244,16 @@ def make_part_of(found: ReadFolder, name: str, samples: Sequence[Sample]) -> Spl
         facts=[sample.facts for sample in part if sample.facts is not None],
         n_masks=len(found.reader.masks),
         salt=f"channels={found.channels} shift={found.shift}",
+        columns=_columns_of(part, found.columns),
     )
+
+
+def _columns_of(part: Sequence[ScannedSample], columns: Mapping[str, Mapping[str, str]]) -> dict[str, list[str]]:
+    """Turn the columns of a split file, by image, into a list of values for each column."""
+    names = dict.fromkeys(name for others in columns.values() for name in others if name)
+    return {
+        name: [" ".join(columns.get(sample.files.name, {}).get(name, "").split()) for sample in part] for name in names
+    }
 
 
 def _load(

@@ -11,6 +11,7 @@ No model of the image can rank pixels better than eta does.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -45,27 +46,57 @@ def jitter_probabilities(jitter: float) -> NDArray[np.float64]:
     return weights / weights.sum()
 
 
+@dataclass(frozen=True)
+class LabelNoise:
+    """Mistakes in the labels of training logs, beside the annotation's own jitter.
+
+    Args:
+        jitter: Standard deviation of one more displacement of each curve's label, as in `jitter_probabilities`, pixels.
+        dropped: Probability that a curve is not labelled at all, 0 ... 1.
+    """
+
+    jitter: float
+    dropped: float
+
+
 def annotate(
-    rng: np.random.Generator, curves: Sequence[CurveInk], jitter: float, size: tuple[int, int]
+    rng: np.random.Generator,
+    curves: Sequence[CurveInk],
+    jitter: float,
+    size: tuple[int, int],
+    *,
+    noise: LabelNoise | None = None,
+    noise_rng: np.random.Generator | None = None,
 ) -> NDArray[np.bool_]:
     """Draw one annotation of a log.
 
     Args:
         rng: Source of the displacements.
-        curves: The inked curves, with a margin of at least `jitter_reach(jitter)`.
+        curves: The inked curves, with a margin of at least `jitter_reach(jitter)`, and that of the noise beyond it.
         jitter: As in `jitter_probabilities`, pixels.
         size: (H, W) of the image.
+        noise: Mistakes on top; None makes none.
+        noise_rng: Their source. The same source drops at a higher rate what it drops at a lower one, and more.
 
     Returns:
         bool (3, H, W), one mask per pen.
     """
-    probabilities = jitter_probabilities(jitter)
-    reach = jitter_reach(jitter)
+    moves = _displacements(rng, len(curves), jitter)
+    labelled = np.ones(len(curves), bool)
+    if noise is not None and noise_rng is not None:
+        labelled = noise_rng.random(len(curves)) >= noise.dropped
+        moves = moves + _displacements(noise_rng, len(curves), noise.jitter)
     target = np.zeros((len(PENS), *size), bool)
-    for curve in curves:
-        down, right = rng.choice(len(probabilities), size=2, p=probabilities) - reach
-        target[curve.pen] |= _window(curve.mask, curve.margin - down, curve.margin - right, size)
+    for curve, (down, right), kept in zip(curves, moves, labelled, strict=True):
+        if kept:
+            target[curve.pen] |= _window(curve.mask, curve.margin - down, curve.margin - right, size)
     return target
+
+
+def _displacements(rng: np.random.Generator, count: int, jitter: float) -> NDArray[np.intp]:
+    """Draw how far the label of each curve lies down and to the right, (count, 2) in whole pixels."""
+    probabilities = jitter_probabilities(jitter)
+    return rng.choice(len(probabilities), size=(count, 2), p=probabilities) - jitter_reach(jitter)
 
 
 def annotation_probability(curves: Sequence[CurveInk], jitter: float, size: tuple[int, int]) -> NDArray[np.float32]:

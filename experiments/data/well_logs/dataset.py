@@ -24,7 +24,7 @@ from experiments.data.reading_progress import with_progress
 from experiments.data.sample import Sample, SampleFacts, sample_bytes, sample_facts
 from experiments.data.split import NO_POSITIVES, SegmentationData, Split, make_split, missing_positives
 from experiments.data.value_checks import path_errors, thread_errors, whole_errors
-from experiments.data.well_logs.annotation import annotate, annotation_probability
+from experiments.data.well_logs.annotation import LabelNoise, annotate, annotation_probability
 from experiments.data.well_logs.cache import AnnotatedLog, cached_log
 from experiments.data.well_logs.drawing import draw_log
 from experiments.data.well_logs.style import PENS, LogStyle, expanded, style_errors
@@ -54,6 +54,8 @@ def make_well_logs(
     noise: float = 4.0,
     skew: float = 0.5,
     annotation_jitter: float = 0.0,
+    label_jitter: float = 0.0,
+    dropped_strokes: float = 0.0,
     channels: int = 1,
     cache_dir: str | Path | None = None,
     memory: int = DEFAULT_BUDGET,
@@ -62,7 +64,9 @@ def make_well_logs(
     """Make the three splits of a set of synthetic logs; each log is one image and one group.
 
     A log's image depends only on `seed`, its split, its index and the style, so adding logs does not change the others.
-    Jitter moves the annotation but not the image.
+    Jitter moves the annotation but not the image. Bad labels (`label_jitter`, `dropped_strokes`) are those of training
+    logs alone: thresholds are tuned, and results measured, on the labels of good annotators. The mistakes in a log's
+    labels depend on `seed` and its index alone.
 
     Args:
         seed: Of the data, at least 0; independent of the seed of a run.
@@ -80,6 +84,8 @@ def make_well_logs(
         noise: Standard deviation of the noise in grey levels.
         skew: Greatest rotation in degrees.
         annotation_jitter: Standard deviation of a curve's displaced annotation in pixels; 0 is off.
+        label_jitter: Standard deviation of one more displacement of each curve's label in training logs, in pixels.
+        dropped_strokes: Probability that a curve of a training log has no label, 0 ... 1.
         channels: 1 (grey) or 3 (RGB).
         cache_dir: Folder that keeps drawn logs; None keeps none on disk.
         memory: Bytes of decoded logs to keep in memory.
@@ -105,6 +111,8 @@ def make_well_logs(
         "noise": noise,
         "skew": skew,
         "annotation_jitter": annotation_jitter,
+        "label_jitter": label_jitter,
+        "dropped_strokes": dropped_strokes,
         "channels": channels,
     }
     others = {"seed": seed, "cache_dir": cache_dir, "memory": memory, "threads": threads}
@@ -165,9 +173,12 @@ def make_log(seed: int, split: str, index: int, style: LogStyle) -> AnnotatedLog
         style: What logs look like.
     """
     entropy = np.random.SeedSequence([seed, _SPLITS.index(split), index])
-    drawing_rng, annotation_rng = (np.random.default_rng(child) for child in entropy.spawn(2))
+    drawing_rng, annotation_rng, noise_rng = (np.random.default_rng(child) for child in entropy.spawn(3))
     drawing = draw_log(drawing_rng, style)
-    target = annotate(annotation_rng, drawing.curves, style.annotation_jitter, drawing.size)
+    noise = LabelNoise(style.label_jitter, style.dropped_strokes) if split == "train" else None
+    target = annotate(
+        annotation_rng, drawing.curves, style.annotation_jitter, drawing.size, noise=noise, noise_rng=noise_rng
+    )
     eta = None
     if split == "test" and style.annotation_jitter > 0:
         eta = annotation_probability(drawing.curves, style.annotation_jitter, drawing.size)

@@ -37,7 +37,7 @@ def draw_log(rng: np.random.Generator, style: LogStyle) -> LogDrawing:
 
     Args:
         rng: Source of randomness.
-        style: What logs look like; the annotation's jitter does not change the image.
+        style: What logs look like; jitter of the annotation or of labels does not change the image.
 
     Returns:
         The drawing.
@@ -61,7 +61,7 @@ def _draw_curves(rng: np.random.Generator, pen: int, layout: Layout, style: LogS
     intended = style.prevalence[pen] * height * width * rng.uniform(0.6, 1.4)
     left = intended
     curves: list[CurveInk] = []
-    margin = jitter_reach(style.annotation_jitter)
+    margin = jitter_reach(style.annotation_jitter) + jitter_reach(style.label_jitter)
     # Covers what skew and jitter bring into view. It is the same for every jitter, because the image must not show it.
     overrun = 16 + int(np.ceil(abs(layout.slope) * width / 2))
     for _ in range(style.curves):

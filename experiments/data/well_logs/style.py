@@ -28,6 +28,8 @@ class LogStyle:
         skew: Greatest rotation of the paper in the scanner in degrees, 0 ... 5.
         annotation_jitter: Standard deviation in pixels, along each axis, of the displacement of a whole curve's
             annotation that the image does not show; 0 annotates the ink itself.
+        label_jitter: The same for one more displacement that only the labels of training logs have.
+        dropped_strokes: Probability that a curve of a training log is not labelled at all, 0 ... 1.
         channels: 1 (grey) or 3 (RGB).
 
     Raises:
@@ -45,6 +47,8 @@ class LogStyle:
     noise: float
     skew: float
     annotation_jitter: float
+    label_jitter: float
+    dropped_strokes: float
     channels: int
 
     def __post_init__(self) -> None:
@@ -66,6 +70,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "noise": (0.0, 100.0),
     "skew": (0.0, 5.0),
     "annotation_jitter": (0.0, 8.0),
+    "label_jitter": (0.0, 8.0),
+    "dropped_strokes": (0.0, 1.0),
 }
 _PAIRS = ("height", "width", "line_width")
 _MOST_PIXELS = 2**24  # of a log; drawing one takes about 100 bytes of memory a pixel

@@ -34,7 +34,7 @@ from experiments.report.gains import FIRST, SECONDARY, GainAxis, gain_columns, g
 from experiments.report.text.sayings import UNSHOWN
 from experiments.runs.study import StudyRuns, short_names
 
-_OWN, _RESTS_ON, _CAP = 2.6, 0.8, 0.1
+OWN, RESTS_ON, _CAP = 2.6, 0.8, 0.1
 """Line widths of a row's own interval and of the one that its verdict rests on, points; half a cap, rows."""
 
 
@@ -145,7 +145,7 @@ class ForestDisplay:
         for at, (_, row) in enumerate(rows.iterrows()):
             for f1, shift in zip((False, True), shifts, strict=False):
                 values = [float(row[name]) for name in gain_columns(f1=f1)]
-                _draw_gain(ax, at + shift, values, styles[row["arm"]], axis, filled=not f1)
+                draw_gain(ax, at + shift, values, styles[row["arm"]], axis, filled=not f1)
             for line, shift, weight in _words(row, shifts):
                 place_of: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
                 ax.annotate(line, (1.03, at + shift), fontsize=7, weight=weight, **place_of)
@@ -164,7 +164,7 @@ class ForestDisplay:
 
     def _legend(self) -> list[Line2D | Patch]:
         look: dict[str, Any] = {"color": QUIET, "markersize": 4.5}
-        thick: dict[str, Any] = {**look, "marker": "o", "linewidth": _OWN}
+        thick: dict[str, Any] = {**look, "marker": "o", "linewidth": OWN}
         handles: list[Line2D | Patch] = [
             Line2D([], [], label=f"{self.headline} gain, own {100 * (1 - self.size.level):g} % interval", **thick)
         ]
@@ -172,7 +172,7 @@ class ForestDisplay:
             handles.append(Line2D([], [], label="tuned F1 gain", markerfacecolor="white", **thick))
         return [
             *handles,
-            Line2D([], [], label="interval that the verdict rests on", marker="|", linewidth=_RESTS_ON, **look),
+            Line2D([], [], label="interval that the verdict rests on", marker="|", linewidth=RESTS_ON, **look),
             Patch(color=MARGIN_SHADE, linewidth=0, label=f"margin ±{self.size.margin:g}"),
         ]
 
@@ -188,7 +188,7 @@ def _words(row: pd.Series, shifts: Sequence[float]) -> list[tuple[str, float, st
     return lines + ([(below, shifts[-1] or 0.3, "normal")] if below else [])
 
 
-def _draw_gain(
+def draw_gain(
     ax: Axes, height: float, values: Sequence[float], style: ArmStyle, axis: GainAxis, *, filled: bool
 ) -> None:
     """Draw a gain, its own interval thick, and its verdict's thin; an arrow with a value where an end is off the axis.
@@ -204,9 +204,9 @@ def _draw_gain(
     gain, own_low, own_high, low, high = values
     if np.isnan(gain):
         return
-    ax.hlines(height, own_low, own_high, color=style.colour, linewidth=_OWN, zorder=2)
-    ax.hlines(height, low, high, color=style.colour, linewidth=_RESTS_ON, zorder=2.5)
-    ax.vlines([low, high], height - _CAP, height + _CAP, color=style.colour, linewidth=_RESTS_ON, zorder=2.5)
+    ax.hlines(height, own_low, own_high, color=style.colour, linewidth=OWN, zorder=2)
+    ax.hlines(height, low, high, color=style.colour, linewidth=RESTS_ON, zorder=2.5)
+    ax.vlines([low, high], height - _CAP, height + _CAP, color=style.colour, linewidth=RESTS_ON, zorder=2.5)
     ax.plot(gain, height, zorder=3, **style.point(filled=filled, size=4.5))
     ends = {-1: np.nanmin([gain, own_low, low]), 1: np.nanmax([gain, own_high, high])}
     for side, end in ends.items():

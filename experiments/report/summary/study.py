@@ -6,6 +6,8 @@ import shlex
 import textwrap
 
 from experiments.comparison.compare_arms import Comparison
+from experiments.comparison.subgroups.compare import SubgroupVerdicts
+from experiments.report.subgroups.text import flip_note
 from experiments.report.summary.limits import limit_notes
 from experiments.report.summary.tables import arm_rows, brackets, mask_tables
 from experiments.report.text.answer import answer
@@ -18,13 +20,16 @@ WIDEST = 100  # columns of the terminal's text, however wide the terminal is
 _KEPT = 3  # columns of the arms' table that every terminal shows
 
 
-def summary_markdown(study: StudyRuns, comparison: Comparison, figure: str = "frontier") -> str:
+def summary_markdown(
+    study: StudyRuns, comparison: Comparison, figure: str = "frontier", by_subgroup: SubgroupVerdicts | None = None
+) -> str:
     """Write `report.md`: the answer, what to do, the arms, one figure and the limits.
 
     Args:
         study: The runs.
         comparison: Their comparison.
         figure: Name of the figure to show, one of those that were drawn.
+        by_subgroup: Verdicts in subgroups; told where one differs from that of all images.
     """
     names = short_names(list(study.complete))
     declared = study.reference.config.get("study") or {}
@@ -33,6 +38,7 @@ def summary_markdown(study: StudyRuns, comparison: Comparison, figure: str = "fr
         f"# {question}",
         not_trained(comparison, names),
         answer(comparison, names),
+        "" if by_subgroup is None else flip_note(comparison, by_subgroup, names),
         "## Do this",
         *(_item(item) for item in recommendations(study, comparison)),
         "## Verdicts",

@@ -8,8 +8,10 @@ import pandas as pd
 
 from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
+from experiments.comparison.subgroups.compare import SubgroupVerdicts
 from experiments.inference.words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, UNDECIDED, Word
 from experiments.report.elsewhere import arms_from_elsewhere
+from experiments.report.subgroups.text import subgroup_section
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.tables import markdown_table
@@ -26,6 +28,7 @@ def details_markdown(
     ceiling: Ceiling | None = None,
     sentences: Sequence[str] = (),
     centerlines: pd.DataFrame | None = None,
+    by_subgroup: SubgroupVerdicts | None = None,
 ) -> str:
     """Write `details.md`: all that `report.md` has no room for.
 
@@ -35,6 +38,7 @@ def details_markdown(
         ceiling: The best possible frontier, if known.
         sentences: The checklist's sentences.
         centerlines: clDice of the runs, if they counted skeletons.
+        by_subgroup: Verdicts in subgroups of the test images, if asked for.
     """
     lines = pd.DataFrame() if centerlines is None else centerlines
     names = short_names(list(study.complete))
@@ -49,6 +53,8 @@ def details_markdown(
         "All figures, with captions: [captions.md](figures/captions.md). To play with: [report.html](report.html).",
     ]
     parts += tolerance_section(comparison, lines, names)
+    if by_subgroup is not None:
+        parts += subgroup_section(comparison, by_subgroup, names)
     if sentences:
         parts += ["## Checklist", "\n".join(f"- {sentence}" for sentence in sentences)]
     for arm in study.complete:
@@ -65,6 +71,7 @@ def details_markdown(
             ("thin_scores.csv", len(comparison.thin) > 0),
             ("tolerant_curves.csv", len(comparison.thin) > 0),
             ("cldice.csv", len(lines) > 0),
+            ("subgroups.csv", by_subgroup is not None),
         )
         if not there
     ]
@@ -280,6 +287,7 @@ _FILES = """## Files
 | `thin_scores.csv` | arm, seed, mask and distance (0 and the tolerance): AP, ODS, OIS, natural and tuned points |
 | `tolerant_curves.csv` | arm, mask and recall: mean precision within the tolerance |
 | `cldice.csv` | arm, seed, mask and operating point: centre-line Dice |
+| `subgroups.csv` | arm and subgroup of the test images: verdict, gains, how the gain differs from the others' |
 | `verdicts.tex`, `verdicts.md` | arm and mask: the table of verdicts for a paper |
 | `holes.csv` | run that is not there or not complete |
 | `no_frontier.csv` | arm of hard masks, and mask: its operating point, the baseline's precision at that recall |

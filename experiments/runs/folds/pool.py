@@ -102,6 +102,7 @@ def _pool(arm: str, seed: int, folds: Mapping[int, store.Run], n_folds: int) -> 
             {radius: radius for radius in radii},
             lambda radius: {split: _tolerant(parts, radius, split) for split in parts[0].tolerant[radius]},
         ),
+        columns={"test": _columns(parts)} if any(part.columns for part in parts) else {},
     )
 
 
@@ -118,6 +119,15 @@ def _tolerant(parts: Sequence[store.Run], radius: int, split: str) -> TolerantHi
             for fold, one in enumerate(found)
         ]
     )
+
+
+def _columns(parts: Sequence[store.Run]) -> dict[str, dict[str, str]]:
+    """Join what is known of the test images of all folds; the folds' training images are one another's."""
+    found: dict[str, dict[str, str]] = {}
+    for part in parts:
+        for column, values in part.columns.get("test", {}).items():
+            found.setdefault(column, {}).update(values)
+    return found
 
 
 def _named(histograms: ScoreHistograms, fold: int, split: str) -> ScoreHistograms:

@@ -5,7 +5,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from experiments.data.well_logs.annotation import annotate, annotation_probability, jitter_probabilities, jitter_reach
+from experiments.data.well_logs.annotation import (
+    LabelNoise,
+    annotate,
+    annotation_probability,
+    jitter_probabilities,
+    jitter_reach,
+)
 from experiments.data.well_logs.curve import CurveInk
 from experiments.data.well_logs.drawing import draw_log
 from experiments.data.well_logs.style import LogStyle
@@ -24,6 +30,8 @@ def style(**changes):
         "noise": 6.0,
         "skew": 1.0,
         "annotation_jitter": 1.0,
+        "label_jitter": 0.0,
+        "dropped_strokes": 0.0,
         "channels": 1,
     }
     return LogStyle(**{**values, **changes})
@@ -123,3 +131,32 @@ def test_the_image_does_not_show_the_jitter():
     images = [draw_log(np.random.default_rng(3), style(annotation_jitter=jitter)).image for jitter in (0.0, 1.0, 8.0)]
     assert np.array_equal(images[0], images[1])
     assert np.array_equal(images[0], images[2])
+
+
+def test_noise_moves_and_drops_curves_and_more_noise_drops_the_same_ones():
+    drawing = draw_log(np.random.default_rng(5), style(label_jitter=2.0, annotation_jitter=0.0))
+    n, ink = len(drawing.curves), annotate(np.random.default_rng(0), drawing.curves, 0.0, drawing.size)
+
+    def labels(dropped, jitter=0.0):
+        noise = LabelNoise(jitter, dropped)
+        return annotate(
+            np.random.default_rng(0), drawing.curves, 0.0, drawing.size, noise=noise, noise_rng=np.random.default_rng(1)
+        )
+
+    assert n > 3
+    assert np.array_equal(labels(0.0), ink)
+    assert not labels(1.0).any()
+    some, more = labels(0.3), labels(0.6)
+    assert (some <= ink).all()
+    assert (more <= some).all()
+    assert ink.sum() > some.sum() > more.sum()
+    moved = labels(0.0, 2.0)
+    assert not np.array_equal(moved, ink)
+    assert moved.sum() == pytest.approx(ink.sum(), rel=0.2)
+
+
+def test_dropped_curves_have_the_given_share():
+    curves = [random_curve(seed, 0, margin=0, size=(4, 4), share=1.0) for seed in range(1)]
+    noise, rng = LabelNoise(0.0, 0.25), np.random.default_rng(0)
+    labelled = [annotate(rng, curves, 0.0, (4, 4), noise=noise, noise_rng=rng).any() for _ in range(2000)]
+    assert 1 - np.mean(labelled) == pytest.approx(0.25, abs=4 * np.sqrt(0.25 * 0.75 / 2000))

@@ -213,3 +213,23 @@ def test_all_wrong_values_are_named_together():
 def test_what_cannot_be_drawn_is_named(changes, named):
     with pytest.raises(DataError, match=named):
         make_well_logs(**{**SMALL, **changes})
+
+
+def test_bad_labels_are_those_of_training_logs_alone_and_the_same_again(tmp_path):
+    small = {**SMALL, "train_logs": 6, "width": 96}
+    plain = make_well_logs(**small)
+    bad, again = (make_well_logs(**small, label_jitter=1.5, dropped_strokes=0.3, cache_dir=tmp_path) for _ in range(2))
+    assert bad.fingerprints() == again.fingerprints()
+    assert (bad.val.fingerprint, bad.test.fingerprint) == (plain.val.fingerprint, plain.test.fingerprint)
+    assert bad.eta is None
+    pairs = list(zip(plain.train.samples, bad.train.samples, strict=True))
+    assert all(np.array_equal(a.image, b.image) for a, b in pairs)
+    assert sum(not np.array_equal(a.target, b.target) for a, b in pairs) >= 5
+    assert bad.train.positives.sum() < plain.train.positives.sum()
+    more = make_well_logs(**{**small, "train_logs": 8}, label_jitter=1.5, dropped_strokes=0.3)
+    assert all_equal(bad.train.samples[:], more.train.samples[:6])
+
+
+def test_label_noise_out_of_range_is_named():
+    with pytest.raises(DataError, match=r"data\.label_jitter.*\n?.*data\.dropped_strokes"):
+        make_well_logs(**SMALL, label_jitter=-1, dropped_strokes=1.5)

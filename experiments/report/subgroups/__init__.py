@@ -1,0 +1,1 @@
+"""What a report says of subgroups of the test images."""
