@@ -25,7 +25,7 @@ from experiments.process.stop_signals import Terminated, command_signals
 from experiments.process.waiting_threads import let_waiting_threads_sleep
 
 _TRACEBACK_WANTED = "LOSSFRONTIER_TRACEBACK"
-_PATTERN = re.compile(r"(\+{0,2}data\.(?:images|truth|valid|ignore|group_pattern))=(.*)", re.DOTALL)
+_PATTERN = re.compile(r"(\+{0,2}(?:data\.(?:images|truth|valid|ignore|group_pattern)|report\.by))=(.*)", re.DOTALL)
 _NEEDS_QUOTES = re.compile(r"[{}()\[\]^|\\, ]")
 _LOSS_INPUT = re.compile(r"loss\.(terms\.\w+\.)*(input|each)=")
 

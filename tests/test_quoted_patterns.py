@@ -27,6 +27,8 @@ def test_any_pattern_arrives_as_typed(pattern):
         ("data.group_pattern='^(.*)_y'", "data.group_pattern='^(.*)_y'"),
         ('data.truth="{stem}.png"', 'data.truth="{stem}.png"'),
         ("data.truth=null", "data.truth=null"),
+        ("report.by=^(.*)_y", "report.by='^(.*)_y'"),
+        ("report.by=scanner", "report.by=scanner"),
         ("data.images=*.png", "data.images=*.png"),
         ("data.group_pattern=7", "data.group_pattern=7"),
         ("data.labels={a: 1}", "data.labels={a: 1}"),
