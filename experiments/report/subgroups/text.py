@@ -41,7 +41,8 @@ def flip_note(comparison: Comparison, found: SubgroupVerdicts, names: Mapping[st
         for _, row in rows.head(_MOST).iterrows()
     ]
     more = f"; {len(rows) - _MOST} more" if len(rows) > _MOST else ""
-    return f"By {found.by}: {'; '.join(told)}{more} ([details](details.md#subgroups))."
+    differ = "" if rows["differs"].any() else ". That the gain differs between subgroups is not shown"
+    return f"By {found.by}: {'; '.join(told)}{more}{differ}."
 
 
 _MOST = 3

@@ -12,6 +12,7 @@ from experiments.comparison.compare_arms import compare_arms
 from experiments.comparison.subgroups.compare import compare_subgroups, contrast_with_others, images_of
 from experiments.comparison.subgroups.values import Subgroups
 from experiments.frontier.arithmetic import reorder_images, side_by_side
+from experiments.inference.multiplicity import holm, raised_seed_variances
 
 FAST = CompareSettings(n_draws=200, workers=1)
 EFFECTS = Effects(seed=0.05, group=0.3, arm_group=0.05, interaction=0.05, shared_noise=0.8)
@@ -168,3 +169,33 @@ def test_a_subgroup_without_a_mask_is_judged_by_the_others():
     assert (masks["old"], masks["new"]) == ("a", "mean of a and b")
     assert set(study.subgroups["verdict"]) == {"moves out"}
     assert study.subgroups["p_contrast_holm"].notna().all()  # over mask a, which both have
+
+
+def _gaussian_contrasts(rng, n_seeds, sizes, effect=0.0):
+    """One arm's contrasts of a mean over groups with effects of seed, group and both; the first subgroup differs."""
+    part = np.repeat(np.arange(len(sizes)), sizes)
+    draws = [rng.normal(size=shape) for shape in ((n_seeds, 1), (1, len(part)), (n_seeds, len(part)))]
+    gains = 0.3 * draws[0] + draws[1] + 0.3 * draws[2] + effect * (part == 0)
+    rows = []
+    for place, size in enumerate(sizes):
+        own = gains[:, part == place]
+        mean = own.mean(axis=1, keepdims=True)
+        each = np.repeat(mean, len(part) + 1, axis=1)
+        each[:, 1 + np.flatnonzero(part == place)] = (size * mean - own) / (size - 1)
+        rows.append(each[:, :, None])
+    return [contrast_with_others(rows, own, [size - 1.0 for size in sizes]) for own in range(len(sizes))]
+
+
+def test_intervals_cover_and_claims_are_rare_where_nothing_differs():
+    rng, n = np.random.default_rng(0), 150
+    claims, covered = 0, []
+    for _ in range(n):
+        found = [item for _ in range(3) for item in _gaussian_contrasts(rng, 4, (10, 12))[:1]]
+        steady = raised_seed_variances(found)
+        p = holm([float(item.p_difference(seeds)[0]) for item, seeds in zip(found, steady, strict=True)])
+        claims += bool((p < 0.05).any())
+        covered += [low[0] <= 0 <= high[0] for low, high in (item.interval() for item in found)]
+    assert claims / n <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / n)
+    assert np.mean(covered) >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / len(covered))
+    planted = [_gaussian_contrasts(rng, 4, (10, 12), effect=2.0)[0] for _ in range(30)]
+    assert np.mean([item.p_difference()[0] < 0.05 for item in planted]) > 0.8

@@ -1,6 +1,7 @@
 """Subgroups of a study on disk: files of the report, words and figure; bad input is named and writes nothing."""
 
 import json
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -79,6 +80,9 @@ def test_the_flip_and_the_difference_are_told(study):
     shown = flips(comparison, found)
     assert list(zip(shown["arm"], shown["subgroup"], strict=True)) == [("loss=one", "y")]
     note = flip_note(comparison, found, names)
+    assert "is not shown" not in note
+    quiet = replace(found, table=found.table.assign(differs=False))
+    assert flip_note(comparison, quiet, names).endswith("That the gain differs between subgroups is not shown.")
     assert note.startswith(f"By scanner: **one** {rows.loc[('loss=one', 'y'), 'verdict']} for y (")
     assert "**one**: x +" in interaction(comparison, found, names)
     section = "\n".join(subgroup_section(comparison, found, names))
