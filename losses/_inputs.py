@@ -86,6 +86,14 @@ def working_dtype(logits: Tensor) -> torch.dtype:
     return torch.float64 if logits.dtype == torch.float64 else torch.float32
 
 
+def summing_dtype(pixels: Tensor) -> torch.dtype:
+    """Return the dtype to sum in: float64, so that rounding does not depend on how a device splits the sum.
+
+    Metal has no float64.
+    """
+    return torch.float32 if pixels.device.type == "mps" else torch.float64
+
+
 def full_precision(logits: Tensor) -> AbstractContextManager[Any]:
     """Return a context that keeps autocast from lowering the precision of a loss."""
     device = logits.device.type

@@ -9,16 +9,10 @@ logit up.
 
 from __future__ import annotations
 
-import math
-from functools import partial
-
-import numpy as np
-import torch
 from torch import Tensor, nn
 
-from losses._analytic import analytic_loss
 from losses._inputs import check_inputs, check_number
-from losses._sums import Table, soft_counts, weigh_slopes
+from losses.kernels import overlap_mean
 
 
 def tversky_loss(
@@ -149,10 +143,16 @@ def focal_tversky_loss(
     valid = check_inputs(logits, target, valid)
     fp_weight, fn_weight, smooth = _check_weights(fp_weight, fn_weight, smooth)
     gamma = check_number("gamma", gamma, above=0.0)
-    mean = partial(
-        _mean_over_masks, fp_weight=fp_weight, fn_weight=fn_weight, gamma=gamma, smooth=smooth, per_image=per_image
+    return overlap_mean(
+        logits,
+        target,
+        valid,
+        fp_weight=fp_weight,
+        fn_weight=fn_weight,
+        gamma=gamma,
+        smooth=smooth,
+        per_image=per_image,
     )
-    return analytic_loss(logits, target, valid, mean)
 
 
 class TverskyLoss(nn.Module):
@@ -272,50 +272,3 @@ def _check_weights(fp_weight: float, fn_weight: float, smooth: float) -> tuple[f
     if fp_weight == fn_weight == 0.0:
         raise ValueError("fp_weight and fn_weight must not both be 0: the loss would be 0 for any prediction")
     return fp_weight, fn_weight, check_number("smooth", smooth, above=0.0)
-
-
-def _mean_over_masks(
-    logits: Tensor,
-    target: Tensor,
-    valid: Tensor | None,
-    *,
-    fp_weight: float,
-    fn_weight: float,
-    gamma: float,
-    smooth: float,
-    per_image: bool,
-) -> tuple[Tensor, Tensor]:
-    """Return the mean of u^(1/gamma) with u = 1 − TI, and its derivative by every logit.
-
-    With the cost E = fp_weight · FP + fn_weight · FN and D = TP + E + smooth, u = E / D, which needs no subtraction
-    from 1, and 1 − u = (TP + smooth) / D. So du/dFP = fp_weight · (1 − u) / D. As TP = P − FN,
-    du/dFN = (fn_weight · (1 − u) + u) / D.
-    """
-    counts, slope = soft_counts(logits, target, valid)
-    where = np.where if isinstance(counts, np.ndarray) else torch.where
-    false_positives, false_negatives, positives = counts if per_image else counts.sum(1)
-    cost = fp_weight * false_positives + fn_weight * false_negatives
-    overlap = positives - false_negatives + smooth
-    size = overlap + cost
-    shortfall = cost / size
-    share = 1.0 / math.prod(shortfall.shape) if valid is None else _share_of_mean(valid, shortfall)
-    power, by_shortfall = share, share
-    if gamma != 1.0:
-        # u^(1/gamma) = u · u^(1/gamma − 1), with the second factor kept finite. Near u = 0, saturated predictions
-        # multiply the slope by 0 or nearly 0, and an infinite slope would give NaN.
-        floor = torch.finfo(slope.dtype).tiny ** 0.5
-        power = share * shortfall.clip(floor) ** (1.0 / gamma - 1.0)
-        by_shortfall = where(shortfall > floor, power / gamma, power)
-    weigh_slopes(
-        slope, by_shortfall * fp_weight * overlap / size**2, by_shortfall * (fn_weight * overlap + cost) / size**2
-    )
-    return torch.as_tensor((power * shortfall).sum(), dtype=slope.dtype, device=slope.device), slope
-
-
-def _share_of_mean(valid: Tensor, like: Table) -> Table:
-    """Return each mask's share in the mean, (C,), or each image's and mask's, (N, C): 0 without a valid pixel."""
-    seen = valid.any(-1).any(-1)
-    if like.ndim == 1:
-        seen = seen.any(0)
-    share = seen.to(torch.float64 if isinstance(like, np.ndarray) else like.dtype) / seen.sum().clamp_min(1)
-    return share.numpy() if isinstance(like, np.ndarray) else share

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from torch import Tensor, nn
 
-from losses._analytic import analytic_loss
 from losses._inputs import check_inputs, check_number
-from losses._sums import pixel_mean
+from losses.kernels import pixel_mean
 
 
 def weighted_bce_loss(
@@ -46,7 +44,7 @@ def weighted_bce_loss(
     """
     valid = check_inputs(logits, target, valid)
     weights = _weight_per_mask(pos_weight, masks=logits.shape[1])
-    return analytic_loss(logits, target, valid, partial(pixel_mean, gamma=0.0, pos_weights=weights))
+    return pixel_mean(logits, target, valid, gamma=0.0, pos_weights=weights)
 
 
 def focal_loss(
@@ -96,8 +94,7 @@ def focal_loss(
         alpha = check_number("positive_weight", positive_weight, above=0.0, below=1.0)
         negative, pos_weight = 1.0 - alpha, alpha / (1.0 - alpha)
     weights = [pos_weight] * logits.shape[1]
-    mean = partial(pixel_mean, gamma=gamma, pos_weights=weights, factor=negative)
-    return analytic_loss(logits, target, valid, mean)
+    return pixel_mean(logits, target, valid, gamma=gamma, pos_weights=weights, factor=negative)
 
 
 class WeightedBCELoss(nn.Module):

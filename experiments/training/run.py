@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,13 @@ from losses.classes import ClassScores, takes_classes
 log = logging.getLogger(__name__)
 
 _PACKAGES = ("torch", "segmentation-models-pytorch", "hydra-core", "numpy", "lossfrontier")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # this one, where it lies on the path and is not installed
+        return "unknown"
 
 
 def run_fingerprint(plain: dict[str, Any], loaded: LoadedData) -> str:
@@ -179,7 +186,7 @@ def _execute(
         "fingerprint": run_fingerprint(plain, loaded),
         "data_fingerprint": loaded.data.fingerprints(),
         "shared_fingerprint": fingerprint(result_config(plain, ("seed", *(cfg.study.axes or [])))),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
         **_to_count(plain, {} if plain["overwrite"] else store.read_info(folder) or {}),

@@ -17,12 +17,12 @@ import torch
 from torch import nn
 
 import losses
-import losses._sums
+import losses.kernels
 from losses import DiceLoss, FocalLoss, WeightedBCELoss, focal_loss, weighted_bce_loss
 
 numba = pytest.importorskip("numba")
-kernels = pytest.importorskip("losses._kernels")
-planes = pytest.importorskip("losses._planes")
+kernels = pytest.importorskip("losses.kernels._loops")
+planes = pytest.importorskip("losses.kernels.planes")
 
 Z = np.concatenate([np.linspace(-110, 110, 4001), [0.0, -0.0, 1e-30, -1e-30, 1e-6, -1e-6, 88.0, -88.0]])
 LARGE = (2, 2, 150, 501)  # planes of two pieces and a part of a third, which does not end with a stretch
@@ -161,14 +161,15 @@ def test_without_numba_the_losses_work_and_agree() -> None:
 
 def test_where_the_kernels_cannot_be_imported_torch_takes_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a word where numba is not installed, with a warning where it is and does not work."""
-    find = losses._sums._compiled_kernels.__wrapped__
-    monkeypatch.delattr(losses, "_planes", raising=False)
-    monkeypatch.setitem(sys.modules, "losses._planes", None)
-    assert find() is None
+    find = losses.kernels._compiled_kernels.__wrapped__
+    for name in ("by_numba", "planes", "_loops"):
+        monkeypatch.delattr(losses.kernels, name, raising=False)
+        monkeypatch.delitem(sys.modules, f"losses.kernels.{name}", raising=False)
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "losses.kernels.planes", None)
+        assert find() is None
     # numba is there, and lacks what the kernels take from it, as one that does not fit numpy does.
-    monkeypatch.delitem(sys.modules, "losses._planes")
-    monkeypatch.setitem(sys.modules, "losses._kernels", ModuleType("losses._kernels"))
-    monkeypatch.delattr(losses, "_kernels", raising=False)
+    monkeypatch.setitem(sys.modules, "losses.kernels._loops", ModuleType("losses.kernels._loops"))
     with pytest.warns(UserWarning, match="numba cannot be used, torch's slower operations are: cannot import name"):
         assert find() is None
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-_kernels = pytest.importorskip("losses._kernels", exc_type=ImportError)
-planes_module = pytest.importorskip("losses._planes", exc_type=ImportError)
+_kernels = pytest.importorskip("losses.kernels._loops", exc_type=ImportError)
+planes_module = pytest.importorskip("losses.kernels.planes", exc_type=ImportError)
 
 PLANES, PIXELS = 3, 7
 

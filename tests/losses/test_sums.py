@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import losses._analytic
+import losses.kernels.autograd
 from losses import DiceLoss, FocalLoss, WeightedBCELoss, apply_criterion, dice_loss, focal_loss, weighted_bce_loss
+from losses.kernels.autograd import Scaling, times
 
 pytestmark = pytest.mark.usefixtures("either_way")
 
@@ -107,12 +108,12 @@ def test_gradients_accumulate(loss: nn.Module) -> None:
 def test_only_a_second_backward_pass_computes_the_gradient_again() -> None:
     calls = []
 
-    def value_and_slope(logits: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    def value_and_slope(logits: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Scaling]:
         calls.append(logits)
-        return logits.sum(), torch.ones_like(logits)
+        return logits.sum(), torch.ones_like(logits), times
 
     logits, target = _batch()
-    value = losses._analytic.analytic_loss(logits.requires_grad_(), target, None, value_and_slope)
+    value = losses.kernels.autograd.analytic_loss(logits.requires_grad_(), target, None, value_and_slope)
     for count in (1, 2):
         (gradient,) = torch.autograd.grad(value, logits, retain_graph=True)
         assert torch.equal(gradient, torch.ones_like(logits))
@@ -126,14 +127,14 @@ def test_without_a_gradient_the_value_is_the_same_and_nothing_is_kept(
     logits, target = _batch()
     with_gradient = loss(logits.clone().requires_grad_(), target)
     kept: list[bool] = []
-    plain = losses._analytic._AnalyticLoss.forward
+    plain = losses.kernels.autograd._AnalyticLoss.forward
 
     def watched(ctx: Any, *arguments: Any) -> Tensor:
         value = plain(ctx, *arguments)
         kept.append(ctx.slope is not None)
         return value
 
-    monkeypatch.setattr(losses._analytic._AnalyticLoss, "forward", staticmethod(watched))
+    monkeypatch.setattr(losses.kernels.autograd._AnalyticLoss, "forward", staticmethod(watched))
     assert torch.equal(loss(logits, target), with_gradient.detach())
     loss(logits.requires_grad_(), target)
     assert kept == [False, True]

@@ -34,7 +34,7 @@ SMALL = (
 # What a study imports only where it needs it: half of the CPU time of a small one.
 LATE = (
     "experiments.report.study", "experiments.training.run", "hydra._internal.core_plugins.basic_launcher",
-    "hydra_plugins.hydra_joblib_launcher._core", "losses._kernels", "matplotlib.font_manager", "timm",
+    "hydra_plugins.hydra_joblib_launcher._core", "losses.kernels._loops", "matplotlib.font_manager", "timm",
 )  # fmt: skip
 
 

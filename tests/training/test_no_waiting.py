@@ -8,9 +8,9 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-import losses._analytic
 import losses._inputs
-import losses._sums
+import losses.kernels
+import losses.kernels.autograd
 from experiments.config import instantiate
 from experiments.criteria.before_training import set_prevalence
 from experiments.data.batches import pixel_statistics
@@ -96,7 +96,7 @@ class Small(nn.Module):
 @pytest.fixture(autouse=True)
 def as_on_an_accelerator(monkeypatch):
     """The losses read from a CPU what they leave alone on any other device."""
-    for module in (losses._inputs, losses._analytic, losses._sums):
+    for module in (losses._inputs, losses.kernels.autograd, losses.kernels):
         monkeypatch.setattr(module, "is_free_to_read", lambda tensor: tensor.device.type == "nowhere")
 
 

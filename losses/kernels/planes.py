@@ -16,8 +16,8 @@ import numba
 import numpy as np
 import torch
 
-from losses import _kernels
-from losses._kernels import Doubles, Floats, Labels, Valid
+from losses.kernels import _loops
+from losses.kernels._loops import Doubles, Floats, Labels, Valid
 
 _LEAST_SHARE = 2**16  # pixels a thread; with fewer, waking it takes longer than the work
 _turn = threading.Lock()  # some of numba's threading layers do not allow two calls at once
@@ -47,8 +47,8 @@ def _with_threads(name: str, threads: int, pixels: Floats, *arguments: Any) -> N
     Where one thread is enough, numba's threads are not used. In a process that was forked after they had started they
     do not work, and neither do torch's.
     """
-    alone: Callable[..., None] = getattr(_kernels, name)
-    together: Callable[..., None] = getattr(_kernels, f"{name}_in_threads")
+    alone: Callable[..., None] = getattr(_loops, name)
+    together: Callable[..., None] = getattr(_loops, f"{name}_in_threads")
     pieces = len(pixels) * _pieces(pixels)
     threads = min(threads, pieces, pixels.size // _LEAST_SHARE)
     if threads <= 1 or (threads := min(threads, _most_threads())) == 1:
@@ -65,7 +65,7 @@ def _with_threads(name: str, threads: int, pixels: Floats, *arguments: Any) -> N
 
 
 def _pieces(pixels: Floats) -> int:
-    return -(-pixels.shape[1] // _kernels.PIECE)
+    return -(-pixels.shape[1] // _loops.PIECE)
 
 
 def pixel_sum(

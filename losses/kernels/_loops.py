@@ -8,7 +8,7 @@ A loop over pieces of planes takes a range, `first` up to but not including `las
 k the range from `bounds[k]` to `bounds[k + 1]`.
 
 All loops are in one file because of numba's cache on disk: numba recompiles a function when its own file changes, but
-not when a function that it calls in another file does. :mod:`losses._planes` calls the loops.
+not when a function that it calls in another file does. :mod:`losses.kernels.planes` calls the loops.
 """
 
 from __future__ import annotations

@@ -10,7 +10,15 @@ from torch import Tensor
 
 from losses._inputs import full_precision, is_free_to_read
 
-ValueAndSlope = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+Scaling = Callable[[Tensor, Tensor], Tensor]
+ValueAndSlope = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor, Scaling]]
+
+
+def times(slope: Tensor, grad_value: Tensor) -> Tensor:
+    """Multiply a slope that is the gradient already by the derivative by the loss, in place."""
+    if not (is_free_to_read(grad_value) and grad_value.item() == 1.0):
+        slope *= grad_value
+    return slope
 
 
 def analytic_loss(logits: Tensor, target: Tensor, valid: Tensor | None, value_and_slope: ValueAndSlope) -> Tensor:
@@ -23,7 +31,9 @@ def analytic_loss(logits: Tensor, target: Tensor, valid: Tensor | None, value_an
         logits: floating point, shape (N, C, H, W).
         target: labels, the same shape.
         valid: bool, the same shape; None when every pixel counts.
-        value_and_slope: returns the loss, a scalar, and its derivative by every logit, a tensor of its own.
+        value_and_slope: returns the loss, a scalar; a tensor of the logits' shape; and the function that makes the
+            gradient of it, in place, given the derivative by the loss, a scalar. What the function multiplies by
+            besides costs no pass of its own.
     """
     with full_precision(logits):
         loss: Tensor = _AnalyticLoss.apply(logits, target, valid, value_and_slope)
@@ -37,8 +47,8 @@ class _AnalyticLoss(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(logits, target, valid)
         ctx.value_and_slope = value_and_slope
-        value, slope = value_and_slope(logits, target, valid)
-        ctx.slope = slope if ctx.needs_input_grad[0] else None
+        value, slope, scaled = value_and_slope(logits, target, valid)
+        ctx.slope = (slope, scaled) if ctx.needs_input_grad[0] else None
         return value
 
     @staticmethod
@@ -47,9 +57,8 @@ class _AnalyticLoss(torch.autograd.Function):
         if torch.is_grad_enabled():
             raise RuntimeError("this loss can be differentiated once only, so create_graph=True is not supported")
         logits, target, valid = ctx.saved_tensors
-        slope, ctx.slope = ctx.slope, None  # given up here, so that it can become the gradient in place
-        if slope is None:  # a second backward pass through a retained graph
-            slope = ctx.value_and_slope(logits, target, valid)[1]
-        if not (is_free_to_read(grad_value) and grad_value.item() == 1.0):
-            slope *= grad_value
-        return slope.to(logits.dtype), None, None, None
+        kept, ctx.slope = ctx.slope, None  # given up here, so that it can become the gradient in place
+        if kept is None:  # a second backward pass through a retained graph
+            kept = ctx.value_and_slope(logits, target, valid)[1:]
+        slope, scaled = kept
+        return scaled(slope, grad_value).to(logits.dtype), None, None, None
