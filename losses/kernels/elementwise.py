@@ -42,7 +42,7 @@ def pixel_mean(
         loss.mul_(weight)
         slope.mul_(weight)
     # The mean's divisor goes into the pass that the backward pass makes in any case.
-    scale = factor / (loss.numel() if valid is None else torch.count_nonzero(valid).clamp_min(1))
+    scale = factor / loss.numel() if valid is None else factor / valid.sum(dtype=summing_dtype(z)).clamp_min(1)
     value = (loss.sum(dtype=summing_dtype(z)) * scale).to(z.dtype)
     return value, slope, lambda slope, grad_value: slope.mul_(grad_value * scale)
 
@@ -65,22 +65,18 @@ def _signs_and_wrong_logits(logits: Tensor, target: Tensor, valid: Tensor | None
     """Return where labels are positive, the sign that labels give to slopes (1 − 2t), and z."""
     check_labels(target, valid)
     positive = target if target.dtype == torch.bool else target != 0
-    sign = _one_plus(positive, -2, working_dtype(logits))
+    # The 1 is on the host and goes to the kernel as an argument.
+    sign = torch.add(torch.ones((), dtype=working_dtype(logits)), positive, alpha=-2)
     z = logits * sign
     if valid is None:
         return positive, sign, z
     return positive & valid, sign, z.masked_fill_(~valid, -torch.inf)
 
 
-def _one_plus(flags: Tensor, step: float, dtype: torch.dtype) -> Tensor:
-    """Return 1 where a flag is off and 1 + step where it is on; the 1, on the host, is a kernel's argument."""
-    return torch.add(torch.ones((), dtype=dtype), flags, alpha=step)
-
-
 def _weights(positive: Tensor, pos_weights: Sequence[float], z: Tensor) -> Tensor:
-    if len(set(pos_weights)) == 1:
-        return _one_plus(positive, pos_weights[0] - 1, z.dtype)
-    return (positive * formulas.per_mask([weight - 1 for weight in pos_weights], z)).add_(1)
+    # Not 1 + (weight − 1), which would round a small weight away.
+    few = pos_weights[:1] if len(set(pos_weights)) == 1 else pos_weights
+    return torch.where(positive, formulas.per_mask(few, z), z.new_ones(()))
 
 
 def _times_sigmoid(factor: Tensor, z: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ BOTH = {"bce": WeightedBCELoss(), "dice": DiceLoss()}
 # loss -> operations on all pixels, and operations on the few numbers beside them; forward and backward together.
 MOST: dict[str, tuple[nn.Module, int, int]] = {
     "bce": (WeightedBCELoss(), 6, 5),
-    "weighted bce": (WeightedBCELoss(pos_weight=7), 9, 6),
+    "weighted bce": (WeightedBCELoss(pos_weight=7), 9, 9),
     "focal": (FocalLoss(), 13, 5),
     "dice": (DiceLoss(), 12, 40),
     "tversky": (TverskyLoss(), 12, 40),
