@@ -39,7 +39,8 @@ class Kernels(TorchDispatchMode):
     def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = operator(*args, **(kwargs or {}))
         if not operator.is_view and "empty" not in operator.name() and "detach" not in operator.name():
-            sizes = [value.numel() for value in (*args, result) if isinstance(value, Tensor)]
+            read = () if "new_" in operator.name() else args  # which take dtype and device of a tensor, not its values
+            sizes = [value.numel() for value in (*read, result) if isinstance(value, Tensor)]
             (self.large if max(sizes, default=0) >= math.prod(SHAPE) else self.small).append(operator.name())
         return result
 
