@@ -29,10 +29,14 @@ TESTS = {
     "losses/_inputs.py": (
         "losses/test_inputs losses/test_combined losses/test_pixelwise losses/test_overlap losses/test_contract"
     ),
-    "losses/_sums.py": "losses/test_sums losses/test_pixelwise losses/test_overlap losses/test_loss_properties",
-    "losses/_planes.py": "losses/test_sums losses/test_overlap losses/test_loops_in_threads losses/test_contract",
-    "losses/_kernels.py": "losses/test_loops_in_threads losses/test_loss_properties",
-    "losses/_analytic.py": "losses/test_sums losses/test_pixelwise losses/test_loss_properties",
+    "losses/kernels/by_numba.py": (
+        "losses/test_sums losses/test_pixelwise losses/test_overlap losses/test_loss_properties"
+    ),
+    "losses/kernels/planes.py": (
+        "losses/test_sums losses/test_overlap losses/test_loops_in_threads losses/test_contract"
+    ),
+    "losses/kernels/_loops.py": "losses/test_loops_in_threads losses/test_loss_properties",
+    "losses/kernels/autograd.py": "losses/test_sums losses/test_pixelwise losses/test_loss_properties",
     "losses/pixelwise.py": "losses/test_pixelwise losses/test_contract",
     "losses/overlap.py": "losses/test_overlap losses/test_contract",
     "losses/combined.py": "losses/test_combined losses/test_contract",
@@ -147,7 +151,7 @@ def run_tests(path: Path, tree: ast.Module | None, tests: list[str], seconds: fl
         import pytest
 
         options = OPTIONS
-        if path.name == "_kernels.py":  # as plain Python: compiling each change would take a minute
+        if path.name == "_loops.py":  # as plain Python: compiling each change would take a minute
             numba.config.DISABLE_JIT = True
             options = [*OPTIONS, "-W", "ignore::RuntimeWarning"]
         try:
