@@ -3,6 +3,7 @@
     python -m experiments.compare study_dir=outputs/losses
     python -m experiments.compare study_dir=outputs/losses baseline=dice report.margin=0.02
     python -m experiments.compare study_dir=outputs/losses report.headline=f1
+    python -m experiments.compare study_dir=outputs/losses tracker=mlflow      logs the verdicts too
 
 Prints the verdicts and writes report/ in the study's folder: verdicts.csv, metrics.csv and other tables, report.md,
 report.html and figures/. Nothing is trained; torch is not needed.
@@ -18,6 +19,7 @@ from omegaconf import DictConfig
 from experiments.checks.flags import Check
 from experiments.checks.problems import raise_if_any
 from experiments.cli import exit_on_bad_input, run_command
+from experiments.config import to_plain
 from experiments.report.refusals import compare_problems
 
 
@@ -31,11 +33,15 @@ def compare(cfg: DictConfig) -> None:
 
         report_dir = Path(cfg.report_dir or study_dir / "report")
         report_study(study_dir, report_dir, cfg.report, baseline=cfg.baseline)
+        if cfg.tracker.name is not None:
+            from experiments.tracking.verdicts import log_verdicts
+
+            log_verdicts(to_plain(cfg.tracker), study_dir, report_dir)
 
 
 def main() -> None:
     """Run the command; see `python -m experiments.compare --help`."""
-    run_command(compare, __doc__ or "", groups=("report",), check=Check("compare", compare_problems))
+    run_command(compare, __doc__ or "", groups=("report", "tracker"), check=Check("compare", compare_problems))
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ class RootSchema:
     trainer: TrainerSchema = field(default_factory=TrainerSchema)
     report: ReportSchema = field(default_factory=ReportSchema)
     study: StudySchema = field(default_factory=StudySchema)
+    tracker: Any = MISSING
     seed: int = 0
     study_dir: str = MISSING
     overwrite: bool = False
@@ -130,6 +131,7 @@ class CompareSchema:
     baseline: str | None = None
     report_dir: str | None = None
     report: ReportSchema = field(default_factory=ReportSchema)
+    tracker: Any = MISSING
 
 
 @dataclass
@@ -206,7 +208,7 @@ class ChecklistSchema:
 
 # Overrides that say where or how often to run, not what is run: never part of an arm's name.
 _NOT_AN_ARM = (
-    *("seed", "study", "study_dir", "overwrite", "experiment", "size", "report"),
+    *("seed", "study", "study_dir", "overwrite", "experiment", "size", "report", "tracker"),
     *("trainer.tolerances", "trainer.cldice"),
 )
 _ODD_CHARACTERS = re.compile(r"[^\w.,=+\-\[\]]+")  # what does not belong in a folder's name
@@ -235,7 +237,7 @@ def arm_name(overrides: list[str], axes: list[str] | None) -> str:
     others: list[tuple[int, str]] = []
     for override in overrides:
         key = override.lstrip("+~").split("=", 1)[0].split("@", 1)[0]
-        if key in _NOT_AN_ARM or key.startswith(("hydra.", "hydra/", "study.", "report.")):
+        if key in _NOT_AN_ARM or key.startswith(("hydra.", "hydra/", "study.", "report.", "tracker.")):
             continue
         if axes is None or any(key == axis or key.startswith(f"{axis}.") for axis in axes):
             part = _ODD_CHARACTERS.sub("_", override.lstrip("+"))

@@ -23,6 +23,7 @@ LAYERS = (
     "frontier",
     "inference",
     "runs",
+    "tracking",
     "predictions",
     "comparison",
     "criteria",
@@ -40,7 +41,7 @@ MOST_FILES = 12  # in a folder, beside its __init__
 
 # What takes so long to import that a command does not wait for it unless it needs it, and what may not be there.
 SLOW = ("numpy", "pandas", "scipy", "torch", "matplotlib", "joblib", "numba", "PIL", "accelerate", "torchvision")
-OPTIONAL = ("skimage", "tifffile")
+OPTIONAL = ("skimage", "tifffile", "mlflow")
 
 MODELS = ("torch", "losses", "segmentation_models_pytorch", "accelerate")
 FORBIDDEN = {

@@ -27,7 +27,7 @@ _HYDRA_FIXED = (
 _HYDRA_OF_TRAINING = ("hydra.mode", "hydra.launcher", "hydra.sweeper", "hydra/launcher", "hydra/sweeper")
 _GRID = ("hydra.sweeper.params", "hydra.sweeper.max_batch_size")
 # Keys that are not in arm names: runs that differ only in these would share a folder.
-_ONE_VALUE = ("study", "study_dir", "overwrite", "report", "experiment", "size", "hydra")
+_ONE_VALUE = ("study", "study_dir", "overwrite", "report", "experiment", "size", "hydra", "tracker")
 _TRUE_OR_FALSE = {f"trainer.{field.name}" for field in fields(TrainerSchema) if field.type == "bool"} | {"overwrite"}
 _OPTIONAL_GROUPS = ("study", "size", "experiment")
 

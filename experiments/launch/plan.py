@@ -44,6 +44,7 @@ from experiments.launch.refusals import (
     with_baseline,
     with_folds,
 )
+from experiments.tracking.problems import tracker_problems
 
 _FIXED = ("run.dir", "sweep.dir", "sweep.subdir", "job.chdir")
 _IDLE_ALONE = ("report", "study.source", "study.conditions", "study.nuisance")
@@ -92,7 +93,7 @@ def plan_run(config: DictConfig) -> Plan:
     if config.hydra.sweeper.get("params"):
         name = f"study={config.study.name}"
         plan.add([f"hydra.mode: expected MULTIRUN for {name}, which is more than one run; leave hydra.mode as it is"])
-    plan.add(_source_of_training(config))
+    plan.add([*_source_of_training(config), *tracker_problems(config)])
     idle = [override for override in overrides if is_below(key_of(override), _IDLE_ALONE)]
     if idle:
         plan.add(
@@ -121,6 +122,7 @@ def plan_study(config: DictConfig) -> Plan:
     """
     plan = Plan(_overrides(config))
     plan.add([*launcher_problems(config.hydra), *_folder_settings(config.hydra), *_source_of_training(config)])
+    plan.add(tracker_problems(config))
     params = dict(config.hydra.sweeper.get("params") or {})
     loader = GlobalHydra.instance().config_loader()
     if not params and not any(is_below(key_of(o), ("study", "study_dir", "experiment")) for o in plan.overrides):

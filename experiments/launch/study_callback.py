@@ -176,6 +176,10 @@ class StudyCallback(Callback):
             with stop_on_error():
                 study_dir = Path(config.study_dir)
                 report_study(study_dir, study_dir / "report", config.report, baseline=config.study.baseline)
+                if config.tracker.name is not None:
+                    from experiments.tracking.verdicts import log_verdicts
+
+                    log_verdicts(to_plain(config.tracker), study_dir, study_dir / "report")
         finally:  # without the baseline there is no comparison, and the failures say why
             if failures:
                 print("\n".join(failures), file=sys.stderr)

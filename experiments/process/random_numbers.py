@@ -6,6 +6,8 @@ A user's loss, augmentation or sampling may draw from any of them.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -49,3 +51,13 @@ def set_generator_states(states: dict[str, Any]) -> None:
     np.random.set_state((name, words.numpy().astype(np.uint32), *rest))  # noqa: NPY002
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
+
+
+@contextmanager
+def unchanged_generators() -> Iterator[None]:
+    """Set all generators back, at the end of this context, to their states at its beginning."""
+    states = generator_states()
+    try:
+        yield
+    finally:
+        set_generator_states(states)

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from experiments.checks.folders import folder_problems
 from experiments.checks.values import read_values
 from experiments.config import ChecklistSchema, CompareSchema, ReportSchema
+from experiments.tracking.problems import tracker_problems
 
 
 def compare_problems(cfg: DictConfig) -> list[str]:
@@ -18,7 +19,7 @@ def compare_problems(cfg: DictConfig) -> list[str]:
     study_dir = values.get("study_dir")
     if isinstance(study_dir, str):
         problems += _study_problems("study_dir", study_dir)
-    return problems + _report_dir(values) + _report(cfg)
+    return problems + tracker_problems(cfg) + _report_dir(values) + _report(cfg)
 
 
 def checklist_problems(cfg: DictConfig) -> list[str]:

@@ -15,6 +15,7 @@ _NOT_RESULTS = (
     "study_dir",
     "overwrite",
     "report",
+    "tracker",
     "data.root",
     "data.allow_majority",
     "data.max_pixels",

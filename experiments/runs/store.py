@@ -12,6 +12,7 @@ A run folder `<study>/<arm>/seed=<k>/` holds
 | `columns.json` | what a split file says of the images beside their group, if it does: split, column, image, value |
 | `examples.npz` | a few test images with their labels and the score of every pixel, unless switched off |
 | `checkpoint.pt` | the weights (while training: the whole state) |
+| `tracker.json` | which run of a tracker this is, and the last update that the tracker was given, if there is one |
 | `run.json` | status, versions, seed, device, times, fingerprints, checksums of the others; says `complete` last |
 """
 
@@ -51,6 +52,7 @@ EXAMPLES_FILE = "examples.npz"
 TOLERANT_FILE = "tolerant.npz"
 COLUMNS_FILE = "columns.json"
 CHECKPOINT_FILE = "checkpoint.pt"
+TRACKER_FILE = "tracker.json"
 ARTIFACTS = (
     CONFIG_FILE,
     METRICS_FILE,
@@ -147,7 +149,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
 
 def remove_run(folder: Path) -> None:
     """Remove the files of a run, so that none of them is mistaken for the next run's."""
-    for name in (RUN_FILE, *ARTIFACTS):
+    for name in (RUN_FILE, *ARTIFACTS, TRACKER_FILE):
         (folder / name).unlink(missing_ok=True)
 
 

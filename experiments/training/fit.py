@@ -35,6 +35,7 @@ def fit(
     row_ends: Collection[int] = (),
     image_ids: Sequence[str] = (),
     forward: Callable[[Tensor], Tensor] | None = None,
+    on_row: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> bool:
     """Train until `max_steps` updates are done.
 
@@ -56,6 +57,7 @@ def fit(
         image_ids: Names of the training images, for a loss that takes `image_id`.
         forward: Maps images to logits with the weights of `state.model`, such as its compiled version; None calls the
             model itself.
+        on_row: Called with each row of the history when it ends.
 
     Returns:
         False if the loss became NaN or infinite, which stops training.
@@ -91,6 +93,7 @@ def fit(
         if state.update % log_every == 0 or state.update == max_steps or state.update in row_ends:
             state.history.append(history_row(state, masks))
             state.losses, state.shares = [], []
+            on_row(state.history[-1])
             if not math.isfinite(state.history[-1]["loss"]):
                 return False
         # Asked first; a signal that comes later is noticed after the next update.

@@ -40,6 +40,7 @@ from experiments.runs.fingerprint import differing_keys, fingerprint, flatten, r
 from experiments.runs.lock import held
 from experiments.runs.presence import Presence
 from experiments.runs.progress_note import clear_progress
+from experiments.tracking.run_tracker import RunTracker, final_values, tracked
 from experiments.training.checkpoint import TrainingState, checkpoint_times, restore_state, save_state, save_weights
 from experiments.training.device import compiled_twin, determinism, device_name, make_accelerator, peak_memory_mb
 from experiments.training.fit import fit
@@ -197,7 +198,9 @@ def _execute(
     store.write_config(folder, plain)
     store.write_json(folder / store.RUN_FILE, info)
     try:
-        info.update(_fit_and_score(cfg, folder, loaded, on_update, info))
+        name = f"{arm}/{folder.name}"
+        with tracked(plain.get("tracker"), folder, name, info["fingerprint"], plain) as tracker:
+            info.update(_fit_and_score(cfg, folder, loaded, on_update, info, tracker))
     except store.StorageError:  # the other runs would not get further
         raise
     except Exception as error:
@@ -237,7 +240,12 @@ def _declared_looks(cfg: DictConfig) -> dict[str, Any]:
 
 
 def _fit_and_score(
-    cfg: DictConfig, folder: Path, loaded: LoadedData, on_update: Callable[[int], None], info: dict[str, Any]
+    cfg: DictConfig,
+    folder: Path,
+    loaded: LoadedData,
+    on_update: Callable[[int], None],
+    info: dict[str, Any],
+    tracker: RunTracker,
 ) -> dict[str, Any]:
     fingerprint = info["fingerprint"]
     started = time.perf_counter()
@@ -262,6 +270,8 @@ def _fit_and_score(
     checkpoint = folder / store.CHECKPOINT_FILE
     if restore_state(checkpoint, state, fingerprint):
         log.info("going on from update %d", state.update)
+        for row in state.history:
+            tracker.log_row(row)
     updates = training_updates(
         batches,
         first=state.update,
@@ -285,6 +295,7 @@ def _fit_and_score(
             image_ids=data.train.image_ids,
             # Scoring calls the model itself: its images differ in size, and each size would be compiled anew.
             forward=compiled_twin(state.model) if trainer.compile else None,
+            on_row=tracker.log_row,
         )
         trained = (*state.model.parameters(), *criterion.parameters())
         finite = finite and all(bool(torch.isfinite(value).all()) for value in trained)
@@ -353,7 +364,9 @@ def _fit_and_score(
         _write_tolerant(folder, whole_test, test, whole_val, val)
     if examples is not None:
         store.write_examples(folder, examples.finish())
-    store.write_table(folder / store.METRICS_FILE, metrics_table(scores))
+    metrics = metrics_table(scores)
+    store.write_table(folder / store.METRICS_FILE, metrics)
+    tracker.log_values(final_values(metrics), state.update)
     found.update(
         evaluate_seconds=round(time.perf_counter() - scoring, 3),
         wall_seconds=round(time.perf_counter() - started, 3),
