@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from experiments.report.gains import GainAxis
 from experiments.report.page.markup import html
-from experiments.report.text.wording import signed, typeset
+from experiments.report.text.wording import digits_of, signed, typeset
 
 WIDTH, _HEIGHT, _EDGE = 150, 14, 6
 """Of a bar unless asked otherwise, and what its axis leaves free at either end for an arrow; CSS pixels."""
@@ -52,9 +52,9 @@ class Bars:
         # Shares differ by at most 1; the text cuts the interval there too.
         rests_on = [float(np.clip(row[f"{prefix}verdict_{end}"], -1.0, 1.0)) for end in ("low", "high")]
         known = [value for value in (gain, *own, *rests_on) if not pd.isna(value)]
-        told = [f"gain {signed(gain)}"]
+        told = [f"gain {signed(gain, digits_of(*own))}"]
         for what, ends in (("own interval", own), ("the verdict's", rests_on)):
-            told += [] if pd.isna(ends[0]) else [f"{what} {signed(ends[0])} to {signed(ends[1])}"]
+            told += [] if pd.isna(ends[0]) else [f"{what} {' to '.join(signed(end, digits_of(*ends)) for end in ends)}"]
         return html(
             _BAR,
             width=self.width,

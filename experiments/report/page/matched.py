@@ -11,7 +11,7 @@ from markupsafe import Markup
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.paired_difference import MIN_SEEDS
 from experiments.report.page.markup import NONE, html, joined, table
-from experiments.report.text.wording import TOO_FEW_SEEDS, signed, typeset
+from experiments.report.text.wording import TOO_FEW_SEEDS, digits_of, signed, signed_interval, typeset
 
 _KINDS = {
     "precision at recall": ("recall", "precision"),
@@ -66,8 +66,9 @@ def _table(
     cells = {(str(row["arm"]), float(row["level"])): row for _, row in rows.iterrows()}
     lines = []
     for level in dict.fromkeys(rows["level"]):
-        values = [row["baseline_value"] for _, row in rows[rows["level"] == level].iterrows()]
-        known = next((f"{value:.3f}" for value in values if not pd.isna(value)), "unreachable")
+        here = rows[rows["level"] == level]
+        digits = min(digits_of(low, high) for low, high in zip(here["low"], here["high"], strict=True))
+        known = next((f"{value:.{digits}f}" for value in here["baseline_value"].dropna()), "unreachable")
         line: list[object] = [f"{level:.2f}", html('<span class="base">{{ known }}</span>', known=known)]
         lines.append([*line, *(_gain(cells[arm, float(level)], base) for arm in arms)])
     headers = [held, f"{names[base]}: {read}", *(names[arm] for arm in arms)]
@@ -84,8 +85,8 @@ def _gain(row: pd.Series, base: str) -> Markup:
         return html('<span class="quiet" title="{{ status }}">{{ short }}</span>', status=status, short=short)
     return html(
         _GAIN,
-        difference=typeset(signed(row["difference"])),
-        interval="" if pd.isna(row["low"]) else typeset(f"[{signed(row['low'])}, {signed(row['high'])}]"),
+        difference=typeset(signed(row["difference"], digits_of(row["low"], row["high"]))),
+        interval="" if pd.isna(row["low"]) else typeset(signed_interval(row["low"], row["high"])),
         alone=row["low"] > 0 or row["high"] < 0,
         over_all=row["band_low"] > 0 or row["band_high"] < 0,
     )

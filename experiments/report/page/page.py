@@ -32,7 +32,7 @@ from experiments.report.text.wording import typeset, why_none
 from experiments.runs import store
 from experiments.runs.study import StudyRuns, short_names
 
-SCRIPTS = ("numbers", "drawing", "state", "first", "sliders", "ruler", "frontier", "seesaw", "pictures", "start")
+SCRIPTS = ("numbers", "drawing", "state", "first", "rows", "ruler", "frontier", "seesaw", "pictures", "beside", "start")
 """The script's parts, in the order in which they run."""
 
 

@@ -11,7 +11,7 @@ from experiments.inference.words import NOT_TRAINED
 from experiments.report.facts import correction, counted
 from experiments.report.text.tables import markdown_table
 from experiments.report.text.verdicts import verdict_interval
-from experiments.report.text.wording import no_interval, number, signed
+from experiments.report.text.wording import digits_of, no_interval, number, signed
 from experiments.runs.study import short_names
 
 _ESCAPES = {
@@ -138,12 +138,9 @@ def _interval(row: pd.Series, name: str) -> str:
     if pd.isna(row[name]) or row["verdict"] == NOT_TRAINED:
         return "-"
     low, high = (row[f"{name}_{end}"] for end in ("low", "high"))
-    brackets = (
-        no_interval(row["n_seeds"])
-        if pd.isna(low)
-        else f"{signed(low, bare_zero=True)}, {signed(high, bare_zero=True)}"
-    )
-    return f"{signed(row[name], bare_zero=True)} [{brackets}]"
+    gain, *ends = (signed(value, digits_of(low, high), bare_zero=True) for value in (row[name], low, high))
+    brackets = no_interval(row["n_seeds"]) if pd.isna(low) else ", ".join(ends)
+    return f"{gain} [{brackets}]"
 
 
 def _latex_numbers(cell: str) -> str:

@@ -16,7 +16,7 @@ from experiments.report.elsewhere import elsewhere_notes
 from experiments.report.facts import StudySize
 from experiments.report.folds import fold_notes
 from experiments.report.text.looks import look_notes, seeds_cell
-from experiments.report.text.wording import NONE, number, signed, with_interval
+from experiments.report.text.wording import NONE, number, signed_interval, with_interval
 from experiments.report.tolerance.text import tolerance_notes
 from experiments.runs.study import TRAINING, StudyRuns, short_names
 
@@ -126,7 +126,7 @@ def _controls(mask: str, comparison: Comparison, names: Mapping[str, str]) -> li
 def verdict_interval(row: pd.Series, prefix: str = "") -> str:
     """Format the interval that a verdict rests on: "[+0.012, +0.083]"; empty where there is none."""
     low, high = (row[f"{prefix}verdict_{end}"] for end in ("low", "high"))
-    return "" if pd.isna(low) else f"[{signed(max(low, -1.0))}, {signed(min(high, 1.0))}]"
+    return "" if pd.isna(low) else signed_interval(max(low, -1.0), min(high, 1.0))
 
 
 def levels_of(scores: pd.DataFrame) -> dict[str, tuple[float, float]]:

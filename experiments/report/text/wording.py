@@ -47,13 +47,36 @@ def signed(value: float, digits: int = 3, *, bare_zero: bool = False, undefined:
     return text
 
 
+def digits_of(low: float, high: float) -> int:
+    """Return the decimals that an interval justifies: what it is unsure of by 0.02 has no third.
+
+    >>> digits_of(-0.02, 0.04), digits_of(0.005, 0.029), digits_of(float("nan"), float("nan"))
+    (2, 3, 3)
+    """
+    return 2 if high - low >= _TWO_DIGITS else 3
+
+
+_TWO_DIGITS = 0.04
+"""Width of an interval, 0.02 to either side, from which on a third decimal says nothing."""
+
+
+def signed_interval(low: float, high: float) -> str:
+    """Format an interval of differences: [-0.02, +0.05].
+
+    >>> signed_interval(-0.021, 0.048), signed_interval(-0.003, 0.027)
+    ('[-0.02, +0.05]', '[-0.003, +0.027]')
+    """
+    digits = digits_of(low, high)
+    return f"[{signed(low, digits)}, {signed(high, digits)}]"
+
+
 def typeset(value: str) -> str:
     """Give numbers the minus sign, and changes the arrow, that belong to them; hyphens stay."""
     return re.sub(r"(?<![\w.])-(?=\.?\d)", "\N{MINUS SIGN}", value.replace("->", "\N{RIGHTWARDS ARROW}"))
 
 
 def with_interval(row: pd.Series, name: str) -> str:
-    """Format an estimate and its interval, or the reason why there is none: +.012 [-.003, +.027].
+    """Format an estimate and its interval, or the reason why there is none: +0.012 [-0.003, +0.027].
 
     A dash if there is no estimate, or if the row's verdict is that something is not trained.
     """
@@ -62,7 +85,7 @@ def with_interval(row: pd.Series, name: str) -> str:
         return "-"
     if pd.isna(low) or pd.isna(high):
         return f"{signed(estimate)} [{no_interval(row['n_seeds'])}]"
-    return f"{signed(estimate)} [{signed(low)}, {signed(high)}]"
+    return f"{signed(estimate, digits_of(low, high))} {signed_interval(low, high)}"
 
 
 def no_interval(n_seeds: int) -> str:

@@ -213,6 +213,11 @@ class Drive:
             "(slider, value) => { slider.value = value; slider.dispatchEvent(new Event('input')); }", str(value)
         )
 
+    @staticmethod
+    def threshold(page, arm, logit):
+        """Drag an arm's thumb along the ruler."""
+        Drive.slide(page, f"#ruler .lane[data-arm='{arm}'] input", logit)
+
 
 @pytest.fixture
 def drive():

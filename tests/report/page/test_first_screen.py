@@ -9,6 +9,7 @@ import pytest
 from experiments.report.page.numbers.study import page_numbers
 from experiments.report.text.answer import answer
 from experiments.report.text.recommendation import recommendations
+from experiments.report.text.wording import digits_of, signed
 from experiments.runs.study import short_names
 
 
@@ -63,7 +64,8 @@ def test_points_stand_at_slide_and_step(opened, losses):
         assert int(point.get_attribute("data-arm")) == 1 + arms.index(row["arm"])
         told = plain(point.get_attribute("data-told"))
         assert f"slide {row['shift']:+.2f}" in told
-        assert f"step {row['precision_gain']:+.3f}" in told
+        digits = digits_of(row["precision_gain_low"], row["precision_gain_high"])
+        assert f"step {row['precision_gain']:+.{digits}f}" in told
 
 
 def test_the_forest_has_the_gains_of_arms_and_masks(opened, losses):
@@ -74,7 +76,10 @@ def test_the_forest_has_the_gains_of_arms_and_masks(opened, losses):
     for group, (_, arm) in zip(groups, arms.iterrows(), strict=True):
         rows = [arm, *(row for _, row in masks[masks["arm"] == arm["arm"]].iterrows())]
         assert [plain(text) for text in group.locator(".number").all_inner_texts()] == [
-            "\N{EN DASH}" if row["verdict"] == "not trained" else f"{row['headline_gain']:+.3f}" for row in rows
+            "\N{EN DASH}"
+            if row["verdict"] == "not trained"
+            else signed(row["headline_gain"], digits_of(row["headline_gain_low"], row["headline_gain_high"]))
+            for row in rows
         ]
         assert group.locator(".verdict span").all_inner_texts() == [row["verdict"] for row in rows]
 

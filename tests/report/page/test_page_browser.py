@@ -12,6 +12,7 @@ from experiments.report.example_choice import choose_examples
 from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.page import write_page
 from experiments.report.published import PublishedPoint
+from experiments.report.text.wording import digits_of, signed_interval, typeset
 from experiments.runs.study import short_names
 
 
@@ -25,6 +26,14 @@ def cell(page, arm, name):
 
 def interval(page, arm, name):
     return page.locator(f"#arms .arm[data-arm='{arm}'] .{name} small").inner_text()
+
+
+def assert_shown(text, value, ends=None):
+    """A value has the decimals that its interval justifies; where that is not at hand, those that it has."""
+    digits = len(text.partition(".")[2]) if ends is None else digits_of(*ends)
+    assert digits in (2, 3)
+    plus = "+" if text[0] in "+\N{MINUS SIGN}" else ""
+    assert text == f"{value + 0.0:{plus}.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def arms_of(made):
@@ -42,7 +51,7 @@ def test_operating_points_are_those_of_metrics_csv(opened, drive, losses, point)
         drive.pick(page, "#frontiers [data-mask-choice]", mask)
         for place, arm in enumerate(arms_of(losses)):
             for shown, column in (("recall", "recall"), ("precision", "precision"), ("F1", "f1")):
-                assert cell(page, place, shown) == f"{means.loc[(arm, name), column]:.3f}"
+                assert_shown(cell(page, place, shown), means.loc[(arm, name), column])
 
 
 def test_a_slider_shows_what_the_histograms_say(opened, drive, losses):
@@ -51,10 +60,10 @@ def test_a_slider_shows_what_the_histograms_say(opened, drive, losses):
     drive.pick(page, "#frontiers [data-mask-choice]", 1)
     for place, arm in enumerate(arms_of(losses)):
         curve = numbers.by_threshold[1, arm]
+        on_ruler = curve.codes[np.abs(code_to_logit(curve.codes)) < 8]
         for share in (0.1, 0.45, 0.8, 0.97):
-            stop = int(share * (len(curve.codes) - 1))
-            drive.slide(page, f"#arms .arm[data-arm='{place}'] input", stop)
-            code = int(curve.codes[stop])
+            code = int(on_ruler[int(share * (len(on_ruler) - 1))])
+            drive.threshold(page, place, float(code_to_logit(code)))
             values = []
             for run in losses.study.complete[arm].values():
                 positives, negatives = run.scores["test"].pooled(1)
@@ -63,7 +72,7 @@ def test_a_slider_shows_what_the_histograms_say(opened, drive, losses):
                 values.append((tp / total, tp / (tp + fp), 2 * tp / (tp + fp + total)))
             expected = np.mean(values, axis=0)
             for name, value in zip(("recall", "precision", "F1"), expected, strict=True):
-                assert number(cell(page, place, name)) == pytest.approx(value, abs=0.00051)
+                assert_shown(cell(page, place, name), value)
             threshold = page.locator(f"#arms .arm[data-arm='{place}'] .threshold").inner_text()
             logit = float(code_to_logit(code))
             assert float(re.search(r"logit (\S+)", threshold)[1].replace("\N{MINUS SIGN}", "-")) == pytest.approx(
@@ -91,13 +100,16 @@ def test_intervals_are_shown_and_speak_of_the_level(opened, losses):
         curve = numbers.by_threshold[0, arm]
         bounds = curve.bounds[curve.natural].astype(float)
         for name, (low, high) in zip(("recall", "precision", "F1"), bounds.reshape(3, 2), strict=True):
-            shown = [float(each) for each in re.findall(r"[\d.]+", interval(page, place, name))]
+            shown = interval(page, place, name)
             if len(losses.study.complete[arm]) < 3:
                 assert np.isnan([low, high]).all()
-                assert shown == []
+                assert shown == ""
                 continue
-            assert shown == pytest.approx([low, high], abs=0.00051)
-            assert low < number(cell(page, place, name)) < high
+            digits = digits_of(low, high)
+            assert shown == f"[{low:.{digits}f}, {high:.{digits}f}]"
+            value = cell(page, place, name)
+            assert len(value.partition(".")[2]) == digits
+            assert low < number(value) < high
 
 
 def test_the_lock_aligns_recalls_and_leaves_the_gain(opened, drive, losses):
@@ -118,14 +130,13 @@ def test_the_lock_aligns_recalls_and_leaves_the_gain(opened, drive, losses):
                 assert cell(page, place, "precision") == "\N{EN DASH}"
                 continue
             assert abs(number(cell(page, place, "recall")) - level) <= 0.02
-            assert number(cell(page, place, "precision")) == pytest.approx(row["arm_value"], abs=0.00051)
-            assert number(cell(page, place, "gain")) == pytest.approx(row["difference"], abs=0.00051)
-            shown = [number(each) for each in re.findall(r"[+\N{MINUS SIGN}][\d.]+", interval(page, place, "gain"))]
-            ends = [] if row["n_seeds"] < 3 else [row["low"], row["high"]]
-            assert shown == pytest.approx(ends, abs=0.00051)
+            assert_shown(cell(page, place, "precision"), row["arm_value"])
+            assert_shown(cell(page, place, "gain"), row["difference"], (row["low"], row["high"]))
+            told = "" if row["n_seeds"] < 3 else typeset(signed_interval(row["low"], row["high"]))
+            assert interval(page, place, "gain") == told
     assert unreachable > 0
     # Dragging one arm's slider moves all of them to its recall.
-    drive.slide(page, "#arms .arm[data-arm='0'] input", 40)
+    drive.threshold(page, 0, -1.5)
     level = float(page.locator("#frontiers .lock output").inner_text())
     assert page.locator("#mode input:checked").get_attribute("value") == "recall"
     for place in (0, 1, 3):
@@ -170,18 +181,105 @@ def test_after_a_tap_the_point_stays(opened, losses):
 
 def test_one_ruler_has_the_thresholds_of_all_arms(opened, drive, weights):
     page = opened(weights)
-    assert page.locator("#ruler p").inner_text() == "All at logit 0, probability 0.5."
+    assert page.locator("#ruler p").inner_text().startswith("All at logit 0, probability 0.5.")
     drive.pick(page, "#mode", "recall")
-    told = page.locator("#ruler p").inner_text()
+    place = arms_of(weights).index("loss.pos_weight=42")
+    told = page.locator(f"#ruler .lane[data-arm='{place}'] .slide-of").inner_text()
     # At the same recall, a weight of 42 has its threshold ln 42 logits above the baseline's.
-    slide = re.search(r"pos_weight=42 \+(\d+\.\d+)", told)
+    slide = re.match(r"\+(\d+\.\d+)$", told)
     assert float(slide[1]) == pytest.approx(np.log(42), abs=0.03)
-    places = page.locator("#ruler .marker").evaluate_all("all => all.map((each) => each.getCTM().e)")
-    assert len(places) == 4
-    ruler = page.evaluate("document.querySelector('#ruler svg').getBoundingClientRect().width")
-    names = list(short_names(arms_of(weights)).values())
-    apart = places[names.index("loss.pos_weight=42")] - places[names.index("loss.pos_weight=1")]
-    assert apart == pytest.approx(float(slide[1]) / 16 * (ruler - 20), abs=1.0)
+    thumbs = [float(each) for each in page.locator("#ruler input").evaluate_all("all => all.map((each) => each.value)")]
+    assert thumbs[place] - thumbs[0] == pytest.approx(float(slide[1]), abs=0.006)
+    # The bar from the baseline's thumb to the arm's is as long as the slide.
+    bar, track = (
+        page.locator(f"#ruler .lane[data-arm='{place}'] {part}").bounding_box() for part in (".slide-bar", "input")
+    )
+    assert bar["width"] == pytest.approx(float(slide[1]) / 16 * (track["width"] - 18), abs=1.0)
+
+
+def test_a_thumb_is_dragged_tapped_and_moved_by_keys(opened, drive, weights):
+    page = opened(weights, width=390, has_touch=True)
+    lane = page.locator("#ruler .lane[data-arm='1']")
+    track = lane.locator("input")
+    track.scroll_into_view_if_needed()
+    box = track.bounding_box()
+    at = {logit: box["x"] + 9 + (logit + 8) / 16 * (box["width"] - 18) for logit in (0, -3, 2)}
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(at[0], y)
+    page.mouse.down()
+    page.mouse.move(at[-3], y, steps=4)
+    page.mouse.up()
+    assert page.locator("#mode input:checked").get_attribute("value") == "hand"
+    codes = page_numbers(weights.study, weights.comparison.settings).by_threshold[0, arms_of(weights)[1]].codes
+    logits = code_to_logit(codes)
+
+    def nearest(logit):
+        """A thumb stands at a measured threshold; a pixel of this narrow ruler is a tenth of a logit."""
+        return pytest.approx(float(logits[np.abs(logits - logit).argmin()]), abs=0.2)
+
+    assert number(lane.locator(".slide-of").inner_text()) == nearest(-3)
+    page.touchscreen.tap(at[2], y)
+    tapped = number(lane.locator(".slide-of").inner_text())
+    assert tapped == nearest(2)
+    page.locator("#frontiers .lede").tap()
+    assert number(lane.locator(".slide-of").inner_text()) == tapped  # the last point stays
+    # A key goes to the next measured threshold, however near; a thumb at the end is at the last one.
+    stop = int(np.abs(logits - float(track.input_value())).argmin())
+    track.focus()
+    page.keyboard.press("ArrowLeft")
+    assert float(track.input_value()) == pytest.approx(float(logits[stop - 1]), abs=1e-3)
+    page.keyboard.press("Home")
+    assert float(track.input_value()) == pytest.approx(max(float(logits[0]), -8), abs=1e-3)
+    # Locked, one thumb takes all along to its recall.
+    drive.pick(page, "#mode", "recall")
+    before = page.locator("#ruler input").evaluate_all("all => all.map((each) => Number(each.value))")
+    track.press("PageUp")
+    after = page.locator("#ruler input").evaluate_all("all => all.map((each) => Number(each.value))")
+    assert (np.array(after) > before).all()
+
+
+def test_pictures_beside_the_ruler_show_where_two_arms_differ(opened, drive, losses):
+    page = opened(losses)
+    choice = choose_examples(losses.study)
+    place = choice.places[0]
+    arms = arms_of(losses)
+    target = choice.scores[arms[0]].targets[place][0]
+    fired = [code_to_logit(choice.scores[arm].codes[place][0]) >= 0 for arm in arms]
+    for arm in (2, 1):
+        page.locator(f"#ruler .lane[data-arm='{arm}']").hover()
+        names = page.locator("#beside b").all_inner_texts()
+        assert names == [short_names(arms)[arms[0]], short_names(arms)[arms[arm]], "where they differ"]
+        only, lost = fired[arm] & ~fired[0], fired[0] & ~fired[arm]
+        told = (
+            f"{(only & target).sum()} more found, {(lost & target).sum()} more missed\n"
+            f"{(only & ~target).sum()} more false alarms, {(lost & ~target).sum()} fewer"
+        )
+        assert page.locator("#beside .counts").nth(2).inner_text() == told
+    assert fired[1].sum() != fired[0].sum()  # a slide, whose pixels differ at logit 0
+
+
+def test_nothing_moves_while_the_page_loads(browser, losses):
+    """Heights are reserved: the sum of layout shifts that the browser measures is that of a page that stands still."""
+    for width in (390, 1280):
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        page = context.new_page()
+        page.add_init_script(
+            """window.shifts = [];
+            new PerformanceObserver((list) => {
+                for (const entry of list.getEntries()) {
+                    const nodes = entry.sources.map(({ node }) => node?.id || node?.className || node?.nodeName);
+                    window.shifts.push([entry.value, nodes.join()]);
+                }
+            }).observe({ type: "layout-shift", buffered: true });"""
+        )
+        page.goto(losses.page.as_uri())
+        page.wait_for_selector("#picture-grid canvas")
+        for part in ("#frontiers", "#seesaw", "#pictures", "#runs"):
+            page.locator(part).scroll_into_view_if_needed()
+            page.wait_for_timeout(100)
+        shifts = page.evaluate("window.shifts")
+        context.close()
+        assert sum(value for value, _ in shifts) < 0.01, shifts
 
 
 def test_published_pairs_stand_where_they_were_reported(opened, losses, tmp_path):
@@ -196,7 +294,7 @@ def test_published_pairs_stand_where_they_were_reported(opened, losses, tmp_path
     assert at[0] == pytest.approx(left + 0.8 * (right - left), abs=0.5)
     assert at[1] == pytest.approx(foot - point.precision * (foot - top), abs=0.5)
     assert page.locator("#frontier .published-name").text_content() == "theirs"
-    assert "theirs: recall 0.8 and F1 0.5" in page.locator("#frontiers figcaption").inner_text()
+    assert "theirs: recall 0.8 and F1 0.5" in page.locator("#frontiers figcaption.fine").inner_text()
 
 
 def test_the_seesaw_goes_over_measured_weights(opened, drive, weights):
@@ -215,7 +313,8 @@ def test_the_seesaw_goes_over_measured_weights(opened, drive, weights):
             assert page.locator("#step-name").inner_text() == ("1 (baseline)" if weight == 1 else str(weight))
             mean = rows[rows["arm"] == f"loss.pos_weight={weight}"][["precision", "recall", "f1"]].mean()
             shown = page.locator("#plank .big").all_text_contents()
-            assert shown == [f"{mean['precision']:.3f}", f"{mean['recall']:.3f}", f"F1 {mean['f1']:.3f}"]
+            for text, column in zip(shown, ("precision", "recall", "f1"), strict=True):
+                assert_shown(text.removeprefix("F1 "), mean[column])
             ends = page.evaluate("[...document.querySelectorAll('#plank .end')].map((end) => +end.getAttribute('cy'))")
             assert (ends[0] > ends[1]) == (mean["precision"] < mean["recall"])
 
@@ -241,7 +340,8 @@ def test_the_plank_opens_on_the_baseline_and_tells_what_another_weight_changes(o
     ].iloc[0]
     change = means.loc["loss.pos_weight=42"] - theory[["recall", "precision", "f1"]].astype(float)
     against = re.search(r"recall (\S+), precision (\S+), F1 (\S+)\.", told.split("(the faint plank): ")[1])
-    assert [number(each) for each in against.groups()] == pytest.approx(list(change), abs=0.00051)
+    for text, value in zip(against.groups(), change, strict=True):
+        assert_shown(text, value)
     place = page.evaluate(
         """() => {
             const ends = document.querySelector('#plank .ghost').getAttribute('d').split(/[ML]/);
@@ -321,9 +421,8 @@ def test_pictures_follow_the_slider(opened, drive, losses):
     assert page.locator("#picture-mode").inner_text() == ""
     drive.pick(page, "#mode", "recall")
     assert "held over all test images together" in page.locator("#picture-mode").inner_text()
-    drive.slide(page, "#arms .arm[data-arm='0'] input", 0)
     drive.pick(page, "#mode", "hand")
-    drive.slide(page, "#arms .arm[data-arm='0'] input", 0)
+    drive.threshold(page, 0, -8)
     assert painted()[2] == 0  # the lowest threshold misses nothing
 
 

@@ -16,7 +16,7 @@ OVERLAPS = """() => {
         if (!parent.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
         const range = document.createRange();
         range.selectNodeContents(node);
-        const clip = parent.closest('.wide, .command code, .forest tbody th');
+        const clip = parent.closest('.wide, .command code, .forest tbody th, .lane-arm');
         const edge = clip ? clip.getBoundingClientRect() : { left: -1e9, right: 1e9 };
         for (const r of range.getClientRects()) {
             const box = { l: Math.max(r.left, edge.left), r: Math.min(r.right, edge.right), t: r.top, b: r.bottom };
@@ -86,7 +86,7 @@ def test_everything_works_from_the_keyboard(opened, losses):
     assert float(page.locator("#frontiers .lock output").inner_text()) == pytest.approx(float(before) + 0.005)
     for _ in range(8):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.closest('.arm') !== null"):
+        if page.evaluate("document.activeElement.closest('.lane') !== null"):
             break
     assert "threshold of bce" in page.evaluate("document.activeElement.getAttribute('aria-label')")
     assert re.search(
@@ -124,7 +124,7 @@ def test_the_readers_colour_scheme_is_kept_with_contrast(opened, losses, scheme)
 def test_print_leaves_out_what_paper_cannot_do(opened, losses):
     page = opened(losses)
     page.emulate_media(media="print")
-    assert page.locator("#arms input").first.is_hidden()
+    assert page.locator("#ruler input").first.is_hidden()
     assert page.locator("#verdicts").is_visible()
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator("details.words p").first.is_visible()
@@ -158,7 +158,7 @@ def test_a_slider_answers_within_a_frame(opened, losses):
                 for (let round = 0; round < 3; round++) {
                     const taken = [];
                     for (let i = 0; i < 40; i++) {
-                        slider.value = String(Math.round((i / 39) * slider.max));
+                        slider.value = String(Number(slider.min) + Math.round((i / 39) * (slider.max - slider.min)));
                         const start = performance.now();
                         slider.dispatchEvent(new Event('input'));
                         document.body.getBoundingClientRect(); // layout is part of the answer
@@ -168,7 +168,7 @@ def test_a_slider_answers_within_a_frame(opened, losses):
                 }
                 times[name] = Math.min(...rounds); // a machine that is busy with something else is not the page
             };
-            drive(document.querySelector('#arms .arm input'), 'arm');
+            drive(document.querySelector('#ruler .lane input'), 'arm');
             document.querySelector('#mode input[value=recall]').click();
             drive(document.getElementById('level-0'), 'lock');
             drive(document.getElementById('step'), 'seesaw');

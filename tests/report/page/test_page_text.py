@@ -22,7 +22,7 @@ from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.packed import narrow_counts, packed, script_json
 from experiments.report.page.verdicts import _cell, verdict_tables
 from experiments.report.text.verdicts import level_notes, limits
-from experiments.report.text.wording import signed, typeset
+from experiments.report.text.wording import digits_of, signed, signed_interval, typeset
 from experiments.runs.foreign_files import read_csv
 
 
@@ -90,14 +90,13 @@ def test_arms_come_first_and_every_value_is_that_of_the_csv_files(losses, weight
         for cell, row, gain, prefix, word in told:
             assert f"</i> {row[word]}</span>" in cell
             text = typeset(re.sub(r"<.*?>", "", cell))
-            assert typeset(signed(row[gain])) in text
             ends = [row[f"{gain}_low"], row[f"{gain}_high"]]
-            assert (typeset("[{}, {}]".format(*map(signed, ends))) in text) != pd.isna(ends[0])
+            assert typeset(signed(row[gain], digits_of(*ends))) in text
+            assert (typeset(signed_interval(*ends)) in text) != pd.isna(ends[0])
             ends = [row[f"{prefix}verdict_low"], row[f"{prefix}verdict_high"]]
             assert ("verdict: [" in text) != pd.isna(ends[0])
             if not pd.isna(ends[0]):
-                low, high = np.clip(ends, -1, 1)
-                assert f"verdict: {typeset(f'[{signed(low)}, {signed(high)}]')}" in text
+                assert f"verdict: {typeset(signed_interval(*np.clip(ends, -1, 1)))}" in text
 
 
 def test_bars_draw_both_intervals_on_one_scale(losses):
@@ -118,8 +117,8 @@ def test_bars_draw_both_intervals_on_one_scale(losses):
     far[["headline_gain", "headline_gain_low", "headline_gain_high", "verdict_low"]] = [-0.9, -0.95, -0.8, -5.0]
     drawn = bars.draw(far, "headline_gain", "")
     assert drawn.count('class="beyond"') == 1 and "<circle" not in drawn
-    assert "own interval \N{MINUS SIGN}0.950 to \N{MINUS SIGN}0.800" in drawn
-    assert "the verdict's \N{MINUS SIGN}1.000 to" in str(drawn).replace("&#39;", "'")
+    assert "own interval \N{MINUS SIGN}0.95 to \N{MINUS SIGN}0.80" in drawn
+    assert "the verdict's \N{MINUS SIGN}1.00 to" in str(drawn).replace("&#39;", "'")
     far["headline_gain"] = float("nan")
     assert bars.draw(far, "headline_gain", "") == ""
 

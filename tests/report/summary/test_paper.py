@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.report.summary.paper import escape_latex, latex_table, paper_markdown
+from experiments.report.text.wording import digits_of, signed, signed_interval
 
 
 def body(latex):
@@ -23,7 +24,8 @@ def test_numbers_are_those_of_the_comparison(drawn_study):
     over = comparison.arm_verdicts.set_index("arm").loc["loss=worse"]
     row = next(row for row in rows[:3] if row[1] == "worse")
     assert row[2] == over["verdict"]
-    assert float(re.findall(r"[+-]?\d+\.\d+", row[3])[0]) == pytest.approx(over["ap_gain"], abs=5e-4)
+    digits = digits_of(over["ap_gain_low"], over["ap_gain_high"])
+    assert row[3].startswith(f"${signed(over['ap_gain'], digits)} [")
     points = comparison.points.query("arm == 'loss=worse' and operating_point == 'natural'")
     assert "background" in set(points["mask"])  # whose precision and recall near 1 are not among those of the masks
     of_masks = points[points["mask"] != "background"]
@@ -33,10 +35,9 @@ def test_numbers_are_those_of_the_comparison(drawn_study):
     verdict = comparison.verdicts.query("arm == 'loss=worse' and mask == 'dots'").iloc[0]
     row = next(row for row in rows[6:] if row[1] == "worse")
     assert row[2] == verdict["verdict"]
-    numbers = [float(text) for text in re.findall(r"[+-]?\d+\.\d+", row[3])]
-    assert numbers == pytest.approx([verdict["ap_gain"], verdict["ap_gain_low"], verdict["ap_gain_high"]], abs=5e-4)
-    interval = [float(text) for text in re.findall(r"[+-]?\d+\.\d+", row[4])]
-    assert interval == pytest.approx([verdict["verdict_low"], verdict["verdict_high"]], abs=5e-4)
+    own = (verdict["ap_gain_low"], verdict["ap_gain_high"])
+    assert row[3] == f"${signed(verdict['ap_gain'], digits_of(*own))} {signed_interval(*own)}$"
+    assert row[4].strip("$") == signed_interval(verdict["verdict_low"], verdict["verdict_high"])
     natural = comparison.points.query("arm == 'loss=worse' and mask == 'dots' and operating_point == 'natural'")
     shown = [float(cell.strip("$")) for cell in row[6:9]]
     assert shown == pytest.approx(natural[["recall", "precision", "f1"]].mean().tolist(), abs=5e-3)

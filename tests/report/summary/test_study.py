@@ -11,7 +11,7 @@ from experiments.report.study import report_study
 from experiments.report.summary.study import WIDEST, folded, summary_markdown, summary_text
 from experiments.report.summary.tables import mask_tables
 from experiments.report.text.verdicts import verdict_rows
-from experiments.report.text.wording import signed
+from experiments.report.text.wording import digits_of, signed, signed_interval
 
 MOST_WORDS, MOST_NUMBERS = 600, 120
 NUMBER = re.compile(r"(?<![\w.])[-+±]?\d+(?:\.\d+)?")
@@ -74,9 +74,9 @@ def test_the_small_table_has_the_numbers_of_the_tables_on_disk(report):
     for _, row in arms.iterrows():
         line = next(line for line in lines if line.startswith(f"| {row['arm'].removeprefix('loss=')} |"))
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        low, high = signed(row["verdict_low"]), signed(row["verdict_high"])
+        ends = (row["verdict_low"], row["verdict_high"])
         assert cells[1] == row["verdict"]
-        assert cells[2] == f"{signed(row['headline_gain'])} [{low}, {high}]"
+        assert cells[2] == f"{signed(row['headline_gain'], digits_of(*ends))} {signed_interval(*ends)}"
         assert cells[3] == row["verdict_f1"]
         needed = row["needed_seeds"]
         if np.isfinite(needed):

@@ -75,7 +75,7 @@ def test_what_moves_out_is_used_the_largest_gain_first(drawn):
     better = replace(better, arm_verdicts=better.arm_verdicts.assign(headline_gain_high=0.05))
     (use,) = recommendations(study, better)
     arm = str(comparison.arm_verdicts["arm"].iloc[1])
-    assert use.text.startswith(f"Use **{arm.removeprefix('loss=')}**: AP +0.040 [+0.010, +0.050] against **bce**. ")
+    assert use.text.startswith(f"Use **{arm.removeprefix('loss=')}**: AP +0.04 [+0.01, +0.05] against **bce**. ")
     assert "no training" not in use.text
     assert use.command == (
         f"python -m experiments.train {arm} study=losses 'model.decoder_channels=[8,4]' seed=0 study_dir=outputs/chosen"

@@ -143,7 +143,10 @@ function startFrontier() {
     band.setAttribute("d", edge.length ? `${pathOf(edge, x, y)}Z` : "");
     band.style.fill = colourOf(arm);
     curves.forEach((curve, index) => curve.classList.toggle("focus", index === plot.focus));
-    rows.forEach(({ row }, index) => row.classList.toggle("focus", index === plot.focus));
+    for (const each of [...rows.map(({ row }) => row), ...lanes.map(({ lane }) => lane)]) {
+      each.classList.toggle("focus", Number(each.dataset.arm) === plot.focus);
+    }
+    showPair(plot.focus);
     showSeeds();
     showReadout();
   }
@@ -167,14 +170,14 @@ function startFrontier() {
     dot.style.stroke = colourOf(arm);
     const [threshold, logit] = thresholdWords(point.codes);
     const [, , low, high, lowF1, highF1] = point.bounds;
-    const within = (from, to) => (from === from ? ` ${between(from, to, three)}` : "");
+    const within = (from, to) => (from === from ? ` ${between(from, to, ratioWords)}` : "");
     const why = low === low ? "" : arm.whyNone ? ` (${arm.whyNone})` : "";
     readout.replaceChildren(
       element("b", {}, arm.name),
       ` at recall ${recall.toFixed(3)}: precision `,
-      element("b", {}, three(point.precision)),
+      element("b", {}, ratioWords(point.precision, digitsOf(low, high))),
       `${within(low, high)}, F1 `,
-      element("b", {}, three(point.f1)),
+      element("b", {}, ratioWords(point.f1, digitsOf(lowF1, highF1))),
       `${within(lowF1, highF1)}; threshold ${threshold} (${logit})${why}`,
     );
   }

@@ -117,14 +117,19 @@ const masks = data.masks.map((mask) => ({
 
 // Words for numbers.
 const minus = (text) => text.replace("-", "\u2212");
-const three = (value) => (value === value ? value.toFixed(3) : "\u2013");
+// The decimals that an interval justifies, as wording.digits_of: what it is unsure of by 0.02 has no third.
+const digitsOf = (low, high) => (high - low >= 0.04 ? 2 : 3);
+const ratioWords = (value, digits = 3) => (value === value ? value.toFixed(digits) : "\u2013");
 // A value that rounds to 0 is +0.000.
-function signed(value) {
+function signed(value, digits = 3) {
   if (value !== value) return "\u2013";
-  const rounded = Number(value.toFixed(3)) + 0;
-  return minus((rounded < 0 ? "" : "+") + rounded.toFixed(3));
+  const rounded = Number(value.toFixed(digits)) + 0;
+  return minus((rounded < 0 ? "" : "+") + rounded.toFixed(digits));
 }
-const between = (low, high, words) => (low === low && high === high ? `[${words(low)}, ${words(high)}]` : "");
+function between(low, high, words) {
+  const digits = digitsOf(low, high);
+  return low === low && high === high ? `[${words(low, digits)}, ${words(high, digits)}]` : "";
+}
 const logitWords = (logit) => minus(Math.abs(logit) < 100 ? (Number(logit.toFixed(2)) + 0).toFixed(2) : logit.toPrecision(3));
 function probabilityWords(logit) {
   const value = probabilityOf(logit);

@@ -1,8 +1,8 @@
 // Example predictions: the page holds scores as ranks, and thresholds the pictures here.
 
-const pictures = { index: 0, ready: [], canvases: [] };
+const pictures = { index: 0, ready: [], canvases: [], listeners: [] };
 
-const word = ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r;
+const word = ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; // as a Uint32Array gives it back
 const rgbOf = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
 const [HIT, ALARM, MISS] = Object.values(data.outcomes).map((hex) => word(rgbOf(hex)));
@@ -36,6 +36,41 @@ async function loadPicture(example) {
   return { example, pixels, pale, target, valid, ranks, size };
 }
 
+// Colour a picture by what an arm finds where it stands, and tell its ratios, or why there are none.
+function outcomesAt(picture, arm, out) {
+  const scores = picture.ranks[state.mask][arm];
+  const point = standing(arm);
+  if (!scores || point.none) {
+    out.set(picture.pale);
+    return { told: point.none || "no scores of this image were kept" };
+  }
+  const labels = picture.target.subarray(state.mask * picture.size, (state.mask + 1) * picture.size);
+  const run = data.arms[arm].seeds.indexOf(picture.example.seed);
+  const least = nearestLevel(scores.levels, point.codes[run]) + 1; // a pixel of rank r has passed r thresholds
+  const [hit, alarm, miss] = [HIT, ALARM, MISS]; // a local constant is read faster
+  const { ranks } = scores;
+  const { pale, valid, size } = picture;
+  let [tp, fp, fn] = [0, 0, 0];
+  for (let i = 0; i < size; i++) {
+    if (valid && !valid[i]) {
+      out[i] = pale[i];
+    } else if (ranks[i] >= least) {
+      if (labels[i]) {
+        tp++;
+        out[i] = hit;
+      } else {
+        fp++;
+        out[i] = alarm;
+      }
+    } else if (labels[i]) {
+      fn++;
+      out[i] = miss;
+    } else out[i] = pale[i];
+  }
+  const found = ratios([tp], [fp], tp + fn);
+  return { told: `F1 ${two(found.f1)}\nprecision ${two(found.precision)}\nrecall ${two(found.recall)}` };
+}
+
 function startPictures() {
   const section = document.getElementById("pictures");
   if (!data.examples.length) {
@@ -49,15 +84,13 @@ function startPictures() {
     caption.textContent = "This browser is too old to unpack the pictures; everything else works.";
     return;
   }
-  choice(
-    document.getElementById("picture-choice"),
-    "image",
-    data.examples.map((example, index) => [index, example.title]),
-    0,
-    (index) => {
+  // The pictures beside the ruler are of the same image.
+  const shows = [...document.querySelectorAll("[data-picture-choice]")].map((container) =>
+    choice(container, "image", data.examples.map((example, index) => [index, example.title]), 0, (index) => {
       pictures.index = index;
+      for (const show of shows) show(index);
       build();
-    },
+    }),
   );
   const key = document.getElementById("outcomes");
   for (const [name, hex] of Object.entries(data.outcomes)) {
@@ -90,6 +123,7 @@ function startPictures() {
     if (index !== pictures.index) return;
     shown = loaded;
     drawAll();
+    for (const listener of pictures.listeners) listener(loaded);
   }
 
   function drawAll() {
@@ -113,43 +147,12 @@ function startPictures() {
 
   function show(arms) {
     if (!shown) return;
-    const labels = shown.target.subarray(state.mask * shown.size, (state.mask + 1) * shown.size);
     for (const arm of arms) {
       const target = pictures.canvases[arm];
       if (!target) continue;
-      const point = standing(arm);
-      if (point.none) {
-        target.out.set(shown.pale);
-        paint(target);
-        say(target.text, point.none);
-        continue;
-      }
-      const run = data.arms[arm].seeds.indexOf(shown.example.seed);
-      const { levels, ranks } = shown.ranks[state.mask][arm];
-      const least = nearestLevel(levels, point.codes[run]) + 1; // a pixel of rank r has passed r thresholds
-      const [hit, alarm, miss] = [HIT, ALARM, MISS]; // a local constant is read faster
-      const { out } = target;
-      const { pale, valid, size } = shown;
-      let [tp, fp, fn] = [0, 0, 0];
-      for (let i = 0; i < size; i++) {
-        if (valid && !valid[i]) {
-          out[i] = pale[i];
-        } else if (ranks[i] >= least) {
-          if (labels[i]) {
-            tp++;
-            out[i] = hit;
-          } else {
-            fp++;
-            out[i] = alarm;
-          }
-        } else if (labels[i]) {
-          fn++;
-          out[i] = miss;
-        } else out[i] = pale[i];
-      }
+      const { told } = outcomesAt(shown, arm, target.out);
       paint(target);
-      const found = ratios([tp], [fp], tp + fn);
-      say(target.text, `F1 ${two(found.f1)}\nprecision ${two(found.precision)}\nrecall ${two(found.recall)}`);
+      say(target.text, told);
     }
     const held = `Recall ${data.recalls[state.level].toFixed(3)} is held over all test images together, so one picture may lie above or below it; what to compare at that recall is the false alarms.`;
     say(modeNote, state.mode === "recall" ? held : "");

@@ -1,13 +1,10 @@
-// One row per arm: its slider and its present position.
+// One row per arm: its present position.
 
 const rows = [];
 
 function makeRows() {
   const body = document.getElementById("arms");
   data.arms.forEach((arm, index) => {
-    const slider = element("input", { type: "range", min: 0, step: 1, "aria-label": `threshold of ${arm.name}` });
-    slider.style.setProperty("--thumb", colourOf(arm));
-    slider.addEventListener("input", () => setStop(index, Number(slider.value)));
     const cells = {};
     const values = ["recall", "precision", "F1", "gain"].map((name) => {
       const label = name === "gain" ? `precision vs ${data.arms[baseline].name}` : name;
@@ -19,17 +16,16 @@ function makeRows() {
     const head = element("div", { class: "head" }, swatch(arm), name);
     cells.threshold = [element("b"), element("span")];
     const threshold = element("span", { class: "threshold" }, ...cells.threshold);
-    const control = element("div", { class: "control" }, head, slider, threshold);
+    const control = element("div", { class: "control" }, head, threshold);
     const row = element("div", { class: "arm", "data-arm": index }, control, ...values);
     row.addEventListener("pointerenter", () => focusArm(index));
-    row.addEventListener("focusin", () => focusArm(index));
     body.append(row);
-    rows.push({ row, slider, cells });
+    rows.push({ row, cells });
   });
 }
 
 function showRow(arm) {
-  const { row, slider, cells } = rows[arm];
+  const { row, cells } = rows[arm];
   const point = standing(arm);
   const put = (name, value, small) => {
     say(cells[name][0], value);
@@ -38,32 +34,28 @@ function showRow(arm) {
   };
   const b = point.bounds;
   row.classList.toggle("off", Boolean(point.none));
-  slider.value = String(state.mode === "hand" ? state.stops[state.mask][arm] : stopOf(arm, point));
   if (point.none) {
     put("threshold", "", point.none);
     for (const name of ["recall", "precision", "F1", "gain"]) put(name, "\u2013", "");
-    slider.setAttribute("aria-valuetext", point.none);
     return;
   }
   const [threshold, logit] = thresholdWords(point.codes);
   put("threshold", threshold, ` ${logit}`);
   const silent = point.precisions.filter((value) => value !== value).length;
-  put("recall", three(point.recall), between(b[0], b[1], three));
-  put("precision", three(point.precision), silent ? `nothing found in ${silent} of ${point.precisions.length} seeds` : between(b[2], b[3], three));
-  put("F1", three(point.f1), between(b[4], b[5], three));
+  const ratio = (name, value, low, high) => put(name, ratioWords(value, digitsOf(low, high)), between(low, high, ratioWords));
+  ratio("recall", point.recall, b[0], b[1]);
+  ratio("precision", point.precision, b[2], b[3]);
+  if (silent) put("precision", ratioWords(point.precision), `nothing found in ${silent} of ${point.precisions.length} seeds`);
+  ratio("F1", point.f1, b[4], b[5]);
   if (state.mode === "recall") {
     const [gain, low, high] = point.gain;
     if (arm === baseline) put("gain", "\u2013", "");
-    else if (gain === gain) put("gain", signed(gain), between(low, high, signed));
+    else if (gain === gain) put("gain", signed(gain, digitsOf(low, high)), between(low, high, signed));
     else put("gain", "\u2013", `unreachable for ${data.arms[baseline].name}`);
   }
-  slider.setAttribute(
-    "aria-valuetext",
-    `threshold ${threshold}, recall ${three(point.recall)}, precision ${three(point.precision)}, F1 ${three(point.f1)}`,
-  );
 }
 
-function startSliders() {
+function startRows() {
   makeRows();
   for (const container of document.querySelectorAll("[data-mode-choice]")) {
     const show = choice(container, "all arms at", MODES, "natural", setMode);
@@ -73,9 +65,6 @@ function startSliders() {
   const panel = document.getElementById("panel");
   const note = document.getElementById("mode-note");
   document.getElementById("same-recall").addEventListener("click", () => setMode("recall"));
-  maskListeners.push(() => {
-    rows.forEach(({ slider }, arm) => (slider.max = String(masks[state.mask].arms[arm].codes.length - 1)));
-  });
   pointListeners.push((arms) => {
     panel.classList.toggle("locked", state.mode === "recall");
     say(note, NOTES[state.mode]);

@@ -145,7 +145,7 @@ function startSeesaw() {
         parts.ends[index].setAttribute("cx", place);
         parts.ends[index].setAttribute("cy", y(value));
         parts.numbers[index].setAttribute("y", y(value) + 6);
-        parts.numbers[index].textContent = three(value);
+        parts.numbers[index].textContent = ratioWords(value, digitsOf(low, high));
       }
     });
     // A tick's label makes room for the plank's end.
@@ -154,7 +154,7 @@ function startSeesaw() {
     }
     // Above the plank, where the fulcrum leaves room.
     parts.numbers[2].setAttribute("y", Math.min(hub, y((point.precision + point.recall) / 2)) - 16);
-    parts.numbers[2].textContent = `F1 ${three(point.f1)}`;
+    parts.numbers[2].textContent = `F1 ${ratioWords(point.f1, digitsOf(point.bounds[4], point.bounds[5]))}`;
   }
 
   // What the plank stands against: the baseline where theory expects the arm, else at the same kind of point.
@@ -202,15 +202,15 @@ function startSeesaw() {
     const level = Math.abs(point.precision - point.recall) < 0.1;
     const shown = level
       ? "Precision and recall are close, so the plank is nearly level and F1 lies in their middle."
-      : `The plank tilts to ${stronger}. F1 lies ${three(mean - point.f1)} below the middle of the ends, drawn down by the weaker one, ${weaker}.`;
+      : `The plank tilts to ${stronger}. F1 lies ${ratioWords(mean - point.f1, digitsOf(b[4], b[5]))} below the middle of the ends, drawn down by the weaker one, ${weaker}.`;
     const against = !base
       ? ` Move the slider: every stop is another measured ${weighted.length ? "weight" : "arm"}.`
       : complete(base)
-        ? ` Against ${data.arms[baseline].name}${base.threshold ? ` at threshold ${base.threshold}, where theory expects the same point` : ""} (the faint plank): recall ${signed(point.recall - base.recall)}, precision ${signed(point.precision - base.precision)}, F1 ${signed(point.f1 - base.f1)}.`
+        ? ` Against ${data.arms[baseline].name}${base.threshold ? ` at threshold ${base.threshold}, where theory expects the same point` : ""} (the faint plank): recall ${signed(point.recall - base.recall, digitsOf(b[0], b[1]))}, precision ${signed(point.precision - base.precision, digitsOf(b[2], b[3]))}, F1 ${signed(point.f1 - base.f1, digitsOf(b[4], b[5]))}.`
         : "";
     const intervals = arm.whyNone
       ? ` (${arm.whyNone})`
-      : `: precision ${between(b[2], b[3], three)}, F1 ${between(b[4], b[5], three)}, recall ${between(b[0], b[1], three)}`;
+      : `: precision ${between(b[2], b[3], ratioWords)}, F1 ${between(b[4], b[5], ratioWords)}, recall ${between(b[0], b[1], ratioWords)}`;
     return `${shown}${against} ${data.interval} intervals${intervals}.`;
   }
 

@@ -1,10 +1,11 @@
 // Everything is defined by now: start.
 
 startFirst();
-startSliders();
+startRows();
 startRuler();
 startFrontier();
 startSeesaw();
+startBeside();
 startPictures();
 setMask(0);
 

@@ -16,7 +16,7 @@ from experiments.report.page.first.slide_step import MARKERS, Look
 from experiments.report.page.markup import NONE, html
 from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.verdicts import gain_name, row_of
-from experiments.report.text.wording import signed, typeset
+from experiments.report.text.wording import digits_of, signed, typeset
 
 _WIDTH = 240  # of a bar, CSS pixels
 _MOST_ROWS = 32
@@ -70,11 +70,12 @@ def forest(comparison: Comparison, names: Mapping[str, str], looks: Mapping[str,
 def _line(name: str, marker: str | None, row: pd.Series, bars: Bars) -> dict[str, object]:
     word = str(row["verdict"])
     trained = word != NOT_TRAINED
+    digits = digits_of(row["headline_gain_low"], row["headline_gain_high"])
     return {
         "name": name,
         "marker": marker,
         "bar": bars.draw(row, "headline_gain", "") if trained else "",
-        "gain": typeset(signed(row["headline_gain"])) if trained else NONE,
+        "gain": typeset(signed(row["headline_gain"], digits)) if trained else NONE,
         "word": word,
         "sign": SAYINGS[row["verdict"]].sign,
     }
