@@ -31,6 +31,8 @@ _TITLES = {
     "frame_accuracy": "frame-averaged accuracy",
 }
 _OVER = "over all "
+_APART = 0.16  # of the axis, from the first arm to the last at one condition
+_DOTS = 3  # conditions; a line between so few would suggest a course that nothing measured
 _ROOM = 0.75  # inches for the legend
 
 
@@ -51,7 +53,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class ConditionDisplay:
-    """Lines over a condition, one per arm; `plot` draws them.
+    """Points over a condition, one row of them per arm, joined by lines if there are many; `plot` draws them.
 
     Args:
         table: A row per condition, arm, mask and statistic: `condition, others, value, arm, mask, statistic, mean, low,
@@ -207,7 +209,8 @@ class ConditionDisplay:
             style, label = styles[arm], f"{name} (baseline)" if arm == self.baseline else name
             own = 2.2 if panel.statistic == GAIN else 0.8
             ax.errorbar(
-                x, mean, yerr=ends, color=style.colour, marker=style.marker, markersize=3.5, linestyle=style.dashes,
+                x, mean, yerr=ends, color=style.colour, marker=style.marker, markersize=3.5,
+                linestyle="none" if len(values) <= _DOTS else style.dashes,
                 linewidth=1.1, elinewidth=own, capsize=0 if panel.statistic == GAIN else 1.5, label=label,
             )  # fmt: skip
             if panel.statistic == GAIN:
@@ -286,10 +289,10 @@ def _places(values: Sequence[str]) -> dict[str, float]:
 
 
 def _shifted(x: np.ndarray, by: float, ends: tuple[float, float], *, log: bool) -> np.ndarray:
-    """Move points by up to a fiftieth of the axis, which runs from the least to the greatest place."""
+    """Move points by up to a twelfth of the axis, which runs from the least to the greatest place."""
     if log:
-        return x * (ends[1] / ends[0]) ** (0.04 * by)
-    return x + 0.04 * by * (ends[1] - ends[0])
+        return x * (ends[1] / ends[0]) ** (_APART * by)
+    return x + _APART * by * (ends[1] - ends[0])
 
 
 def _sentence(text: str) -> str:

@@ -31,7 +31,7 @@ _SEEN = "foreground_"  # columns of the positive share in the batches begin with
 
 @dataclass(frozen=True)
 class TrainingDisplay:
-    """The numbers of the training figure: a panel of losses per arm, then a panel with all arms per further column.
+    """The numbers of the training figure: a panel of losses per arm, then one per further column in which arms differ.
 
     Args:
         table: The concatenated histories: `arm, seed, update, loss`, the loss's terms as `term/<name>`, and everything
@@ -72,17 +72,31 @@ class TrainingDisplay:
         return [name for name in numbers if not name.startswith("term/")]
 
     @property
+    def differing(self) -> list[str]:
+        """The further columns that get a panel: those in which arms differ at the same seed and update."""
+        return [name for name in self.others if self._differs(name)]
+
+    def _differs(self, column: str) -> bool:
+        wide = self.table.pivot_table(index=["seed", "update"], columns="arm", values=column)
+        if len(self.names) == 1:
+            return True
+        low, high = wide.min(axis=1), wide.max(axis=1)
+        return not np.allclose(low, high, rtol=1e-6, atol=0.0, equal_nan=True)
+
+    @property
     def caption(self) -> str:
         """What is shown and what it rests on."""
         has_terms = any(name.startswith("term/") for name in self.table.columns)
         terms = " Broken lines are the terms that a combined loss adds up, before their weights." if has_terms else ""
-        sees = any(name.startswith(_SEEN) for name in self.others)
+        sees = any(name.startswith(_SEEN) for name in self.differing)
         seen = " Seen: the share of positive pixels in the training batches, augmentation done." if sees else ""
+        same = [_named(name)[0] for name in self.others if name not in self.differing]
+        alike = f" Not drawn, because all arms have the same: {', '.join(same)}." if same else ""
         return (
             f"Training, per arm ({self.size.seeds}; thin: one seed, thick: mean over seeds; each point is the mean "
             "since the point before). The vertical axis is the arm's own loss, logarithmic where it spans enough: "
             "losses of different arms are different functions, so only the shapes compare, not the heights."
-            f"{terms}{seen}"
+            f"{terms}{seen}{alike}"
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
@@ -91,7 +105,7 @@ class TrainingDisplay:
         Raises:
             ValueError: When `axes` has another length.
         """
-        count = len(self.names) + len(self.others)
+        count = len(self.names) + len(self.differing)
         with plt.rc_context(RC):
             if axes is not None:
                 check_axes(axes, count, "arm and further column")
@@ -106,7 +120,7 @@ class TrainingDisplay:
                     ax.set_xlabel("")
                 if place % across and place != len(self.names):  # said once in a row, and where the kind changes
                     ax.set_ylabel("")
-            if self.others:
+            if self.differing:
                 add_legend(figure, arm_handles(self.names, self.baseline, points=False))
         return figure
 
@@ -126,7 +140,7 @@ class TrainingDisplay:
                     for term, dashes in zip(own, _TERM_DASHES * len(own), strict=False)
                 ]
                 ax.legend(handles=handles, handlelength=2, fontsize=7, loc="best", borderaxespad=0.1)
-        for ax, column in zip(list(axes)[len(self.names) :], self.others, strict=True):
+        for ax, column in zip(list(axes)[len(self.names) :], self.differing, strict=True):
             for arm, style in styles.items():
                 if arm in self.names:
                     _curves(ax, self.table[self.table["arm"] == arm], column, style.colour, style.dashes, style.width)

@@ -30,7 +30,7 @@ PANELS = {
     RocDisplay: 4,
     AveragesDisplay: 4,
     CalibrationDisplay: 4,
-    TrainingDisplay: 4,
+    TrainingDisplay: 3,
     ExampleDisplay: 15,
 }
 
@@ -258,9 +258,13 @@ def test_calibration_has_corrected_panels_only_for_arms_with_a_theory(drawn_stud
     assert "weighted_bce; for a weight w" in display.caption
 
 
-def test_training_has_a_panel_per_arm_and_one_per_further_column(drawn_study, axes_of):
-    display = TrainingDisplay.of(*drawn_study)
-    assert display.others == ["lr"]
+def test_training_has_a_panel_per_arm_and_one_per_further_column_that_differs(drawn_study, axes_of):
+    alike = TrainingDisplay.of(*drawn_study)
+    assert (alike.others, alike.differing) == (["lr"], [])
+    assert "all arms have the same: learning rate." in alike.caption
+    factor = alike.table["arm"].map({arm: 1.0 + place for place, arm in enumerate(alike.names)})
+    display = replace(alike, table=alike.table.assign(lr=alike.table["lr"] * factor))
+    assert display.differing == ["lr"] and "all arms have the same" not in display.caption
     axes = axes_of(4)
     display.plot(axes)
     assert [ax.get_title() for ax in axes] == ["bce", "weighted_bce", "worse", "learning rate"]
