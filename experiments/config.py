@@ -127,7 +127,7 @@ class RootSchema:
 class CompareSchema:
     """The configuration of `python -m experiments.compare`."""
 
-    study_dir: str = MISSING
+    study_dir: Any = MISSING  # a folder, or a list of folders
     baseline: str | None = None
     report_dir: str | None = None
     report: ReportSchema = field(default_factory=ReportSchema)

@@ -177,7 +177,7 @@ def compare_scores(
 
 
 def load_study(
-    study_dir: Path | str,
+    study_dir: Path | str | Sequence[Path | str],
     *,
     baseline: str | None = None,
     settings: CompareSettings | None = None,
@@ -186,7 +186,7 @@ def load_study(
     """Read a study's runs from disk and compare them.
 
     Args:
-        study_dir: Holds `<arm>/seed=<k>/`, such as `outputs/losses`.
+        study_dir: Holds `<arm>/seed=<k>/`, such as `outputs/losses`; or several such folders, parts of one study.
         baseline: Name of the baseline arm; None for the one that the runs declare.
         settings: Margins, level and headline; None takes the defaults. The theory of the losses is added from the runs'
             configurations.
@@ -203,7 +203,8 @@ def load_study(
             ...
         experiments.config.ConfigError: study_dir: expected a folder of runs, got no/such/folder, which is not there
     """
-    runs = load_runs(Path(study_dir), baseline)
+    one = isinstance(study_dir, Path | str)
+    runs = load_runs(Path(study_dir) if one else [Path(part) for part in study_dir], baseline)
     chosen = CompareSettings() if settings is None else settings
     full = replace(chosen, looks=runs.looks, theory=theories(runs) | dict(chosen.theory))
     return compare_runs(runs, full, None if by is None else find_subgroups(runs, by))

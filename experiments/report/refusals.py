@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.checks.folders import folder_problems
 from experiments.checks.values import read_values
@@ -16,10 +16,26 @@ from experiments.tracking.problems import tracker_problems
 def compare_problems(cfg: DictConfig) -> list[str]:
     """List the problems of the configuration of `python -m experiments.compare`."""
     values, problems = read_values(cfg, {"": CompareSchema, "report": ReportSchema})
-    study_dir = values.get("study_dir")
-    if isinstance(study_dir, str):
-        problems += _study_problems("study_dir", study_dir)
+    typed = OmegaConf.to_container(cfg, resolve=False)["study_dir"]  # type: ignore[call-overload,index]
+    if "study_dir" in values or isinstance(typed, dict):
+        problems += _place_problems(values.get("study_dir", typed), values.get("report_dir"))
     return problems + tracker_problems(cfg) + _report_dir(values) + _report(cfg)
+
+
+def study_folders(study_dir: Any) -> list[Path]:
+    """Return the folders that `study_dir` names, one or several."""
+    return [Path(folder) for folder in ([study_dir] if isinstance(study_dir, str) else study_dir)]
+
+
+def _place_problems(study_dir: Any, report_dir: Any) -> list[str]:
+    """List the problems of the folder, or of the parts, that `compare` reads."""
+    parts = study_dir if isinstance(study_dir, list) else [study_dir]
+    if not parts or not all(isinstance(part, str) and part for part in parts):
+        return [f"study_dir: expected a study's folder, or a list of such folders, got {study_dir!r}"]
+    problems = _several_problems("study_dir", parts)
+    if len(parts) > 1 and report_dir is None:
+        problems.append("report_dir: expected a folder, since study_dir names several: report_dir=outputs/joined")
+    return problems
 
 
 def checklist_problems(cfg: DictConfig) -> list[str]:
@@ -28,13 +44,19 @@ def checklist_problems(cfg: DictConfig) -> list[str]:
     folders = values.get("study_dirs")
     if folders is not None and not folders:
         problems.append("study_dirs: expected at least one study's folder, got an empty list")
-    seen: list[Path] = []
-    for folder in folders or []:
-        problems += _study_problems("study_dirs", folder)
-        if Path(folder).resolve() in seen:
-            problems.append(f"study_dirs: expected every study once, got {folder} more than once")
-        seen.append(Path(folder).resolve())
+    problems += _several_problems("study_dirs", folders or [])
     return problems + _report_dir(values) + _report(cfg)
+
+
+def _several_problems(key: str, folders: list[str]) -> list[str]:
+    problems: list[str] = []
+    seen: list[Path] = []
+    for folder in folders:
+        problems += _study_problems(key, folder)
+        if Path(folder).resolve() in seen:
+            problems.append(f"{key}: expected every study once, got {folder} more than once")
+        seen.append(Path(folder).resolve())
+    return problems
 
 
 def _study_problems(key: str, folder: str) -> list[str]:

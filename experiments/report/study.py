@@ -36,6 +36,7 @@ from experiments.report.text.markdown import details_markdown
 from experiments.report.tolerance.centerlines import centerline_table
 from experiments.runs import store
 from experiments.runs.lock import held
+from experiments.runs.pooling.parts import Place, folders_of, place_text
 from experiments.runs.study import StudyRuns, load_conditions, short_names
 
 FIGURES = "figures"
@@ -52,11 +53,11 @@ _OPTIONAL = (
 _REPORT_FILES = ("*.csv", "*.md", "*.tex", "*.html", "*.png", "*.svg")
 
 
-def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, baseline: str | None = None) -> None:
+def report_study(study_dir: Place, report_dir: Path, report: DictConfig, *, baseline: str | None = None) -> None:
     """Compare, print the verdicts and write the report, for each condition if the study has conditions.
 
     Args:
-        study_dir: Holds `<arm>/seed=<k>/`.
+        study_dir: Holds `<arm>/seed=<k>/`; or several such folders, parts of one study.
         report_dir: Where the report goes; files of an earlier report are replaced.
         report: The `report` group: margins, level, headline.
         baseline: Name of the baseline arm; None for the one that the study declares.
@@ -71,7 +72,7 @@ def report_study(study_dir: Path, report_dir: Path, report: DictConfig, *, basel
         _report(study_dir, report_dir, report, baseline)
 
 
-def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str | None) -> None:
+def _report(study_dir: Place, report_dir: Path, report: DictConfig, baseline: str | None) -> None:
     studies = load_conditions(study_dir, baseline)
     conditions = [study.condition for study in studies]
     _refuse_links(study_dir, report_dir, conditions)
@@ -85,6 +86,8 @@ def _report(study_dir: Path, report_dir: Path, report: DictConfig, baseline: str
             f"report: {report_dir / 'report.md'}, page: {report_dir / PAGE}\n"
             f"details: {report_dir / 'details.md'}"
         )
+        if not isinstance(study_dir, Path):
+            places = f"runs: {place_text(study_dir)}\n{places}"
         print(summary_text(studies[0], comparison, places))
         return
 
@@ -121,10 +124,12 @@ def _folders(report_dir: Path, conditions: Collection[str]) -> list[Path]:
     return list(dict.fromkeys(folders))
 
 
-def _refuse_links(study_dir: Path, report_dir: Path, conditions: Collection[str]) -> None:
+def _refuse_links(study_dir: Place, report_dir: Path, conditions: Collection[str]) -> None:
     """Refuse links among a study's folders, because files would be written elsewhere."""
     links = [
-        folder for folder in _folders(report_dir, conditions) if folder.is_symlink() and study_dir in folder.parents
+        folder
+        for folder in _folders(report_dir, conditions)
+        if folder.is_symlink() and any(part in folder.parents for part in folders_of(study_dir))
     ]
     if links:
         raise ConfigError(f"report_dir: expected a folder, got the link {links[0]}; give report_dir=ANOTHER_FOLDER")

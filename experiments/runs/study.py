@@ -16,8 +16,9 @@ from experiments.process.error_text import listed
 from experiments.runs import store
 from experiments.runs.arms import name_parts, only_keys, without_keys
 from experiments.runs.fingerprint import differing_keys, result_config
-from experiments.runs.folds.pool import pool_folds
 from experiments.runs.foreign_files import check_folder_name, check_name
+from experiments.runs.pooling.folds import pool_folds
+from experiments.runs.pooling.parts import Place, folders_of, joined_runs, place_text
 from experiments.runs.tuning import COLUMNS, choose
 
 _START = "initial weights"
@@ -65,11 +66,11 @@ class StudyRuns:
         return next(iter(self.complete[self.baseline].values()))
 
 
-def load_study(study_dir: Path, baseline: str | None = None) -> StudyRuns:
+def load_study(study_dir: Place, baseline: str | None = None) -> StudyRuns:
     """Read every run below a study's folder and check that they can be compared.
 
     Args:
-        study_dir: Holds `<arm>/seed=<k>/`.
+        study_dir: Holds `<arm>/seed=<k>/`; or several such folders, parts of one study.
         baseline: Name of the baseline arm, with or without the part that all arms share (`loss=`); None takes the one
             that the runs declare.
 
@@ -80,15 +81,15 @@ def load_study(study_dir: Path, baseline: str | None = None) -> StudyRuns:
     studies = load_conditions(study_dir, baseline)
     if len(studies) > 1:
         found = "; ".join(study.condition for study in studies)
-        raise ConfigError(f"study_dir: expected runs under one condition, got {study_dir} with {found}")
+        raise ConfigError(f"study_dir: expected runs under one condition, got {place_text(study_dir)} with {found}")
     return studies[0]
 
 
-def load_conditions(study_dir: Path, baseline: str | None = None) -> list[StudyRuns]:
+def load_conditions(study_dir: Place, baseline: str | None = None) -> list[StudyRuns]:
     """Read a study that repeats its comparison under conditions; arm names leave the conditions out.
 
     Args:
-        study_dir: Holds `<arm>/seed=<k>/`.
+        study_dir: As in `load_study`.
         baseline: As in `load_study`.
 
     Returns:
@@ -97,15 +98,22 @@ def load_conditions(study_dir: Path, baseline: str | None = None) -> list[StudyR
     Raises:
         ConfigError: As in `load_study`; the message names the condition.
     """
-    require_study_folder(study_dir)
-    runs = [store.load_run(folder) for folder in store.find_run_folders(study_dir)]
-    if not runs:
-        raise ConfigError(f"study_dir: expected runs at {study_dir}/<arm>/seed=<k>/, found none")
-    _check_names(runs, study_dir)
+    folders = folders_of(study_dir)
+    for folder in folders:
+        require_study_folder(folder)
+    parts = {folder: [store.load_run(run) for run in store.find_run_folders(folder)] for folder in folders}
+    empty = [folder for folder, found in parts.items() if not found]
+    if empty:
+        wanted = " and at ".join(f"{folder}/<arm>/seed=<k>/" for folder in empty)
+        raise ConfigError(f"study_dir: expected runs at {wanted}, found none")
+    where = place_text(study_dir)
+    for folder, found in parts.items():
+        _check_names(found, folder)
+    runs = joined_runs(parts)
     runs, folds = pool_folds(runs)
     keys = _listed(runs, "conditions")
     if not keys:
-        return [replace(_comparable(runs, study_dir, baseline), folds=folds)]
+        return [replace(_comparable(runs, where, baseline), folds=folds)]
     by_condition: dict[str, list[store.Run]] = {}
     for run in runs:
         arm = without_keys(run.arm, keys)
@@ -113,7 +121,7 @@ def load_conditions(study_dir: Path, baseline: str | None = None) -> list[StudyR
     studies = []
     for condition in sorted(by_condition, key=_sort_key):
         try:
-            study = _comparable(by_condition[condition], study_dir, baseline)
+            study = _comparable(by_condition[condition], where, baseline)
         except ConfigError as error:
             raise ConfigError(f"{condition}: {error}") from error
         studies.append(
@@ -160,7 +168,7 @@ def _listed(runs: Sequence[store.Run], name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for run in runs for key in run.info.get(name, [])))
 
 
-def _comparable(runs: Sequence[store.Run], study_dir: Path, baseline: str | None) -> StudyRuns:
+def _comparable(runs: Sequence[store.Run], where: str, baseline: str | None) -> StudyRuns:
     runs, hard = _hard_apart(runs)
     arms = sorted({run.arm for run in runs}, key=_by_number)
     if not arms or (baseline in hard and baseline not in arms):
@@ -173,7 +181,7 @@ def _comparable(runs: Sequence[store.Run], study_dir: Path, baseline: str | None
     }
     nuisance = _listed(runs, "nuisance")
     tuned, tuning = choose(found, nuisance) if nuisance else (found, pd.DataFrame(columns=COLUMNS))
-    name = _find_baseline(list(tuned), baseline or _declared(runs), study_dir)
+    name = _find_baseline(list(tuned), baseline or _declared(runs), where)
     complete = {arm: tuned[arm] for arm in [name, *(arm for arm in tuned if arm != name)]}
     if not complete[name]:
         mine = [run for run in runs if without_keys(run.arm, nuisance) == name]
@@ -182,7 +190,7 @@ def _comparable(runs: Sequence[store.Run], study_dir: Path, baseline: str | None
     _refuse_other_tests({**complete, **{arm: seeds for arm, seeds in hard.items() if arm not in complete}}, name)
     axes = _listed(runs, "axes")
     differences = _differences(complete, name, (*axes, *nuisance))
-    looks = declared_looks([run.info for run in runs if "fingerprint" in run.info], str(study_dir))
+    looks = declared_looks([run.info for run in runs if "fingerprint" in run.info], where)
     holes = _holes(runs, arms)
     if looks is not None:
         holes = _due_holes(holes, runs, looks)
@@ -242,10 +250,10 @@ def find_arm(arms: Sequence[str], wanted: str) -> str | None:
     return matches[0] if len(matches) == 1 else None
 
 
-def _find_baseline(arms: Sequence[str], wanted: str, study_dir: Path) -> str:
+def _find_baseline(arms: Sequence[str], wanted: str, where: str) -> str:
     arm = find_arm(arms, wanted)
     if arm is None:
-        raise ConfigError(f"baseline: expected one of the arms in {study_dir}: {listed(arms)}; got {wanted}")
+        raise ConfigError(f"baseline: expected one of the arms in {where}: {listed(arms)}; got {wanted}")
     return arm
 
 

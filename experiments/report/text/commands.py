@@ -99,5 +99,7 @@ def _without(words: Sequence[str], keys: Sequence[str]) -> list[str]:
 
 
 def _folder(study: StudyRuns) -> Path | None:
-    folder = study.reference.folder
-    return folder.parent.parent if len(folder.parts) > 1 else None
+    """Return the one folder that holds the study's runs; None where they lie in parts, or are in memory."""
+    runs = [run for seeds in study.complete.values() for run in seeds.values()]
+    folders = {run.folder.parent.parent if len(run.folder.parts) > 1 else None for run in runs}
+    return folders.pop() if len(folders) == 1 else None

@@ -13,8 +13,8 @@ from experiments.frontier.tolerance.histograms import TolerantHistograms
 from experiments.process.on_demand import Mapped
 from experiments.runs import store
 from experiments.runs.arms import fold_in_name, without_fold
-from experiments.runs.folds.facts import facts_of_all, without_fold_key
-from experiments.runs.folds.refusals import refuse_other_training, refuse_shared
+from experiments.runs.pooling.fold_facts import facts_of_all, without_fold_key
+from experiments.runs.pooling.fold_refusals import refuse_other_training, refuse_shared
 
 _NATURAL = ("natural",)  # a fold's own tuned threshold is not that of the pooled run
 

@@ -1,1 +1,0 @@
-"""Folds of an arm and seed as one run."""
