@@ -203,8 +203,8 @@ def load_study(
             ...
         experiments.config.ConfigError: study_dir: expected a folder of runs, got no/such/folder, which is not there
     """
-    one = isinstance(study_dir, Path | str)
-    runs = load_runs(Path(study_dir) if one else [Path(part) for part in study_dir], baseline)
+    place = Path(study_dir) if isinstance(study_dir, Path | str) else [Path(part) for part in study_dir]
+    runs = load_runs(place, baseline)
     chosen = CompareSettings() if settings is None else settings
     full = replace(chosen, looks=runs.looks, theory=theories(runs) | dict(chosen.theory))
     return compare_runs(runs, full, None if by is None else find_subgroups(runs, by))
