@@ -37,7 +37,7 @@ def compare(cfg: DictConfig) -> None:
         if cfg.tracker.name is not None:
             from experiments.tracking.verdicts import log_verdicts
 
-            log_verdicts(to_plain(cfg.tracker), parts[0], report_dir)
+            log_verdicts(to_plain(cfg.tracker), parts[0] if len(parts) == 1 else report_dir, report_dir)
 
 
 def main() -> None:
