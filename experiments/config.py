@@ -52,6 +52,7 @@ class TrainerSchema:
     example_pixels: int = MISSING
     tolerances: list[int] = field(default_factory=list)
     cldice: bool = False
+    curve: str | None = None
 
 
 @dataclass
@@ -100,6 +101,7 @@ class ReportSchema:
     recall_band: list[float] = MISSING
     tolerance: int | None = None
     by: str | None = None
+    curve_scale: float | None = None
     published: list[PublishedSchema] = field(default_factory=list)
 
 
@@ -166,6 +168,7 @@ class ScoreSchema:
     resize: bool = MISSING
     allow_constant: bool = MISSING
     tolerances: list[int] = field(default_factory=list)
+    curve: str | None = None
     baseline: str | None = None
     study_dir: str = MISSING
     overwrite: bool = MISSING
@@ -209,7 +212,7 @@ class ChecklistSchema:
 # Overrides that say where or how often to run, not what is run: never part of an arm's name.
 _NOT_AN_ARM = (
     *("seed", "study", "study_dir", "overwrite", "experiment", "size", "report", "tracker"),
-    *("trainer.tolerances", "trainer.cldice"),
+    *("trainer.tolerances", "trainer.cldice", "trainer.curve"),
 )
 _ODD_CHARACTERS = re.compile(r"[^\w.,=+\-\[\]]+")  # what does not belong in a folder's name
 _MOST_NAME = 240  # bytes; a folder's name has at most 255
@@ -365,6 +368,9 @@ def to_plain(cfg: DictConfig) -> dict[str, Any]:
 
 register()
 
+
+CURVE_AXES = ("rows", "columns")
+"""Along which masks may be read as curves."""
 
 MOST_TOLERANCE = 32
 """Largest distance in pixels."""

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.checks.composing import similar
 from experiments.checks.folders import folder_problems
 from experiments.config import (
+    CURVE_AXES,
     PARTS,
     ReportSchema,
     RootSchema,
@@ -74,7 +75,7 @@ def value_problems(cfg: DictConfig) -> list[str]:
     problems += _minutes(values)
     problems += _trainer_words(values)
     problems += _optimizer_numbers(values)
-    problems += _tolerances(values)
+    problems += _counted_besides(values)
     return problems + _folders(values)
 
 
@@ -219,10 +220,15 @@ def _trainer_words(values: Mapping[str, Any]) -> Iterator[str]:
             yield f"trainer.{name}: expected {'' if 'or' in listed else 'one of '}{listed}, got {value}{hint}"
 
 
-def _tolerances(values: Mapping[str, Any]) -> Iterator[str]:
+def _counted_besides(values: Mapping[str, Any]) -> Iterator[str]:
     for radius in values.get("trainer.tolerances") or []:
         if problem := tolerance_problem(radius):
             yield f"trainer.tolerances: {problem}"
+    curve = values.get("trainer.curve")
+    if curve not in (None, *CURVE_AXES):
+        yield f"trainer.curve: expected {', '.join(CURVE_AXES)} or null, got {curve!r}"
+    if values.get("report.headline") == "curve_accuracy" and curve is None:
+        yield "report.headline: curve_accuracy needs the runs' curves: trainer.curve=rows, or columns, got null"
     if values.get("trainer.cldice") and find_spec("skimage") is None:
         yield "trainer.cldice: expected scikit-image to be installed, which finds skeletons: pip install scikit-image"
 

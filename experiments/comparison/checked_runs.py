@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from experiments.comparison.tolerance.numbers import TolerantScores
 from experiments.frontier.arithmetic import reorder_images
+from experiments.frontier.curve_space.centre_line import SUMS
+from experiments.frontier.curve_space.counts import CurveSums
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.tolerance.histograms import TolerantHistograms
 from experiments.process.error_text import listed
@@ -25,18 +27,24 @@ class RunScores:
         val: validation split, for tuning thresholds; None leaves every tuned point undefined.
         test: test split.
         tolerant: both again, with distances forgiven; None if the comparison does not ask for it.
+        curves: sums of the errors of its curves on test; None where they are not compared.
     """
 
     val: ScoreHistograms | None
     test: ScoreHistograms
     tolerant: TolerantScores | None = None
+    curves: CurveSums | None = None
 
     @classmethod
     def of(
-        cls, scores: Mapping[str, ScoreHistograms], tolerant: Mapping[str, TolerantHistograms] | None = None
+        cls,
+        scores: Mapping[str, ScoreHistograms],
+        tolerant: Mapping[str, TolerantHistograms] | None = None,
+        curves: CurveSums | None = None,
     ) -> "RunScores":
         """Take the splits `test` and, if there is one, `val` of a run."""
-        return cls(scores.get("val"), scores["test"], None if tolerant is None else TolerantScores.of(tolerant))
+        within = None if tolerant is None else TolerantScores.of(tolerant)
+        return cls(scores.get("val"), scores["test"], within, curves)
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,7 @@ def check_runs(runs: Mapping[str, Mapping[int, RunScores]], baseline: str, toler
     first_seed = min(runs[baseline])
     name = f"{baseline} seed {first_seed}"
     test = _Reference.of(runs[baseline][first_seed].test, name)
+    curves = runs[baseline][first_seed].curves
     # Runs without validation have no tuned point; the others must have been tuned on the same images.
     keys = [(baseline, first_seed), *((arm, seed) for arm, seeds in runs.items() for seed in seeds)]
     tuned = next(((arm, seed) for arm, seed in keys if runs[arm][seed].val is not None), None)
@@ -124,10 +133,12 @@ def check_runs(runs: Mapping[str, Mapping[int, RunScores]], baseline: str, toler
                 _check_tolerant(run.tolerant.test, run.test, f"{who}, test")
                 if run.tolerant.val is not None and run.val is not None:
                     _check_tolerant(run.tolerant.val, run.val, f"{who}, val")
+            _check_curves(run.curves, curves, test, who, name)
 
     def in_one_order(run: RunScores) -> RunScores:
         tuned_on = None if run.val is None or val is None else _in_order_of(val, run.val)
-        return RunScores(tuned_on, _in_order_of(test, run.test), _tolerant_in_order(run.tolerant, test))
+        curves = None if run.curves is None else run.curves.in_order(test.histograms.image_ids)
+        return RunScores(tuned_on, _in_order_of(test, run.test), _tolerant_in_order(run.tolerant, test), curves)
 
     checked = {arm: Mapped(seeds, in_one_order) for arm, seeds in runs.items()}
     group_names, group_of = test.histograms.groups()
@@ -191,6 +202,20 @@ def _check_tolerant(histograms: TolerantHistograms, exact: ScoreHistograms, who:
         if true and np.array_equal(np.add(*near.pixel_counts()), np.add(*exact.pixel_counts())):
             return
     raise ValueError(f"{who}: expected the scores within {histograms.radius} pixels to be of the pixels of the others")
+
+
+def _check_curves(mine: CurveSums | None, theirs: CurveSums | None, test: _Reference, who: str, name: str) -> None:
+    """Raise a ValueError if the curves of a run are not those of the reference's images and labels."""
+    if mine is None or theirs is None:
+        if mine is not theirs:
+            raise ValueError(f"{who}: expected the sums of curves in all runs or in none, as in {name}")
+        return
+    if mine.axis != theirs.axis:
+        raise ValueError(f"{who}: expected curves along {theirs.axis} as in {name}, got {mine.axis}")
+    order, true = test.histograms.image_ids, SUMS.index("true_rows")
+    own, wanted = (each.in_order(order).sums[:, 0, :, true] for each in (mine, theirs))
+    if own.shape[1] != test.histograms.n_masks or not np.array_equal(own, wanted):
+        raise ValueError(f"{who}: expected the curves of the labels of {name}, got other rows of truth")
 
 
 def _tolerant_in_order(tolerant: TolerantScores | None, test: _Reference) -> TolerantScores | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from experiments.comparison.checked_runs import RunScores, check_runs
+from experiments.comparison.curve_space.tables import CurveTables, curve_tables
 from experiments.comparison.matched import curve_table, matched_table
 from experiments.comparison.pairing import MeasuredStudy, PairedRuns, measure
 from experiments.comparison.point_table import image_mean_table, point_table, score_table
@@ -35,6 +36,7 @@ class Comparison:
         curves: precision over recall for drawing, a row per arm, mask and recall (`curve_table`).
         thin: scores without and within the tolerance (`thin_table`); empty without one.
         tolerant_curves: as `curves`, within the tolerance (`tolerant_curve_table`); empty without one.
+        curve_errors: errors of the curves that masks draw; empty where runs did not count them.
         settings: of the comparison.
         baseline: name of the baseline arm.
         masks: names of the masks.
@@ -52,6 +54,7 @@ class Comparison:
     curves: pd.DataFrame
     thin: pd.DataFrame
     tolerant_curves: pd.DataFrame
+    curve_errors: CurveTables
     settings: CompareSettings
     baseline: str
     masks: tuple[str, ...]
@@ -109,6 +112,7 @@ def compare_arms(
         curves=curve_table(study),
         thin=thin_table(study),
         tolerant_curves=tolerant_curve_table(study),
+        curve_errors=curve_tables(study, pairs),
         settings=chosen,
         baseline=baseline,
         masks=study.checked.masks,

@@ -11,9 +11,12 @@ from numpy.typing import ArrayLike
 
 from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import Comparison, compare_arms
-from experiments.comparison.settings import CompareSettings, theories
+from experiments.comparison.settings import CURVE_SPACE, CompareSettings, theories
 from experiments.comparison.subgroups.compare import SubgroupVerdicts, compare_subgroups
 from experiments.comparison.subgroups.values import Subgroups, find_subgroups, group_problems, subgroups_of_images
+from experiments.config import CURVE_AXES
+from experiments.frontier.curve_space.centre_line import Axis
+from experiments.frontier.curve_space.counts import curves_from_images
 from experiments.frontier.from_images import Kind, from_images
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import metrics_of_all
@@ -93,6 +96,7 @@ def compare_scores(
     settings: CompareSettings | None = None,
     tolerance: int | None = None,
     by: str | Sequence[Hashable] | None = None,
+    curve: Axis | None = None,
 ) -> ComparedStudy:
     """Compare score maps of any origin: which arm moved the precision-recall frontier, and which slid along it.
 
@@ -113,6 +117,8 @@ def compare_scores(
         tolerance: Distance in pixels; adds the verdicts within it, for thin structures. None takes that of `settings`.
         by: One value per test image, such as its scanner, or a pattern whose bracket is a part of `image_ids`; adds the
             verdicts in each subgroup. None: no subgroups.
+        curve: "rows" or "columns": reads masks as curves with a value each, and compares their errors
+            (`comparison.curve_errors`).
 
     Returns:
         Verdicts, tables and curves.
@@ -138,6 +144,8 @@ def compare_scores(
         if chosen.tolerance not in (None, tolerance):
             raise ValueError(f"tolerance: expected that of settings, {chosen.tolerance}, or none, got {tolerance}")
         chosen = replace(chosen, tolerance=tolerance)
+    if curve not in (None, *CURVE_AXES):
+        raise ValueError(f"curve: expected {' or '.join(CURVE_AXES)}, got {curve!r}")
     _check_arms(scores, baseline, "scores")
     test = _counted(scores, targets, "", kind=kind, masks=masks, groups=groups, image_ids=image_ids, valid=valid)
     val = None
@@ -169,6 +177,15 @@ def compare_scores(
             return replace(run, tolerant={radius: found})
 
         complete = {arm: {seed: within(run) for seed, run in seeds.items()} for arm, seeds in complete.items()}
+    if curve is not None:
+
+        def with_curves(run: Run) -> Run:
+            maps, tuned_on = scores[run.arm][run.seed], run.scores.get("val")
+            exact = run.scores["test"]
+            found = curves_from_images(maps, targets, curve, exact=exact, validation=tuned_on, kind=kind, valid=valid)
+            return replace(run, curves=found)
+
+        complete = {arm: {seed: with_curves(run) for seed, run in seeds.items()} for arm, seeds in complete.items()}
     empty = pd.DataFrame()
     runs = StudyRuns(baseline, (), complete, holes=empty, differences=empty, tuning=empty)
     if by is None:
@@ -214,7 +231,7 @@ def compare_runs(runs: StudyRuns, settings: CompareSettings, subgroups: Subgroup
     """Compare runs that are known to be comparable, in subgroups of their images too."""
     if subgroups is not None and (problems := group_problems(subgroups, runs.reference.scores["test"])):
         raise ValueError("\n".join(problems))
-    scores = scores_to_compare(runs, settings.tolerance)
+    scores = scores_to_compare(runs, settings)
     comparison = compare_arms(scores, baseline=runs.baseline, settings=settings)
     found = None
     if subgroups is not None and len(comparison.arm_verdicts):
@@ -222,29 +239,51 @@ def compare_runs(runs: StudyRuns, settings: CompareSettings, subgroups: Subgroup
     return ComparedStudy(runs, comparison, found)
 
 
-def scores_to_compare(runs: StudyRuns, tolerance: int | None) -> dict[str, Mapping[int, RunScores]]:
-    """Return the scores of every run, read on access; with those within the tolerance, if there is one.
+def scores_to_compare(runs: StudyRuns, settings: CompareSettings) -> dict[str, Mapping[int, RunScores]]:
+    """Return the scores of every run, read on access: with those within the tolerance, if there is one.
+
+    Sums of curves come along if every run counted them along the same axis.
 
     Raises:
-        ValueError: Runs did not record that tolerance; the message names them, and what to do.
+        ValueError: Runs did not record the tolerance, or the curves of the headline; the message names them, and what
+            to do.
     """
-    if tolerance is None:
-        return {arm: Mapped(seeds, lambda run: RunScores.of(run.scores)) for arm, seeds in runs.complete.items()}
-    lacking = [run for seeds in runs.complete.values() for run in seeds.values() if tolerance not in run.tolerant]
+    tolerance, every = settings.tolerance, [run for seeds in runs.complete.values() for run in seeds.values()]
+    axes = {None if run.curves is None else run.curves.axis for run in every}
+    problems = []
+    if tolerance is not None:
+        lacking = [run for run in every if tolerance not in run.tolerant]
+        key = f"tolerances=[{tolerance}]"
+        problems += _lacking(lacking, f"report.tolerance: expected runs scored within {tolerance} pixels, got", key)
+    if settings.headline in CURVE_SPACE:
+        wanted = next(iter(axes - {None}), "rows")
+        lacking = [run for run in every if run.curves is None]
+        what = f"report.headline: {settings.headline} needs runs that counted their curves, got"
+        problems += _lacking(lacking, what, f"curve={wanted}")
+        if len(axes - {None}) > 1:
+            told = [f"{run.folder}: {run.curves.axis}" for run in every if run.curves is not None]
+            problems.append(f"report.headline: expected curves along one axis in all runs, got {listed(told)}")
+    if problems:
+        raise ValueError("\n".join(problems))
+    with_curves = len(axes) == 1
+
+    def read(run: Run) -> RunScores:
+        within = None if tolerance is None else run.tolerant[tolerance]
+        return RunScores.of(run.scores, within, run.curves if with_curves else None)
+
+    return {arm: Mapped(seeds, read) for arm, seeds in runs.complete.items()}
+
+
+def _lacking(runs: Sequence[Run], what: str, key: str) -> list[str]:
+    """Name the runs that did not count something, and the option that makes them; nothing if there are none."""
     remedies = {
-        f"give its command trainer.tolerances=[{tolerance}]: the weights are in {CHECKPOINT_FILE}, nothing is trained "
-        "again": [str(run.folder) for run in lacking if PREDICTIONS not in run.info],
-        f"score the maps again with tolerances=[{tolerance}] overwrite=true": [
-            str(run.folder) for run in lacking if PREDICTIONS in run.info
+        f"give its command trainer.{key}: the weights are in {CHECKPOINT_FILE}, nothing is trained again": [
+            str(run.folder) for run in runs if PREDICTIONS not in run.info
         ],
+        f"score the maps again with {key} overwrite=true": [str(run.folder) for run in runs if PREDICTIONS in run.info],
     }
-    if lacking:
-        told = [f"{listed(folders)}: {remedy}" for remedy, folders in remedies.items() if folders]
-        raise ValueError("\n".join([f"report.tolerance: expected runs scored within {tolerance} pixels, got", *told]))
-    return {
-        arm: Mapped(seeds, lambda run: RunScores.of(run.scores, run.tolerant[tolerance]))
-        for arm, seeds in runs.complete.items()
-    }
+    told = [f"{listed(folders)}: {remedy}" for remedy, folders in remedies.items() if folders]
+    return [what, *told] if told else []
 
 
 def _run(arm: str, seed: int, test: ScoreHistograms, val: ScoreHistograms | None) -> Run:

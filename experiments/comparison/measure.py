@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from experiments.comparison.checked_runs import RunScores
+from experiments.comparison.curve_space.numbers import CurveNumbers
 from experiments.comparison.tolerance.numbers import TolerantNumbers, tolerant_numbers
 from experiments.frontier.calibration import Calibration, Saturation, calibration, saturation
 from experiments.frontier.codes import N_CODES, NATURAL_CODE
@@ -142,6 +143,7 @@ class MaskNumbers:
         calibration: of the scores as they are.
         corrected: after undoing the loss's effect in theory; None if theory makes no prediction.
         tolerant: with distances forgiven; None if the comparison does not ask for it.
+        curve: errors of its curves; None where runs did not count them.
     """
 
     sweep: GroupSweep
@@ -149,6 +151,7 @@ class MaskNumbers:
     calibration: Calibration
     corrected: Calibration | None
     tolerant: TolerantNumbers | None = None
+    curve: CurveNumbers | None = None
 
 
 def mask_numbers(
@@ -180,4 +183,5 @@ def mask_numbers(
         calibration=calibration(*pooled, stated),
         corrected=None if corrected is None else calibration(*pooled, corrected),
         tolerant=None if tolerant is None else tolerant_numbers(tolerant, test, mask, group_of, grid),
+        curve=None if run.curves is None else CurveNumbers.of(run.curves, mask, group_of),
     )

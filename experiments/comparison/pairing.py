@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.comparison.checked_runs import CheckedRuns
+from experiments.comparison.curve_space.numbers import COLUMNS as CURVE_COLUMNS
 from experiments.comparison.measure import MaskNumbers, RunPoints, mask_numbers, run_points
 from experiments.comparison.settings import CompareSettings
 from experiments.comparison.tolerance.numbers import COLUMNS
@@ -30,10 +31,11 @@ SINGLE_VALUES = (
     "recall_tuned",
     "precision_tuned",
     *COLUMNS,
+    *CURVE_COLUMNS,
 )
 """Statistics with one value per run; "f1" and "fbeta" are at their tuned thresholds; "prg" is NaN but as headline.
 
-Those within a tolerance are NaN without one.
+Those within a tolerance are NaN without one, those of curves where runs did not count them.
 """
 
 CURVE_RECALLS = np.round(np.arange(1, 101) / 100.0, 2)
@@ -280,6 +282,8 @@ class MeasuredStudy:
         tolerant = self.numbers[key][mask].tolerant
         undefined = np.full(len(sweep.average_precision), np.nan)
         single |= dict.fromkeys(COLUMNS, undefined) if tolerant is None else tolerant.columns()
+        curve = self.numbers[key][mask].curve
+        single |= dict.fromkeys(CURVE_COLUMNS, undefined) if curve is None else curve.columns()
         columns = np.stack([single[name] for name in SINGLE_VALUES], axis=1)
         return np.concatenate([columns, sweep.precision_at_recall, sweep.recall_at_precision], axis=1)
 

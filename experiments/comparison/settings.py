@@ -20,7 +20,7 @@ from experiments.inference.looks import Looks
 from experiments.runs import store
 from experiments.runs.study import StudyRuns
 
-Headline = Literal["ap", "f1", "fbeta", "mean_precision", "prg", "tolerant_ap", "tolerant_f1"]
+Headline = Literal["ap", "f1", "fbeta", "mean_precision", "prg", "tolerant_ap", "tolerant_f1", "curve_accuracy"]
 Theory = float | ScoreMap | Sequence[float | ScoreMap]
 
 OF_CURVE: tuple[Headline, ...] = ("ap", "mean_precision", "prg")
@@ -28,6 +28,9 @@ OF_CURVE: tuple[Headline, ...] = ("ap", "mean_precision", "prg")
 
 TOLERANT: tuple[Headline, ...] = ("tolerant_ap", "tolerant_f1")
 """Headlines that forgive distances of up to `CompareSettings.tolerance` pixels."""
+
+CURVE_SPACE: tuple[Headline, ...] = ("curve_accuracy",)
+"""Headlines of the curves that tuned masks draw; every run needs the sums of its curves."""
 
 _GRID = tuple(round(0.05 * step, 2) for step in range(1, 20))
 
@@ -45,9 +48,11 @@ class CompareSettings:
             one look at all seeds.
         headline: statistic of `verdict`: average precision, F1 or F-beta at the tuned threshold, or mean precision over
             `recall_band`; "prg": the area under the precision-recall-gain curve; "tolerant_ap" and "tolerant_f1": AP
-            and tuned F1 within `tolerance`.
+            and tuned F1 within `tolerance`; "curve_accuracy": 1 - mean error of the curves at the tuned threshold, as
+            a share of the image's width (`CurveErrors`).
         tolerance: distance in pixels within which a prediction is right and a true pixel found; every run needs the
             scores within that distance. None: no tolerant frontier.
+        curve_scale: units per pixel, of the errors of curves; None gives them in pixels alone.
         beta: of F-beta; recall counts beta times as much as precision.
         recall_band: lowest and highest recall of the mean precision.
         point_margin: the operating point counts as unmoved if natural recall and precision change by less than this.
@@ -71,6 +76,7 @@ class CompareSettings:
     looks: Looks | None = None
     headline: Headline = "ap"
     tolerance: int | None = None
+    curve_scale: float | None = None
     beta: float = 1.0
     recall_band: tuple[float, float] = (0.0, 1.0)
     point_margin: float = 0.05
@@ -91,6 +97,9 @@ class CompareSettings:
             raise ValueError(f"tolerance: {wrong}")
         if self.headline in TOLERANT and self.tolerance is None:
             raise ValueError(f"headline: {self.headline} needs a tolerance in pixels, got none")
+        scale = self.curve_scale
+        if scale is not None and not (not isinstance(scale, bool) and np.isfinite(scale) and scale > 0):
+            raise ValueError(f"curve_scale: expected a finite number of units per pixel above 0, got {scale}")
         if not (np.isfinite(self.beta) and self.beta > 0):
             raise ValueError(f"beta: expected a finite number above 0, got {self.beta}")
         low, high = self.recall_band
@@ -134,8 +143,9 @@ class CompareSettings:
         """
         if self.tolerance is None:
             return None
-        at_one = self.headline in ("f1", "fbeta", "tolerant_f1")
-        exact: Headline = self.headline if self.headline not in TOLERANT else "f1" if at_one else "ap"
+        at_one = self.headline in ("f1", "fbeta", "tolerant_f1", *CURVE_SPACE)
+        others = (*TOLERANT, *CURVE_SPACE)
+        exact: Headline = self.headline if self.headline not in others else "f1" if at_one else "ap"
         return exact, "tolerant_f1" if at_one else "tolerant_ap"
 
     def name_of(self, headline: Headline) -> str:
@@ -150,6 +160,7 @@ class CompareSettings:
             "prg": "AUPRG",
             "tolerant_ap": f"AP {within}",
             "tolerant_f1": f"tuned F1 {within}",
+            "curve_accuracy": "curve accuracy",
         }[headline]
 
     def score_maps(self, arm: str, n_masks: int) -> tuple[ScoreMap, ...] | None:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from experiments.comparison.curve_space.numbers import problem_of_rows
 from experiments.comparison.pairing import SINGLE_VALUES, MeasuredStudy, PairedRuns, over_masks, untrained_masks
-from experiments.comparison.settings import OF_CURVE, TOLERANT, CompareSettings
+from experiments.comparison.settings import CURVE_SPACE, OF_CURVE, TOLERANT, CompareSettings
 from experiments.inference.claims import Evidence
 from experiments.inference.paired_difference import PairedDifference
 from experiments.inference.simultaneous_band import RecallBand, recall_band
@@ -334,6 +335,8 @@ def _at_chance(column: str, prevalence: float, beta: float) -> float:
         return prevalence
     if column == "prg":
         return 0.0
+    if column in CURVE_SPACE:
+        return float("nan")  # depends on where the curves run
     squared = beta**2 if column == "fbeta" else 1.0
     return (1.0 + squared) * prevalence / (squared * prevalence + 1.0)
 
@@ -366,12 +369,15 @@ def _mask_problem(study: MeasuredStudy, mask: int, column: str, keys: Sequence[t
     counts = study.points[keys[0]].points["natural"]
     if counts.n_positive[0, mask] == 0:
         return "no positive pixel of this mask in the test set"
-    if column in ("f1", "fbeta", "tolerant_f1"):
+    if column in ("f1", "fbeta", "tolerant_f1", *CURVE_SPACE):
         without = dict.fromkeys(arm for arm, seed in keys if study.checked.runs[arm][seed].val is None)
         if without:
             return f"no threshold could be tuned: no validation scores of {', '.join(without)}"
         if any(study.points[key].points["tuned"].codes[mask] is None for key in keys):
             return "no threshold could be tuned: no positive pixel of this mask in validation"
+    curve = study.numbers[keys[0]][mask].curve
+    if column in CURVE_SPACE and curve is not None:
+        return problem_of_rows(curve, study.checked.group_names)
     sole = np.flatnonzero(counts.n_positive[1:, mask] == 0)
     if len(sole) and len(counts.n_positive) > 2:
         return f"all positive pixels of this mask lie in one test group, {study.checked.group_names[sole[0]]}"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from experiments.data.split import Split
 from experiments.frontier.codes import logit_to_code
+from experiments.frontier.curve_space.counts import CurveSums, image_sums
 from experiments.frontier.histogram import Row
 from experiments.frontier.tolerance.centerlines import CENTERLINE_COUNTS, CenterlineCounts
 from experiments.frontier.tolerance.histograms import TolerantHistograms, from_tolerant_rows, tolerant_rows
@@ -25,7 +26,9 @@ class WholeImages:
         split: The split that is scored.
         masks: C names.
         radii: Distances in pixels to count within.
-        centerlines: Name -> C logits, operating points whose skeletons to count; needs scikit-image.
+        points: Name -> C logits, operating points whose skeletons and curves to count.
+        skeletons: Whether to count skeletons; needs scikit-image.
+        curve: "rows" or "columns": along which masks are read as curves; None not to read them.
     """
 
     def __init__(
@@ -33,16 +36,22 @@ class WholeImages:
         split: Split,
         masks: Sequence[str],
         radii: Sequence[int],
-        centerlines: Mapping[str, Sequence[float]] | None = None,
+        points: Mapping[str, Sequence[float]] | None = None,
+        *,
+        skeletons: bool = False,
+        curve: str | None = None,
     ) -> None:
         self.split = split
         self.masks = tuple(masks)
         self.radii = tuple(radii)
-        self._points = {name: logit_to_code(logits) for name, logits in (centerlines or {}).items()}
+        self._points = {name: logit_to_code(logits) for name, logits in (points or {}).items()}
+        self._skeletons = skeletons
+        self._curve = curve
         self._codes: dict[int, NDArray[np.uint16]] = {}
         self._missing: dict[int, int] = {}
         self._rows: dict[int, dict[str, list[tuple[Row, Row]]]] = {radius: {} for radius in self.radii}
         self._centerlines: dict[str, NDArray[np.int64]] = {}
+        self._curves: dict[str, NDArray[np.float64]] = {}
 
     def add(self, image_index: int, top: int, left: int, logits: Tensor) -> None:
         """Take the scores of a window; every pixel of an image comes once.
@@ -70,9 +79,13 @@ class WholeImages:
             self._rows[radius][name] = [
                 tolerant_rows(codes[mask], sample.target[mask], sample.valid, radius) for mask in range(len(self.masks))
             ]
-        if self._points:
-            fired = np.stack([codes >= limits[:, None, None] for limits in self._points.values()])
+        if not self._points:
+            return
+        fired = np.stack([codes >= limits[:, None, None] for limits in self._points.values()])
+        if self._skeletons:
             self._centerlines[name] = centerline_counts(fired, sample.target, sample.valid)
+        if self._curve is not None:
+            self._curves[name] = image_sums(fired, sample.target, sample.valid, self._curve)
 
     def finish(self, image_ids: Sequence[str], group_ids: Sequence[str]) -> dict[int, TolerantHistograms]:
         """Return the histograms within each radius, with images in the order given: that of the exact histograms."""
@@ -85,10 +98,17 @@ class WholeImages:
 
     def finish_centerlines(self, image_ids: Sequence[str]) -> CenterlineCounts | None:
         """Return the counts of skeletons; None if none were asked for."""
-        if not self._points:
+        if not self._skeletons:
             return None
         counts = np.stack([self._centerlines[name] for name in image_ids])
         return CenterlineCounts(tuple(image_ids), tuple(self._points), counts)
+
+    def finish_curves(self, image_ids: Sequence[str]) -> CurveSums | None:
+        """Return the sums of curves; None if none were asked for."""
+        if self._curve is None:
+            return None
+        sums = np.stack([self._curves[name] for name in image_ids])
+        return CurveSums(self._curve, tuple(image_ids), tuple(self._points), sums)
 
 
 def centerline_counts(

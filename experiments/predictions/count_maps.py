@@ -13,6 +13,8 @@ from experiments.data.image_folder.problems import ProblemList
 from experiments.data.reading_progress import with_progress
 from experiments.data.split import Sample, Split
 from experiments.frontier.arithmetic import from_rows
+from experiments.frontier.codes import logit_to_code
+from experiments.frontier.curve_space.counts import CurveSums, image_sums
 from experiments.frontier.from_images import count_codes
 from experiments.frontier.histogram import Row, ScoreHistograms
 from experiments.frontier.operating_point import tuned_thresholds
@@ -34,6 +36,7 @@ class Reading:
     channels: Sequence[str] | None = None
     tolerances: Sequence[int] = ()
     resize: bool = False
+    curve: str | None = None
 
 
 @dataclass
@@ -44,6 +47,7 @@ class CountedRun:
         files: Its maps.
         scores: "val", where there is validation, and "test".
         tolerant: Radius -> the same splits, with distances of up to the radius forgiven.
+        curves: Sums of its curves on test; None if they are not asked for.
         hard: Whether they are hard masks.
         kinds: The kinds of its maps.
         values: Of each map, with its place in words.
@@ -52,6 +56,7 @@ class CountedRun:
     files: RunFiles
     scores: dict[str, ScoreHistograms] = field(default_factory=dict)
     tolerant: dict[int, dict[str, TolerantHistograms]] = field(default_factory=dict)
+    curves: CurveSums | None = None
     hard: bool = False
     kinds: set[Kind] = field(default_factory=set)
     values: list[tuple[str, MapValues]] = field(default_factory=list)
@@ -121,6 +126,8 @@ def _count_split(
     points = [{"tuned": tuned_thresholds(run.scores["val"]).tolist()} if "val" in run.scores else {} for run in runs]
     rows: list[list[Row]] = [[] for _ in runs]
     joint: list[list[NDArray[np.int64]]] = [[] for _ in runs]
+    limits = [logit_to_code([[0.0] * len(masks), *each.values()]) for each in points]
+    lines: list[list[NDArray[np.float64]]] = [[] for _ in runs]
     pairs: list[dict[int, list[tuple[Row, Row]]]] = [{radius: [] for radius in reading.tolerances} for _ in runs]
 
     def count(index: int) -> None:
@@ -146,6 +153,9 @@ def _count_split(
             joint[place].append(found[1])
             for radius, mine in pairs[place].items():
                 mine += [tolerant_rows(*each, sample.valid, radius) for each in zip(codes, sample.target, strict=True)]
+            if reading.curve is not None and split.name == "test":
+                fired = codes >= limits[place][:, :, None, None]
+                lines[place].append(image_sums(fired, sample.target, sample.valid, reading.curve))
 
     with_progress(map(count, range(len(split))), len(split), f"counting {split.name}", "image")
     if problems:
@@ -163,6 +173,9 @@ def _count_split(
             run.tolerant.setdefault(radius, {})[split.name] = from_tolerant_rows(
                 masks, split.image_ids, split.group_ids, mine, radius
             )
+        if lines[place] and reading.curve is not None:
+            named = ("natural", *points[place])
+            run.curves = CurveSums(reading.curve, tuple(split.image_ids), named, np.stack(lines[place]))
 
 
 Planes = list[tuple[NDArray[np.generic], Kind]]

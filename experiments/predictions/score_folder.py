@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config import ConfigError, tolerance_problem
+from experiments.config import CURVE_AXES, ConfigError, tolerance_problem
 from experiments.data.image_folder.problems import ProblemList
 from experiments.data.split import SegmentationData
+from experiments.frontier.curve_space.centre_line import Axis
 from experiments.frontier.from_images import from_images, to_logits
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import metrics_table
@@ -68,6 +69,7 @@ def score_folder(
     resize: bool = False,
     allow_constant: bool = False,
     tolerances: Sequence[int] = (),
+    curve: Axis | None = None,
     baseline: str | None = None,
     overwrite: bool = False,
     config: dict[str, Any] | None = None,
@@ -94,6 +96,7 @@ def score_folder(
         resize: Whether to interpolate maps of another size than their image; otherwise they are refused.
         allow_constant: Whether a map of scores may have one value everywhere.
         tolerances: Distances in pixels, such as [2], within which to count scores too, for `report.tolerance`.
+        curve: "rows" or "columns": reads the masks as curves, with a value per row or column; None does not.
         baseline: The arm that a comparison takes as baseline; None leaves that to the other runs of the study, or to
             the comparison.
         overwrite: Whether to replace runs that were scored before.
@@ -125,6 +128,7 @@ def score_folder(
     wrong += axes_problems(axes)
     wrong += [] if kind in (None, *KINDS) else [f"kind: expected one of {', '.join(KINDS)}, got {kind}"]
     wrong += [f"tolerances: {problem}" for each in tolerances if (problem := tolerance_problem(each))]
+    wrong += [] if curve in (None, *CURVE_AXES) else [f"curve: expected {' or '.join(CURVE_AXES)}, got {curve!r}"]
     wrong += _truth_problems(truth, data, val_predictions, val_truth, pattern)
     if wrong:
         raise ConfigError("\n".join(wrong))
@@ -149,7 +153,7 @@ def score_folder(
     images = {name: split.image_ids for name, split in labels.splits.items()}
     files = find_maps(places, found, images, labels.masks, problems, arm=arm)
     # Maps are read all the same, so that one message lists all problems.
-    reading = Reading(kind, array, axes, channels, sorted(set(tolerances)), resize)
+    reading = Reading(kind, array, axes, channels, sorted(set(tolerances)), resize, curve)
     counted = count_maps(files, labels, reading, problems, allow_constant=allow_constant)
     problems.raise_if_any()
     prints = {run.files.name: _fingerprint(run, labels) for run in counted}
@@ -203,7 +207,8 @@ def _truth_problems(
 
 def _fingerprint(run: CountedRun, truth: Truth) -> str:
     """Hash what a comparison reads of a run."""
-    facts = (run.files.name, run.hard, sorted(truth.fingerprints.items()), sorted(run.tolerant))
+    facts: tuple[Any, ...] = (run.files.name, run.hard, sorted(truth.fingerprints.items()), sorted(run.tolerant))
+    facts += () if run.curves is None else (run.curves.axis,)
     digest = hashlib.sha256(repr(facts).encode())
     for split, scores in run.scores.items():
         for name, array in scores.to_arrays(f"{split}_").items():
@@ -235,6 +240,8 @@ def _write(run: CountedRun, truth: Truth, folder: Path, info: dict[str, Any], co
         store.write_columns(folder, {} if truth.data is None else truth.data.columns())
         if run.tolerant:
             store.write_tolerant(folder, run.tolerant, None)
+        if run.curves is not None:
+            store.write_curves(folder, run.curves)
         content = {
             "status": "complete",
             "arm": run.files.arm,
@@ -242,6 +249,7 @@ def _write(run: CountedRun, truth: Truth, folder: Path, info: dict[str, Any], co
             **info,
             store.HARD_MASKS: run.hard,
             **({"tolerances": sorted(run.tolerant)} if run.tolerant else {}),
+            **({} if run.curves is None else {"curve": run.curves.axis}),
             "kinds": sorted(run.kinds),
             "distinct_scores": {mask: count for mask, (count, _) in distinct_scores(scores["test"]).items()},
             "data_fingerprint": truth.fingerprints,

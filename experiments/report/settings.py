@@ -13,7 +13,7 @@ from experiments.comparison.subgroups.values import by_problem
 from experiments.config import ConfigError, tolerance_problem
 from experiments.report.published import point_problems
 
-_NAMES = ("margin", "point_margin", "level", "headline", "beta", "recall_band", "tolerance")
+_NAMES = ("margin", "point_margin", "level", "headline", "beta", "recall_band", "tolerance", "curve_scale")
 
 
 def settings_of(report: DictConfig) -> CompareSettings:
@@ -59,7 +59,8 @@ def _valid_tolerance(report: DictConfig) -> int | None:
 
 
 def _value(report: DictConfig, name: str) -> Any:
-    value = report.get(name) if name == "tolerance" else report[name]  # runs from before this key go without
+    # Runs from before these keys go without.
+    value = report.get(name) if name in ("tolerance", "curve_scale") else report[name]
     if not OmegaConf.is_list(value):
         return value
     pair = tuple(value)

@@ -49,6 +49,9 @@ _OPTIONAL = (
     "tolerant_curves",
     "cldice",
     "subgroups",
+    "curve",
+    "curve_groups",
+    "curve_gains",
 )  # tables that not every report has
 _REPORT_FILES = ("*.csv", "*.md", "*.tex", "*.html", "*.png", "*.svg")
 
@@ -148,7 +151,7 @@ def _write_one(
     comparison = compare(study, report, n_comparisons=n_comparisons)
     by_subgroup = None
     if subgroups is not None and len(comparison.arm_verdicts):
-        scores = scores_to_compare(study, comparison.settings.tolerance)
+        scores = scores_to_compare(study, comparison.settings)
         by_subgroup = compare_subgroups(scores, subgroups, baseline=study.baseline, settings=comparison.settings)
     ceiling = find_ceiling(study, comparison)
     examples = choose_examples(study)
@@ -181,7 +184,7 @@ def compare(study: StudyRuns, report: DictConfig, *, n_comparisons: int = 1) -> 
     """
     try:
         settings = replace(settings_of(report), theory=theories(study), n_comparisons=n_comparisons, looks=study.looks)
-        runs = scores_to_compare(study, settings.tolerance)
+        runs = scores_to_compare(study, settings)
         return compare_arms(runs, baseline=study.baseline, settings=settings)
     except ValueError as error:
         raise ConfigError(str(error)) from error
@@ -223,6 +226,9 @@ def write_tables(
         ("thin_scores", comparison.thin),
         ("tolerant_curves", comparison.tolerant_curves),
         ("cldice", centerline_table(study)),
+        ("curve", comparison.curve_errors.runs),
+        ("curve_groups", comparison.curve_errors.groups),
+        ("curve_gains", comparison.curve_errors.gains),
     ):
         if len(table):
             tables[name] = table

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.config import tolerance_problem
+from experiments.config import CURVE_AXES, tolerance_problem
 
 DAMAGED = "damaged"
 """The status of a run with a damaged file, and the suffix of such a file once it is set aside."""
@@ -75,6 +75,9 @@ def info_problem(info: Any) -> str:
     tolerances = info.get("tolerances")
     if tolerances is not None and not _are_distances(tolerances):
         return f"tolerances: expected distances in pixels, got {tolerances!r}"
+    curve = info.get("curve")
+    if curve is not None and curve not in CURVE_AXES:
+        return f"curve: expected {' or '.join(CURVE_AXES)}, got {curve!r}"
     looks = info.get("looks")
     if looks is not None and not _are_seeds_of_looks(looks):
         return f"looks: expected the seeds of each look, each beginning with those of the one before, got {looks!r}"

@@ -31,6 +31,7 @@ _NOT_RESULTS = (
     "trainer.example_pixels",
     "trainer.tolerances",
     "trainer.cldice",
+    "trainer.curve",
 )
 # Keys that were added later, with the value that older runs had in effect: with this value the run is the same.
 _LATER_KEYS = {

@@ -10,6 +10,7 @@ A run folder `<study>/<arm>/seed=<k>/` holds
 | `scores.npz` | score histograms per image and mask of validation and test |
 | `tolerant.npz` | the same within distances of some pixels, if asked for (`trainer.tolerances`, `trainer.cldice`) |
 | `columns.json` | what a split file says of the images beside their group, if it does: split, column, image, value |
+| `curve.npz` | sums of the errors of curves per image of test, if asked for (`trainer.curve`) |
 | `examples.npz` | a few test images with their labels and the score of every pixel, unless switched off |
 | `checkpoint.pt` | the weights (while training: the whole state) |
 | `tracker.json` | which run of a tracker this is, and the last update that the tracker was given, if there is one |
@@ -32,6 +33,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import OmegaConf
 
+from experiments.frontier.curve_space.counts import CurveSums
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.tolerance.centerlines import CenterlineCounts
 from experiments.frontier.tolerance.histograms import TolerantHistograms
@@ -50,6 +52,7 @@ HISTORY_FILE = "history.csv"
 SCORES_FILE = "scores.npz"
 EXAMPLES_FILE = "examples.npz"
 TOLERANT_FILE = "tolerant.npz"
+CURVE_FILE = "curve.npz"
 COLUMNS_FILE = "columns.json"
 CHECKPOINT_FILE = "checkpoint.pt"
 TRACKER_FILE = "tracker.json"
@@ -59,6 +62,7 @@ ARTIFACTS = (
     HISTORY_FILE,
     SCORES_FILE,
     TOLERANT_FILE,
+    CURVE_FILE,
     COLUMNS_FILE,
     EXAMPLES_FILE,
     CHECKPOINT_FILE,
@@ -84,6 +88,7 @@ class Run:
     run is complete or collapsed to a constant output: a collapsed run is a result that a comparison counts, not a
     missing run. `tolerant` maps each radius that was recorded to the splits' tolerant histograms, also read on access.
     `columns` are those of its split file.
+    `curves` are the sums of its curves, None if it did not count them.
     """
 
     folder: Path
@@ -95,6 +100,7 @@ class Run:
     scores: Mapping[str, ScoreHistograms]
     tolerant: Mapping[int, Mapping[str, TolerantHistograms]] = field(default_factory=dict)
     columns: ImageColumns = field(default_factory=dict)
+    curves: CurveSums | None = None
 
 
 class StorageError(OSError):
@@ -263,6 +269,25 @@ def read_columns(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
     return found
 
 
+def write_curves(folder: Path, curves: CurveSums) -> None:
+    """Write the sums of a run's curves on test."""
+    arrays = curves.to_arrays()
+    write_atomically(folder / CURVE_FILE, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+
+
+def read_curves(folder: Path) -> CurveSums:
+    """Read the sums of a run's curves.
+
+    Raises:
+        ValueError: Naming the file that cannot be read.
+    """
+    path = folder / CURVE_FILE
+    try:
+        return CurveSums.from_arrays(foreign_files.read_arrays(path))
+    except Exception as error:
+        raise ValueError(f"{path}: expected the sums of curves of a run, got {error}") from error
+
+
 class StoredScores(Mapping[str, ScoreHistograms]):
     """The histograms of a run, read on access, because a large study does not fit into memory.
 
@@ -416,6 +441,10 @@ def load_run_at(folder: Path, arm: str, seed: int) -> Run:
             columns = read_columns(folder)
     except ValueError as error:
         problems = problems or {CONFIG_FILE if not config else SCORES_FILE: str(error.__cause__ or error)}
+    try:
+        curves = read_curves(folder) if scores and info.get("curve") else None
+    except ValueError as error:
+        problems, scores, curves = {CURVE_FILE: str(error.__cause__ or error)}, {}, None
     if problems:
         reason = "; ".join(f"{name}: {problem}" for name, problem in problems.items())
         if not info.get("command"):
@@ -423,7 +452,7 @@ def load_run_at(folder: Path, arm: str, seed: int) -> Run:
         info = {**info, "status": DAMAGED, "reason": reason}
     radii = (info.get("tolerances") or []) if scores else []
     tolerant = Mapped({radius: radius for radius in radii}, lambda radius: read_tolerant(folder, radius))
-    return Run(folder, arm, seed, str(info["status"]), info, config, scores, tolerant, columns)
+    return Run(folder, arm, seed, str(info["status"]), info, config, scores, tolerant, columns, curves)
 
 
 def has_scores(info: Mapping[str, Any]) -> bool:

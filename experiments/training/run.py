@@ -118,10 +118,11 @@ def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool
 
 
 def _unrecorded(plain: dict[str, Any], info: dict[str, Any]) -> bool:
-    """Return whether a configuration asks a scored run for distances or skeletons that it did not count."""
+    """Return whether a configuration asks a scored run for distances, skeletons or curves that it did not count."""
     asked, have = set(tolerances_to_record(plain)), set(info.get("tolerances") or [])
     skeletons = plain["trainer"].get("cldice", False) and not info.get("cldice")
-    return store.has_scores(info) and (not asked <= have or skeletons)
+    curve = plain["trainer"].get("curve") not in (None, info.get("curve"))
+    return store.has_scores(info) and (not asked <= have or skeletons or curve)
 
 
 def _other_columns(folder: Path, info: dict[str, Any], loaded: LoadedData) -> bool:
@@ -226,10 +227,12 @@ def _execute(
 
 
 def _to_count(plain: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
-    """Return the distances and skeletons to count, those of the run that is scored again included; empty if none."""
+    """Return the distances, skeletons and curves to count, with those of the run that is scored again."""
     radii = sorted({*tolerances_to_record(plain), *(before.get("tolerances") or [])})
     skeletons = plain["trainer"].get("cldice", False) or bool(before.get("cldice"))
-    return ({"tolerances": radii} if radii else {}) | ({"cldice": True} if skeletons else {})
+    curve = plain["trainer"].get("curve") or before.get("curve")
+    found: dict[str, Any] = {"tolerances": radii} if radii else {}
+    return found | ({"cldice": True} if skeletons else {}) | ({"curve": curve} if curve else {})
 
 
 def _declared_looks(cfg: DictConfig) -> dict[str, Any]:
@@ -339,13 +342,15 @@ def _fit_and_score(
         "overlap": trainer.eval_overlap,
         "batch_size": trainer.eval_batch_size,
     }
-    radii, skeletons = info.get("tolerances", []), info.get("cldice", False)
+    radii, skeletons, curve = info.get("tolerances", []), info.get("cldice", False), info.get("curve")
     whole_val = WholeImages(data.val, data.masks, radii) if radii else None
     val = score_split(scorer, data.val, data.masks, accelerator, whole=whole_val, **windows)
     thresholds = {"tuned": tuned_thresholds(val).tolist()}
     examples = example_collector(data.test, len(data.masks), trainer.example_pixels)
-    points = {"natural": [0.0] * len(data.masks), **thresholds} if skeletons else None
-    whole_test = WholeImages(data.test, data.masks, radii, points) if radii or skeletons else None
+    points = {"natural": [0.0] * len(data.masks), **thresholds} if skeletons or curve else None
+    whole_test = None
+    if radii or skeletons or curve:
+        whole_test = WholeImages(data.test, data.masks, radii, points, skeletons=skeletons, curve=curve)
     test = score_split(
         scorer,
         data.test,
@@ -361,7 +366,10 @@ def _fit_and_score(
     store.write_scores(folder, scores if ceiling is None else {**scores, store.CEILING: ceiling})
     store.write_columns(folder, data.columns())
     if whole_test is not None:
-        _write_tolerant(folder, whole_test, test, whole_val, val)
+        if radii or skeletons:
+            _write_tolerant(folder, whole_test, test, whole_val, val)
+        if (curves := whole_test.finish_curves(test.image_ids)) is not None:
+            store.write_curves(folder, curves)
     if examples is not None:
         store.write_examples(folder, examples.finish())
     metrics = metrics_table(scores)

@@ -40,7 +40,7 @@ def logits_of(split):
 
 
 def scored(split, radii, centerlines=None):
-    whole = WholeImages(split, MASKS, radii, centerlines)
+    whole = WholeImages(split, MASKS, radii, centerlines, skeletons=centerlines is not None)
     accelerator = Accelerator(cpu=True)
     scores = score_split(_Brightness(), split, MASKS, accelerator, side=64, overlap=8, batch_size=3, whole=whole)
     return scores, whole

@@ -194,7 +194,7 @@ def test_everything_is_written(study_dir, tmp_path, capsys):
 
 
 def test_settings_out_of_range_are_named(study):
-    with pytest.raises(ConfigError, match=r"headline: expected ap, f1, fbeta, .* or tolerant_f1, got 'auc'"):
+    with pytest.raises(ConfigError, match=r"headline: expected ap, f1, fbeta, .* or curve_accuracy, got 'auc'"):
         compare(study, OmegaConf.merge(REPORT, {"headline": "auc"}))
     with pytest.raises(ConfigError, match="margin: expected a number in"):
         compare(study, OmegaConf.merge(REPORT, {"margin": 2}))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from experiments.config import CURVE_AXES
+
 Axis = Literal["rows", "columns"]
 """Along which a curve has its values: one per row of the image (a log, whose depth runs down) or one per column."""
-
-AXES: tuple[str, ...] = get_args(Axis)
 
 SUMS = (
     "true_rows",
@@ -227,8 +227,8 @@ def _per(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def _as_mask(mask: ArrayLike, name: str, axis: str) -> NDArray[np.bool_]:
-    if axis not in AXES:
-        raise ValueError(f"axis: expected {' or '.join(AXES)}, got {axis!r}")
+    if axis not in CURVE_AXES:
+        raise ValueError(f"axis: expected {' or '.join(CURVE_AXES)}, got {axis!r}")
     array = np.asarray(mask)
     if array.ndim != 2 or not ((array == 0) | (array == 1)).all():
         got = f"shape {array.shape}" if array.ndim != 2 else f"values from {array.min()} to {array.max()}"

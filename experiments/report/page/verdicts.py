@@ -157,6 +157,7 @@ _OF = {
     "mean_precision": "Mean precision is its mean height over the recalls that were asked for.",
     "tolerant_ap": "AP within some pixels is its mean height where such distances are forgiven.",
     "tolerant_f1": "Tuned F1 within some pixels forgives such distances, at the threshold that was best on validation.",
+    "curve_accuracy": "Curve accuracy is 1 minus the mean error of the curves read from its tuned masks, in widths.",
     "prg": "AUPRG is the area under it after precision and recall are rescaled to gains over the prevalence.",
 }
 

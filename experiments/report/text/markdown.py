@@ -10,6 +10,7 @@ from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
 from experiments.comparison.subgroups.compare import SubgroupVerdicts
 from experiments.inference.words import CROSSES, MOVES_IN, MOVES_OUT, NOT_TRAINED, SLIDES, UNDECIDED, Word
+from experiments.report.curve_space.text import curve_section
 from experiments.report.elsewhere import arms_from_elsewhere
 from experiments.report.subgroups.text import subgroup_section
 from experiments.report.text.not_trained import not_trained
@@ -55,6 +56,7 @@ def details_markdown(
     parts += tolerance_section(comparison, lines, names)
     if by_subgroup is not None:
         parts += subgroup_section(comparison, by_subgroup, names)
+    parts += curve_section(study, comparison, names)
     if sentences:
         parts += ["## Checklist", "\n".join(f"- {sentence}" for sentence in sentences)]
     for arm in study.complete:
@@ -72,6 +74,8 @@ def details_markdown(
             ("tolerant_curves.csv", len(comparison.thin) > 0),
             ("cldice.csv", len(lines) > 0),
             ("subgroups.csv", by_subgroup is not None),
+            *((name, len(comparison.curve_errors.runs) > 0) for name in ("`curve.csv`", "curve_groups.csv")),
+            ("curve_gains.csv", len(comparison.curve_errors.gains) > 0),
         )
         if not there
     ]
@@ -288,6 +292,9 @@ _FILES = """## Files
 | `tolerant_curves.csv` | arm, mask and recall: mean precision within the tolerance |
 | `cldice.csv` | arm, seed, mask and operating point: centre-line Dice |
 | `subgroups.csv` | arm and subgroup of the test images: verdict, gains, how the gain differs from the others' |
+| `curve.csv` | arm, seed, mask and operating point: errors of the curve that the mask draws, R², coverage |
+| `curve_groups.csv` | the same for each test group |
+| `curve_gains.csv` | arm and mask: how much smaller the errors are than the baseline's, with intervals |
 | `verdicts.tex`, `verdicts.md` | arm and mask: the table of verdicts for a paper |
 | `holes.csv` | run that is not there or not complete |
 | `no_frontier.csv` | arm of hard masks, and mask: its operating point, the baseline's precision at that recall |

@@ -8,6 +8,7 @@ from typing import Any
 
 from experiments.config import FOLD, FOLDS, ConfigError
 from experiments.frontier.arithmetic import side_by_side
+from experiments.frontier.curve_space.counts import CurveSums
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.tolerance.histograms import TolerantHistograms
 from experiments.process.on_demand import Mapped
@@ -85,9 +86,15 @@ def _pool(arm: str, seed: int, folds: Mapping[int, store.Run], n_folds: int) -> 
     refuse_shared(parts)
     splits = [split for split in first.scores if all(split in part.scores for part in parts)]
     radii = [radius for radius in first.tolerant if all(radius in part.tolerant for part in parts)]
+    curves = CurveSums.side_by_side([part.curves for part in parts])
     ended = [part for part in parts if part.status != "complete"]
     info |= facts_of_all(parts)
-    info |= {"tolerances": radii, "cldice": False, "status": ended[0].status if ended else "complete"}
+    info |= {
+        "tolerances": radii,
+        "cldice": False,
+        "curve": None if curves is None else curves.axis,
+        "status": ended[0].status if ended else "complete",
+    }
     if ended:
         info["reason"] = ended[0].info.get("reason")
     return store.Run(
@@ -103,6 +110,7 @@ def _pool(arm: str, seed: int, folds: Mapping[int, store.Run], n_folds: int) -> 
             lambda radius: {split: _tolerant(parts, radius, split) for split in parts[0].tolerant[radius]},
         ),
         columns={"test": _columns(parts)} if any(part.columns for part in parts) else {},
+        curves=curves,
     )
 
 

@@ -1,0 +1,1 @@
+"""Every run measured once more, by the curves that its masks draw."""
