@@ -23,6 +23,7 @@ SMALL = (
     "trainer.accelerator=cpu",
     "model.decoder_channels=[16,8,8]",
     "trainer.tolerances=[1]",
+    "trainer.curve=rows",
 )
 FILES = (store.RUN_FILE, *store.ARTIFACTS)
 SAME_BYTES = (store.CONFIG_FILE, store.METRICS_FILE, store.SCORES_FILE, store.TOLERANT_FILE, store.EXAMPLES_FILE)
