@@ -119,7 +119,8 @@ def images_of(checked: CheckedRuns, which: NDArray[np.intp]) -> CheckedRuns:
         if tolerant is not None:
             near, found = (reorder_images(each, which) for each in (tolerant.test.near, tolerant.test.found))
             tolerant = replace(tolerant, test=replace(tolerant.test, near=near, found=found))
-        return RunScores(run.val, reorder_images(run.test, which), tolerant)
+        curves = None if run.curves is None else run.curves.of_images(which)
+        return RunScores(run.val, reorder_images(run.test, which), tolerant, curves)
 
     present, group_of = np.unique(checked.group_of[which], return_inverse=True)
     return replace(

@@ -55,8 +55,12 @@ class CurveSums:
         if set(image_ids) != set(self.image_ids) or len(image_ids) != len(self.image_ids):
             raise ValueError(f"images: expected {len(image_ids)} of the run's scores, got {len(self.image_ids)} others")
         place = {image: index for index, image in enumerate(self.image_ids)}
-        order = [place[image] for image in image_ids]
-        return type(self)(self.axis, tuple(image_ids), self.points, self.sums[order])
+        return self.of_images(np.array([place[image] for image in image_ids], dtype=np.intp))
+
+    def of_images(self, which: NDArray[np.intp]) -> Self:
+        """Return the sums of some images, given by their places."""
+        names = tuple(self.image_ids[index] for index in which)
+        return type(self)(self.axis, names, self.points, self.sums[which])
 
     @classmethod
     def side_by_side(cls, parts: Sequence[Self | None]) -> Self | None:
