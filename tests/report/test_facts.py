@@ -52,7 +52,8 @@ def test_the_gains_are_on_linear_axes_with_zero_labelled(drawn_study, axes_of):
 
 def test_axes_of_training_curves_say_what_they_are(drawn_study, axes_of):
     display = TrainingDisplay.of(*drawn_study)
-    table = display.table.assign(foreground_thin=0.02)
+    apart = display.table["arm"].map({arm: 1.0 + place / 100 for place, arm in enumerate(display.names)})
+    table = display.table.assign(lr=display.table["lr"] * apart, foreground_thin=0.02 * apart)
     display = TrainingDisplay(table, display.names, display.baseline, display.size)
     axes = axes_of(5)
     display.plot(axes)
@@ -72,7 +73,7 @@ def test_axes_of_training_curves_say_what_they_are(drawn_study, axes_of):
 
 def test_the_f1_of_an_example_says_that_it_is_of_one_image(drawn_study, axes_of):
     display = ExampleDisplay.of(*drawn_study)
-    axes = axes_of(15)
+    axes = axes_of(12)
     display.plot(axes)
     assert axes[0].get_ylabel() == f"best image\nbce F1 {display.choice.baseline_f1[0]:.2f}"
     own = display.table.query("role == 'best' and arm == 'loss=bce'")["f1"].mean()

@@ -1,4 +1,4 @@
-"""The example figure: image, truth, and each arm's hits, false alarms and misses at its tuned threshold."""
+"""The example figure: image, truth, and hits, false alarms and misses of two arms, zoomed to where they differ."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ OUTCOMES = {
 
 _MASKS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#8c6d31", "#7f7f7f")  # different from those of outcomes
 _IGNORED = "#c9c9c9"
-_ACROSS = 8  # panels in a row
 _LONGEST = 10  # letters of a name that fit beside an image
-_TALLEST = 1.3  # height of a panel over its width
+_LEAST = 64  # pixels of a side that are shown at least
+_WIDTH = 0.7 * PAGE
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,14 @@ class ExampleDisplay:
         names: What to call each arm.
         baseline: The baseline arm.
         size: How many seeds and images the study rests on.
+        other: The arm beside the baseline, of the greatest gain of AP, mean over masks; None if there is none.
     """
 
     choice: ExampleChoice
     names: Mapping[str, str]
     baseline: str
     size: StudySize
+    other: str | None = None
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison, choice: ExampleChoice | None = None) -> ExampleDisplay | None:
@@ -59,7 +61,15 @@ class ExampleDisplay:
         choice = choice or choose_examples(study)
         if choice is None:
             return None
-        return cls(choice, short_names(list(study.complete)), study.baseline, StudySize.of(study, comparison))
+        gains = comparison.arm_verdicts.set_index("arm")["ap_gain"].reindex(list(choice.scores)[1:]).dropna()
+        other = str(gains.idxmax()) if len(gains) else None
+        names = short_names(list(study.complete))
+        return cls(choice, names, study.baseline, StudySize.of(study, comparison), other)
+
+    @property
+    def shown(self) -> list[str]:
+        """The arms that have a panel, the baseline first."""
+        return [self.baseline, *([] if self.other is None else [self.other])]
 
     @property
     def table(self) -> pd.DataFrame:
@@ -81,46 +91,38 @@ class ExampleDisplay:
     @property
     def caption(self) -> str:
         """What is shown, and the rule by which it was chosen."""
+        beside = "" if self.other is None else f", beside {self.names[self.other]}, which has the greatest gain of AP"
+        where = "with the most foreground" if self.other is None else "in which these two differ most"
         return (
-            f"Predictions at each arm's tuned threshold, seed {self.choice.seed}. Of {self.choice.n_kept} test images, "
+            f"Predictions of {self.names[self.baseline]}{beside}, at each arm's tuned threshold, seed "
+            f"{self.choice.seed}. Of {self.choice.n_kept} test images, "
             "chosen without looking at any model (evenly spaced in order of their share of foreground), those on which "
             f"{self.names[self.baseline]} has its best, median and worst F1 at its tuned threshold (beside the image: "
             "of this whole image, mean over masks and seeds). Under each panel: the arm's F1 in this image, mean over "
             f"masks, seed {self.choice.seed} alone. Both are of one image, while F1 in the other figures counts the "
-            "pixels of all test images together. Long images are cut to their part with the most foreground. Wrong "
-            "mask: a pixel of one mask predicted as another."
+            f"pixels of all test images together. Images are cut to their part {where}. Wrong mask: a pixel of one "
+            "mask predicted as another. The numbers have all arms."
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
-        """Draw image, truth and one panel per arm for each shown image.
+        """Draw image, truth and one panel per shown arm for each shown image.
 
         Raises:
             ValueError: When `axes` has another length.
         """
-        arms = list(self.choice.scores)
-        per_image = len(arms) + 2
+        per_image, images = len(self.shown) + 2, len(self.choice.places)
         with plt.rc_context(RC):
             if axes is not None:
-                check_axes(axes, per_image * len(self.choice.places), "shown image and panel")
+                check_axes(axes, per_image * images, "shown image and panel")
                 self._panels(axes, per_image)
                 return figure_of(axes)
-            across = min(per_image, _ACROSS)
-            deep = -(-per_image // across)
-            width = PAGE if across > 5 else 0.9 * across
-            tall = min(_TALLEST, max(self._crop(place)[2] / self._crop(place)[3] for place in self.choice.places))
-            height = (tall * (width - 0.5) / across + 0.19) * deep * len(self.choice.places) + 0.25
-            figure, grid = plt.subplots(deep * len(self.choice.places), across, figsize=(width, height), squeeze=False)
+            tall = max(self._crop(place)[2] / self._crop(place)[3] for place in self.choice.places)
+            height = (tall * (_WIDTH - 0.4) / per_image + 0.19) * images + 0.25
+            figure, grid = plt.subplots(images, per_image, figsize=(_WIDTH, height), squeeze=False)
             figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.02, wspace=0.02, hspace=0.02)
-            used: list[Axes] = []
-            for start in range(0, len(grid), deep):
-                cells = list(grid[start : start + deep].flat)
-                used += cells[:per_image]
-                for ax in cells[per_image:]:
-                    ax.remove()
-            self._panels(used, per_image)
-            for place, ax in enumerate(used):
-                if place >= per_image:
-                    ax.set_title("")
+            self._panels(list(grid.flat), per_image)
+            for ax in grid[1:].flat:
+                ax.set_title("")
             add_legend(figure, self._legend())
         return figure
 
@@ -137,8 +139,8 @@ class ExampleDisplay:
             row[0].imshow(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image, interpolation="nearest")
             row[0].set_ylabel(f"{role} image\n{label} F1 {self.choice.baseline_f1[index]:.2f}", fontsize=7.5)
             row[1].imshow(self._truth(place)[part], interpolation="nearest")
-            titles = ["image", "truth", *(self.names[arm] for arm in self.choice.scores)]
-            for ax, arm in zip(row[2:], self.choice.scores, strict=True):
+            titles = ["image", "truth", *(self.names[arm] for arm in self.shown)]
+            for ax, arm in zip(row[2:], self.shown, strict=True):
                 ax.imshow(self._outcome(arm, place)[part], interpolation="nearest")
                 own = table[(table["role"] == role) & (table["arm"] == arm)]["f1"]
                 ax.set_xlabel(f"image F1 {own.mean():.2f}", fontsize=7, labelpad=1)
@@ -171,11 +173,19 @@ class ExampleDisplay:
         return picture
 
     def _crop(self, place: int) -> tuple[int, int, int, int]:
-        """Find the part of a long image with the most foreground: top, left, height, width."""
-        foreground = self.choice.scores[self.baseline].targets[place].any(axis=0) & self._valid(place)
-        height, width = foreground.shape
-        rows, columns = min(height, round(_TALLEST * width)), min(width, round(_TALLEST * height))
-        return _densest(foreground.sum(axis=1), rows), _densest(foreground.sum(axis=0), columns), rows, columns
+        """Find the square in which the shown arms differ most, or with most foreground: top, left, height, width.
+
+        Its side is half of the image's shorter one.
+        """
+        foreground = self.choice.scores[self.baseline].targets[place].any(axis=0)
+        weight = foreground.astype(np.int64)
+        if self.other is not None:
+            first, second = (self.choice.predicted(arm, place) for arm in self.shown)
+            weight += weight.sum() * (first != second).any(axis=0)  # foreground decides where they are the same
+        weight *= self._valid(place)
+        side = min(max(min(weight.shape) // 2, _LEAST), *weight.shape)
+        top, left = _densest(weight, side)
+        return top, left, side, side
 
     @property
     def _mask_colours(self) -> list[str]:
@@ -192,7 +202,13 @@ class ExampleDisplay:
         return outcomes[:3] if single else [*outcomes, *masks]
 
 
-def _densest(counts: NDArray[np.int64], length: int) -> int:
-    """Return the start of the stretch of `length` with the largest sum."""
-    running = np.concatenate([[0], np.cumsum(counts)])
-    return int(np.argmax(running[length:] - running[:-length]))
+def _densest(weight: NDArray[np.int64], side: int) -> tuple[int, int]:
+    """Return top and left of the square with the largest sum.
+
+    >>> _densest(np.diag([0, 0, 5, 1]), 2)
+    (2, 2)
+    """
+    sums = np.pad(weight.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    inside = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    top, left = np.unravel_index(int(inside.argmax()), inside.shape)
+    return int(top), int(left)

@@ -27,11 +27,11 @@ PANELS = {
     BandDisplay: 4,
     DecompositionDisplay: 2,
     ForestDisplay: 3,
-    RocDisplay: 4,
+    RocDisplay: 1,
     AveragesDisplay: 4,
     CalibrationDisplay: 4,
     TrainingDisplay: 3,
-    ExampleDisplay: 15,
+    ExampleDisplay: 12,
 }
 
 
@@ -214,21 +214,27 @@ def _pixels(ax, width):
     return right - left
 
 
-def test_roc_areas_are_of_the_runs_and_both_curves_are_drawn(drawn_study, axes_of):
+def test_roc_areas_are_of_the_runs_and_the_mask_with_the_widest_ap_is_drawn(drawn_study, axes_of):
     study, _ = drawn_study
     display = RocDisplay.of(*drawn_study)
     tables = roc_tables({arm: {k: run.scores["test"] for k, run in s.items()} for arm, s in study.complete.items()})
     assert display.table.equals(tables[0])
-    axes = axes_of(4)
+    spans = display.table.groupby(["mask", "arm"])["ap"].mean().unstack()
+    assert display.shown == (spans.max(axis=1) - spans.min(axis=1)).idxmax()
+    (ax,) = axes = axes_of(1)
     display.plot(axes)
     curve = display.curve_table
-    for kind, ax in (("roc", axes[0]), ("pr", axes[2]), ("achievable pr", axes[2])):
-        rows = curve[(curve["kind"] == kind) & (curve["arm"] == "loss=worse") & (curve["mask"] == "thin")].dropna()
-        assert len(rows) > 50
-        assert {tuple(np.round(xy, 9)) for xy in rows[["x", "y"]].to_numpy()} <= points(ax)
+    for kind in ("roc", "roc hull"):
+        rows = curve[(curve["kind"] == kind) & (curve["arm"] == "loss=worse") & (curve["mask"] == display.shown)]
+        assert len(rows.dropna()) > 50
+        assert {tuple(np.round(xy, 9)) for xy in rows.dropna()[["x", "y"]].to_numpy()} <= points(ax)
+    assert set(curve["kind"]) == {"roc", "roc hull", "pr", "achievable pr"}
     assert "ROC AUC spans" in display.caption
-    means = display.table[display.table["mask"] == "dots"].groupby("arm")["roc_auc"].mean()
-    assert texts(axes[1]) == [f"ROC AUC\n{means.min():.3f} to {means.max():.3f}"]
+    means = display.table[display.table["mask"] == display.shown].groupby("arm")[["roc_auc", "ap"]].mean()
+    low, high = means.min(), means.max()
+    assert texts(ax) == [
+        f"ROC AUC {low['roc_auc']:.3f} to {high['roc_auc']:.3f}\nAP {low['ap']:.3f} to {high['ap']:.3f}"
+    ]
     assert roc_auc.__name__ in display.table
 
 
@@ -276,11 +282,14 @@ def test_training_has_a_panel_per_arm_and_one_per_further_column_that_differs(dr
 
 def test_examples_colour_each_pixel_by_what_became_of_it(drawn_study, axes_of):
     display = ExampleDisplay.of(*drawn_study)
-    axes = axes_of(15)
+    axes = axes_of(12)
     display.plot(axes)
     choice = display.choice
     place = choice.places[0]
-    predicted, target = choice.predicted("loss=bce", place), choice.scores["loss=bce"].targets[place]
+    top, left, height, width = display._crop(place)
+    part = (slice(None), slice(top, top + height), slice(left, left + width))
+    whole = choice.predicted("loss=bce", place), choice.scores["loss=bce"].targets[place]
+    predicted, target = (array[part] for array in whole)
     picture = axes[2].images[0].get_array()
     only_hit = (predicted == target).all(axis=0) & target.any(axis=0)
     false_alarm = predicted.any(axis=0) & ~target.any(axis=0)
@@ -290,12 +299,32 @@ def test_examples_colour_each_pixel_by_what_became_of_it(drawn_study, axes_of):
         assert where.any() or name == "wrong mask"
         assert np.allclose(picture[where], to_rgba(OUTCOMES[name])[:3])
     assert np.allclose(picture[~(target | predicted).any(axis=0)], 1)
+    predicted, target = whole
     row = display.table.query("role == 'best' and arm == 'loss=bce' and mask == 'thin'").iloc[0]
     assert (row["tp"], row["fp"], row["fn"]) == (
         (predicted & target)[0].sum(),
         (predicted & ~target)[0].sum(),
         (target & ~predicted)[0].sum(),
     )
+
+
+def test_examples_show_the_arm_with_the_greatest_gain_where_it_differs_most(drawn_study):
+    display = ExampleDisplay.of(*drawn_study)
+    gains = drawn_study[1].arm_verdicts.set_index("arm")["ap_gain"]
+    assert display.shown == ["loss=bce", gains.idxmax()]
+    for place in display.choice.places:
+        first, second = (display.choice.predicted(arm, place) for arm in display.shown)
+        differs = (first != second).any(axis=0) & display._valid(place)
+        top, left, side, _ = display._crop(place)
+        most = max(
+            differs[y : y + side, x : x + side].sum()
+            for y in range(differs.shape[0] - side + 1)
+            for x in range(differs.shape[1] - side + 1)
+        )
+        assert differs[top : top + side, left : left + side].sum() == most
+    alone = replace(display, other=None)
+    assert alone.shown == ["loss=bce"]
+    assert "most foreground" in alone.caption
 
 
 def test_a_difference_is_typeset_with_its_sign_and_zero_without():

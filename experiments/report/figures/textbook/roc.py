@@ -1,4 +1,4 @@
-"""The ROC figure: ROC and precision-recall curves of the same models, with the curves that their hulls achieve."""
+"""The ROC figure: the ROC curves of the mask on which the arms differ most, with both areas."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from experiments.frontier.roc import roc_tables
 from experiments.process.on_demand import Mapped
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import check_axes, figure_of
-from experiments.report.figures.style import COLUMN, PAGE, QUIET, RC, add_legend, arm_handles, arm_styles
+from experiments.report.figures.style import COLUMN, QUIET, RC, add_legend, arm_handles, arm_styles
 from experiments.runs.study import StudyRuns, short_names
 
 _HULL: dict[str, Any] = {"linewidth": 0.7, "linestyle": (0, (1, 1)), "color": QUIET, "zorder": 4.5}
@@ -25,7 +25,7 @@ _HULL: dict[str, Any] = {"linewidth": 0.7, "linestyle": (0, (1, 1)), "color": QU
 
 @dataclass(frozen=True)
 class RocDisplay:
-    """The numbers of the ROC figure: two panels per mask.
+    """The numbers of the ROC figure: one panel.
 
     Args:
         table: ROC AUC, AP and achievable AP, a row per arm, mask and seed (`roc_tables`).
@@ -72,6 +72,13 @@ class RocDisplay:
         return pd.concat(frames, ignore_index=True)
 
     @property
+    def shown(self) -> str:
+        """The mask whose AP spans most over the arms; the first, where none can be measured."""
+        means = self.table.groupby(["mask", "arm"])["ap"].mean().groupby("mask")
+        spans = (means.max() - means.min()).reindex(self.masks)
+        return str(spans.idxmax()) if spans.notna().any() else self.masks[0]
+
+    @property
     def sentences(self) -> list[str]:
         """What the numbers say of each mask."""
         return [roc_sentence(self.table, mask, self.names) for mask in self.masks]
@@ -79,71 +86,47 @@ class RocDisplay:
     @property
     def caption(self) -> str:
         """What is shown and what it rests on."""
+        which = "" if len(self.masks) == 1 else f" of {self.shown}, the mask whose AP spans most over the arms"
         return (
-            f"ROC curves (above) and precision-recall curves (below) of the same models ({self.size.text}; means over "
-            "seeds, counts pooled over images; in the corners the range over arms of ROC AUC and AP). "
-            "Dotted: the convex hull of each ROC curve and the precision-recall curve that it maps to, reached by "
-            f"mixing two thresholds at random (Davis and Goadrich 2006). {' '.join(self.sentences)}"
+            f"ROC curves{which} ({self.size.text}; means over seeds, counts pooled over images; in the corner the "
+            "range over arms of both areas). Their precision-recall curves are in the frontier figure. Dotted: the "
+            "convex hull of each curve, reached by mixing two thresholds at random; the precision-recall curve that it "
+            f"maps to (Davis and Goadrich 2006) is among the numbers. {' '.join(self.sentences)}"
         )
 
     def plot(self, axes: Sequence[Axes] | None = None) -> Figure:
-        """Draw the ROC panels of all masks, then the precision-recall panels.
+        """Draw the panel.
 
         Raises:
-            ValueError: When `axes` has another length than twice the number of masks.
+            ValueError: When `axes` has another length than 1.
         """
         with plt.rc_context(RC):
             if axes is not None:
-                check_axes(axes, 2 * len(self.masks), "mask and kind of curve")
-                self._panels(axes)
+                check_axes(axes, 1, "figure")
+                self._panel(axes[0])
                 return figure_of(axes)
-            width = COLUMN if len(self.masks) == 1 else PAGE
-            side = min(width / len(self.masks), 2.4)
-            figure, grid = plt.subplots(
-                2,
-                len(self.masks),
-                figsize=(width, 2 * side + 0.45),
-                squeeze=False,
-                layout="constrained",
-            )
-            self._panels(list(grid.flat))
-            for row in grid:
-                for ax in row[1:]:
-                    ax.set_ylabel("")
-            for ax in grid[1]:
-                ax.set_title("")
-            hull = Line2D([], [], label="hull, and what it achieves", **_HULL)
+            figure, ax = plt.subplots(figsize=(COLUMN, COLUMN + 0.3), layout="constrained")
+            self._panel(ax)
+            hull = Line2D([], [], label="convex hull", **_HULL)
             add_legend(figure, [*arm_handles(self.names, self.baseline, points=False), hull])
         return figure
 
-    def _panels(self, axes: Sequence[Axes]) -> None:
-        for mask, roc, pr in zip(self.masks, axes[: len(self.masks)], axes[len(self.masks) :], strict=True):
-            kinds = (
-                (roc, self.roc, ("fpr", "tpr"), (self.roc, "hull_tpr")),
-                (pr, self.curves, ("recall", "precision"), (self.achievable, "precision")),
-            )
-            for ax, curves, (x, y), (hulls, hull_y) in kinds:
-                for arm, style in arm_styles(list(self.names), self.baseline).items():
-                    curve = curves[(curves["arm"] == arm) & (curves["mask"] == mask)].sort_values(x)
-                    hull = hulls[(hulls["arm"] == arm) & (hulls["mask"] == mask)].sort_values(x)
-                    ax.plot(curve[x], curve[y], **style.line)
-                    ax.plot(hull[x], hull[hull_y], **_HULL)
-                ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
-                ax.set(xlim=(0, 1), ylim=(0, 1), xticks=ticks, yticks=ticks, title=mask)
-                ax.set_aspect("equal")
-            roc.plot([0, 1], [0, 1], color=QUIET, linewidth=0.6, linestyle=":", zorder=1)
-            roc.set(xlabel="false positive rate", ylabel="recall")
-            pr.set(xlabel="recall", ylabel="precision")
-            self._spans(roc, pr, mask)
-
-    def _spans(self, roc: Axes, pr: Axes, mask: str) -> None:
-        """Write the range of the arms by either area."""
-        means = self.table[self.table["mask"] == mask].groupby("arm", sort=False)[["roc_auc", "ap"]].mean()
-        for ax, column, name in ((roc, "roc_auc", "ROC AUC"), (pr, "ap", "AP")):
+    def _panel(self, ax: Axes) -> None:
+        for arm, style in arm_styles(list(self.names), self.baseline).items():
+            curve = self.roc[(self.roc["arm"] == arm) & (self.roc["mask"] == self.shown)].sort_values("fpr")
+            ax.plot(curve["fpr"], curve["tpr"], **style.line)
+            ax.plot(curve["fpr"], curve["hull_tpr"], **_HULL)
+        ticks = [0, 0.2, 0.4, 0.6, 0.8, 1]
+        ax.set(xlim=(0, 1), ylim=(0, 1), xticks=ticks, yticks=ticks, title=self.shown)
+        ax.set(xlabel="false positive rate", ylabel="recall")
+        ax.set_aspect("equal")
+        ax.plot([0, 1], [0, 1], color=QUIET, linewidth=0.6, linestyle=":", zorder=1)
+        means = self.table[self.table["mask"] == self.shown].groupby("arm", sort=False)[["roc_auc", "ap"]].mean()
+        lines = []
+        for column, name in (("roc_auc", "ROC AUC"), ("ap", "AP")):
             low, high = float(means[column].min()), float(means[column].max())
-            text = f"{name} {low:.3f}" if len(means) == 1 else f"{name}\n{low:.3f} to {high:.3f}"
-            place = (0.95, 0.08) if ax is roc else (0.08, 0.08)
-            ax.annotate(text, place, xycoords="axes fraction", ha="right" if ax is roc else "left", fontsize=7.5)
+            lines.append(f"{name} {low:.3f}" if len(means) == 1 else f"{name} {low:.3f} to {high:.3f}")
+        ax.annotate("\n".join(lines), (0.95, 0.08), xycoords="axes fraction", ha="right", fontsize=7.5)
 
 
 def roc_sentence(areas: pd.DataFrame, mask: str, names: Mapping[str, str] | None = None) -> str:
