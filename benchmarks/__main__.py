@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from benchmarks.machine import load_text
-from benchmarks.page import page_text, read_numbers, table_text, with_tables, write_numbers
+from benchmarks.page import page_text, read_numbers, table_text, with_kept_sections, with_tables, write_numbers
 from benchmarks.result import Settings, Table
 
 # In the order of the page; a table's module is imported only when it is measured.
@@ -69,7 +69,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not chosen.tables and not chosen.quick:
         minutes = (time.perf_counter() - started) / 60
         page = page_text(tables, command="make bench", minutes=minutes, load=load, before=before)
-        PAGE.write_text(page, encoding="utf-8")
+        earlier = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
+        PAGE.write_text(with_kept_sections(page, earlier), encoding="utf-8")
         _draw(tables)
         write_numbers(NUMBERS, tables)
         print(f"wrote {PAGE.relative_to(ROOT)}, {minutes:.1f} minutes", file=sys.stderr)

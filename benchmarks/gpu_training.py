@@ -27,6 +27,8 @@ from losses import WeightedBCELoss
 FULL_UPDATES, FULL_RUNS = 20_000, 30
 STRETCHES = 6
 """Parts of a training that are timed separately; the first, which compiles and warms up, is left out."""
+SCORED_BATCHES = 5
+"""Batches that are scored and counted together: 80 images of three masks nearly fill a block."""
 
 Twin = Callable[[nn.Module], Callable[[Tensor], Tensor]]
 
@@ -105,27 +107,33 @@ def training_rows(device: torch.device, settings: Settings) -> list[Row]:
 
 
 def scoring_rows(device: torch.device, settings: Settings) -> list[Row]:
-    """Measure the histogram's share, in percent, of the time for forward pass and histogram."""
+    """Measure the histogram's share, in percent, of the time for forward pass and histogram.
+
+    Both take several batches of images of their own, so that the block read at the end is as full as in a split.
+    """
     cfg = full_size(device, settings)
     loaded = load_data(cfg)
     batch = tile_batches(cfg, loaded)[0].to(device)
     model = _new_model(cfg, loaded, device).eval()
-    names = [f"i{index}" for index in range(len(batch.image))]
+    names = [[f"{place}-{index}" for index in range(len(batch.image))] for place in range(SCORED_BATCHES)]
 
     @torch.inference_mode()
     def forward() -> Tensor:
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            return model(batch.image)
+            return [model(batch.image) for _ in names][-1]
 
     logits = forward()
 
     def count() -> None:
-        ScoreHistogramBuilder(loaded.data.masks).add_batch(names, names, logits, batch.target)
+        builder = ScoreHistogramBuilder(loaded.data.masks)
+        for mine in names:
+            builder.add_batch(mine, mine, logits, batch.target)
+        builder.build()
 
     seconds = in_turn_on(device, {"forward": forward, "count": count}, settings.rounds(10))
     pairs = zip(seconds["forward"], seconds["count"], strict=True)
     share = Spread.of([100 * counted / (sent + counted) for sent, counted in pairs])
-    return [Row("histogram, share of scoring", "", "", "", share, "%", Goal(2.0, at_most=True))]
+    return [Row("histogram, share of scoring", "", "", "", share, "%", Goal(5.0, at_most=True))]
 
 
 def train_updates(

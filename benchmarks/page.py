@@ -42,6 +42,9 @@ Runs take no more threads than the cores that the process may use, nor than `OMP
 - Measured: {date}, in {minutes:.0f} minutes; {load} at the start
 """
 
+KEPT = ("On a GPU",)
+"""Titles of the page's sections that are written by hand, from what `make bench-gpu` printed elsewhere."""
+
 
 def table_text(table: Table, before: Mapping[str, float] | None = None) -> str:
     """Write a table with its heading in Markdown."""
@@ -74,6 +77,12 @@ def page_text(tables: Sequence[Table], *, command: str, minutes: float, load: st
         load=load,
     )
     return "\n".join([head, *(table_text(table, before) for table in tables)])
+
+
+def with_kept_sections(page: str, earlier: str) -> str:
+    """Append to a new page those sections of the earlier one that no run on a CPU measures."""
+    kept = [section for section in earlier.split("\n## ")[1:] if section.split("\n", 1)[0] in KEPT]
+    return "\n## ".join([page, *(section.rstrip("\n") + "\n" for section in kept)])
 
 
 def with_tables(page: str, tables: Sequence[Table], before: Mapping[str, float]) -> str:

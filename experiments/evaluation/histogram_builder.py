@@ -1,28 +1,29 @@
 """Counts scores while a model runs over images: logits and targets in, score histograms out."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import pad
 
+from experiments.evaluation.device_counts import DeviceBlock, is_counted_in_blocks, sent
 from experiments.frontier.arithmetic import add_rows, from_rows
-from experiments.frontier.codes import HIGHEST_CODE, LOWEST_CODE, N_CODES, NATURAL_CODE, logit_to_code
+from experiments.frontier.codes import HIGHEST_CODE, LOWEST_CODE, NATURAL_CODE, logit_to_code
 from experiments.frontier.from_images import count_row
 from experiments.frontier.histogram import Row, ScoreHistograms, joint_counts
 
 Array = torch.Tensor | NDArray[Any]
 
 _MINUS_INFINITY, _PLUS_INFINITY = LOWEST_CODE - 1, HIGHEST_CODE + 1
-_ROWS_PER_BLOCK = 64
-"""Dense rows counted at once on an accelerator: 64 x 65,536 bins in int64 are 32 MiB."""
 
 
 class ScoreHistogramBuilder:
     """Accumulates the score histogram of every image and mask; memory does not grow with the number of pixels.
+
+    Batches on an accelerator are counted there, in blocks of images that take at most `device_counts.BLOCK_BYTES`. The
+    host reads a block when it is full, or in `build`, and waits for the device only then. So a NaN or a wrong label is
+    refused then too, with all images of its block; the error names the image.
 
     Args:
         masks: C mask names.
@@ -44,6 +45,7 @@ class ScoreHistogramBuilder:
         self._groups: dict[str, str] = {}
         self._rows: dict[str, list[Row]] = {}
         self._joint: dict[str, NDArray[np.int64]] = {}
+        self._block: DeviceBlock | None = None
 
     def add(self, image_id: str, group_id: str, logits: Array, target: Array, valid: Array | None = None) -> None:
         """Count one image, or one tile of it: counts of repeated calls with one `image_id` add up.
@@ -94,22 +96,32 @@ class ScoreHistogramBuilder:
                 raise ValueError(f"group_id: expected {groups[image_id]!r} for image {image_id!r}, got {group_id!r}")
         # Flattened as int16: networks return channels_last, whose strided pixels are slow to read one by one.
         codes = _ordered_codes(scores).flatten(2).contiguous()
+        if is_counted_in_blocks(scores):
+            self._groups = groups
+            self._add_to_block(image_ids, codes, labels, counted)
+            return
+        self._read_block()
+        labels = _boolean(labels, counted)
         joint = _joint_counts(codes, labels, counted, self._thresholds)
         rows = _count_rows(codes.flatten(0, 1), labels.flatten(0, 1), _flat(counted))
         n_masks = len(self.masks)
-        names = [f"image {image_id!r}, mask {mask!r}" for image_id in image_ids for mask in self.masks]
-        rows = [_finite(row, name) for row, name in zip(rows, names, strict=True)]
+        finite = [
+            self._finite_rows(image_id, rows[index * n_masks : (index + 1) * n_masks])
+            for index, image_id in enumerate(image_ids)
+        ]
         # Nothing is stored until everything is checked, so that a refused batch leaves no trace.
         self._groups = groups
-        for index, image_id in enumerate(image_ids):
-            mine = rows[index * n_masks : (index + 1) * n_masks]
-            if image_id in self._rows:
-                mine = [add_rows(old, new) for old, new in zip(self._rows[image_id], mine, strict=True)]
-                joint[index] += self._joint[image_id]
-            self._rows[image_id], self._joint[image_id] = mine, joint[index]
+        for image_id, mine, counts in zip(image_ids, finite, joint, strict=True):
+            self._store(image_id, mine, counts)
 
     def build(self) -> ScoreHistograms:
-        """Return the histograms of all images so far, in the order in which they were first added."""
+        """Return the histograms of all images so far, in the order in which they were first added.
+
+        Raises:
+            ValueError: A score or label that an accelerator holds is wrong, see `add`.
+        """
+        self._read_block()
+        self._block = None  # frees its memory
         joint = list(self._joint.values())
         return from_rows(
             self.masks,
@@ -120,10 +132,47 @@ class ScoreHistogramBuilder:
             points=self.points,
         )
 
+    def _finite_rows(self, image_id: str, rows: Sequence[Row]) -> list[Row]:
+        names = [f"image {image_id!r}, mask {mask!r}" for mask in self.masks]
+        return [_finite(row, name) for row, name in zip(rows, names, strict=True)]
+
+    def _store(self, image_id: str, rows: list[Row], joint: NDArray[np.int64]) -> None:
+        if image_id in self._rows:
+            rows = [add_rows(old, new) for old, new in zip(self._rows[image_id], rows, strict=True)]
+            joint = joint + self._joint[image_id]
+        self._rows[image_id], self._joint[image_id] = rows, joint
+
+    def _add_to_block(
+        self, image_ids: Sequence[str], codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None
+    ) -> None:
+        if self._block is None or self._block.device != codes.device:
+            self._read_block()
+            self._block = DeviceBlock(len(self.masks), self._thresholds, codes.device)
+        for start in range(0, len(codes), self._block.capacity):
+            part = slice(start, start + self._block.capacity)
+            if not self._block.has_room(image_ids[part], codes.shape[2]):
+                self._read_block()
+            self._block.add(image_ids[part], codes[part], labels[part], None if counted is None else counted[part])
+
+    def _read_block(self) -> None:
+        """Move what an accelerator has counted to the host; if any of it is wrong, drop all of it."""
+        if self._block is None:
+            return
+        try:
+            found = {
+                image_id: (self._finite_rows(image_id, rows), joint)
+                for image_id, (rows, joint) in self._block.take().items()
+            }
+        except ValueError:
+            self._groups = {name: group for name, group in self._groups.items() if name in self._rows}
+            raise
+        for image_id, (rows, joint) in found.items():
+            self._store(image_id, rows, joint)
+
     def _checked(
         self, logits: Array, target: Array, valid: Array | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Return logits (N, C, H, W), boolean labels and boolean validity (N, C, H*W), all on one device."""
+        """Return logits (N, C, H, W), labels and boolean validity (N, C, H*W), all on one device."""
         scores, labels = _tensor(logits).detach(), _tensor(target)
         if not scores.is_floating_point():
             raise TypeError(f"logits: expected floating point, got {scores.dtype}")
@@ -131,7 +180,7 @@ class ScoreHistogramBuilder:
             raise ValueError(f"logits: expected (N, {len(self.masks)}, H, W), got {tuple(scores.shape)}")
         if labels.shape != scores.shape:
             raise ValueError(f"target: expected {tuple(scores.shape)}, got {tuple(labels.shape)}")
-        labels = labels.to(scores.device, non_blocking=True)
+        labels = sent(labels, scores.device)
         counted = None
         if valid is not None:
             mask = _tensor(valid)
@@ -143,18 +192,23 @@ class ScoreHistogramBuilder:
                     f"valid: expected (H, W) or four axes that broadcast to {tuple(scores.shape)}, "
                     f"got {tuple(mask.shape)}"
                 )
-            counted = mask.to(scores.device).broadcast_to(scores.shape)
-        if labels.dtype != torch.bool:
-            wrong = (labels != 0) & (labels != 1)
-            wrong = wrong if counted is None else wrong & counted
-            if wrong.any():
-                raise ValueError(f"target: expected 0 or 1 at valid pixels, got {labels[wrong][0].item()}")
-            labels = labels == 1
+            counted = sent(mask, scores.device).broadcast_to(scores.shape)
         return scores, labels.flatten(2), None if counted is None else counted.flatten(2)
 
 
 def _tensor(array: Array) -> torch.Tensor:
     return array if isinstance(array, torch.Tensor) else torch.as_tensor(np.ascontiguousarray(array))
+
+
+def _boolean(labels: torch.Tensor, counted: torch.Tensor | None) -> torch.Tensor:
+    """Return labels as bool, or raise a ValueError if one at a pixel that counts is neither 0 nor 1."""
+    if labels.dtype == torch.bool:
+        return labels
+    wrong = (labels != 0) & (labels != 1)
+    wrong = wrong if counted is None else wrong & counted
+    if wrong.any():
+        raise ValueError(f"target: expected 0 or 1 at valid pixels, got {labels[wrong][0].item()}")
+    return labels == 1
 
 
 def _flat(counted: torch.Tensor | None) -> torch.Tensor | None:
@@ -171,74 +225,22 @@ def _ordered_codes(scores: torch.Tensor) -> torch.Tensor:
 def _joint_counts(
     codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None, thresholds: NDArray[np.int16]
 ) -> NDArray[np.int64]:
-    """Return the joint counts (N, Q, 5) of (N, C, P) codes and labels at (Q, C) thresholds."""
+    """Return the joint counts (N, Q, 5) of (N, C, P) codes and labels at (Q, C) thresholds, on a CPU."""
     # A pixel counts if it is valid in all masks.
-    keep = None if counted is None else _packed(counted.all(1))
-    return joint_counts(_packed(labels), _packed(_fired(codes, thresholds)), keep, codes.shape[2])
+    keep = None if counted is None else _packed(counted.all(1).numpy())
+    fired = codes.numpy()[:, None] >= thresholds[:, :, None]  # numpy compares int16 ten times faster than torch
+    return joint_counts(_packed(labels.numpy()), _packed(fired), keep, codes.shape[2])
 
 
-def _fired(codes: torch.Tensor, thresholds: NDArray[np.int16]) -> torch.Tensor:
-    """Return the predictions (N, Q, C, P) of (N, C, P) codes at (Q, C) thresholds."""
-    if codes.device.type == "cpu":  # numpy compares int16 ten times faster than torch
-        return torch.from_numpy(codes.numpy()[:, None] >= thresholds[:, :, None])
-    return _fired_on_device(codes, thresholds)
-
-
-def _fired_on_device(codes: torch.Tensor, thresholds: NDArray[np.int16]) -> torch.Tensor:
-    return codes[:, None] >= torch.from_numpy(thresholds).to(codes.device)[:, :, None]
-
-
-def _packed(flags: torch.Tensor) -> NDArray[np.uint8]:
-    """Pack eight pixels into a byte along the last axis, as `numpy.packbits` does, on the device before copying."""
-    if flags.device.type == "cpu":
-        return np.packbits(flags.numpy(), axis=-1)
-    return _packed_on_device(flags).cpu().numpy()
-
-
-def _packed_on_device(flags: torch.Tensor) -> torch.Tensor:
-    eights = pad(flags, (0, -flags.shape[-1] % 8)).unflatten(-1, (-1, 8))
-    shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=flags.device)  # on the device: a copy would synchronise
-    return (eights.to(torch.uint8) << shifts).sum(-1, dtype=torch.uint8)
+def _packed(flags: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return np.packbits(flags, axis=-1)
 
 
 def _count_rows(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:
-    """Return the sparse histogram of each of R rows of pixels, (R, P)."""
-    if codes.device.type == "cpu":
-        ordered = codes.numpy().view(np.uint16) ^ np.uint16(NATURAL_CODE)
-        keeps = [None] * len(ordered) if counted is None else list(counted.numpy())
-        return [count_row(*row) for row in zip(ordered, labels.numpy(), keeps, strict=True)]
-    return _count_blocks(codes, labels, counted)
-
-
-def _count_blocks(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:
-    """Count rows as `_count_rows` does, but on the tensors' device, several rows at once."""
-    rows: list[Row] = []
-    for start in range(0, len(codes), _ROWS_PER_BLOCK):
-        block = slice(start, start + _ROWS_PER_BLOCK)
-        rows += _count_block(codes[block], labels[block], None if counted is None else counted[block])
-    return rows
-
-
-def _count_block(codes: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None) -> list[Row]:
-    """Return sparse histograms of R rows, counted on the tensors' device; only occupied bins are copied off it."""
-    n_rows = len(codes)
-    offsets = torch.arange(n_rows, device=codes.device, dtype=torch.int32) * N_CODES + NATURAL_CODE
-    index = codes.to(torch.int32) + offsets[:, None]
-    if counted is not None:
-        index, labels = index[counted], labels[counted]
-    both = torch.bincount(index.flatten(), minlength=n_rows * N_CODES)
-    used = both.nonzero()[:, 0]
-    positives = torch.bincount(index[labels], minlength=n_rows * N_CODES)[used]
-    keys, counts, hits = (part.cpu().numpy() for part in (used, both[used], positives))
-    ends = np.searchsorted(keys, np.arange(n_rows + 1) * N_CODES)
-    return [
-        (
-            (keys[a:b] % N_CODES).astype(np.uint16),
-            hits[a:b].astype(np.uint32),
-            (counts[a:b] - hits[a:b]).astype(np.uint32),
-        )
-        for a, b in pairwise(ends)
-    ]
+    """Return the sparse histogram of each of R rows of pixels, (R, P), on a CPU."""
+    ordered = codes.numpy().view(np.uint16) ^ np.uint16(NATURAL_CODE)
+    keeps = [None] * len(ordered) if counted is None else list(counted.numpy())
+    return [count_row(*row) for row in zip(ordered, labels.numpy(), keeps, strict=True)]
 
 
 def _finite(row: Row, where: str) -> Row:

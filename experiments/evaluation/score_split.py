@@ -94,7 +94,7 @@ def score_split(
         else:
             for window, name, group, scores in zip(batch, names, groups, cores, strict=True):
                 builder.add(name, group, scores, window.target, window.valid)
-        if whole is not None:  # after the builder, which refuses NaN by the image's name
+        if whole is not None:  # after the builder, which names the mask of a NaN too, on a CPU
             for window, origin, scores in zip(batch, origins, cores, strict=True):
                 whole.add(window.image_index, *origin, scores)
     return _in_order(builder.build(), split.image_ids)

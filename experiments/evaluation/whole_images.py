@@ -60,14 +60,20 @@ class WholeImages:
             image_index: The image's place in the split.
             top: Row of the window's first pixel in the image.
             left: Its column.
-            logits: (C, h, w), on any device; no NaN.
+            logits: (C, h, w), on any device.
+
+        Raises:
+            ValueError: A logit is NaN; the message names the image.
         """
         height, width = (int(side) for side in self.split.sizes[image_index])
         if image_index not in self._codes:
             self._codes[image_index] = np.zeros((len(self.masks), height, width), np.uint16)
             self._missing[image_index] = height * width
         rows, columns = logits.shape[1:]
-        piece = logit_to_code(logits.detach().to("cpu", torch.float32).numpy())
+        try:
+            piece = logit_to_code(logits.detach().to("cpu", torch.float32).numpy())
+        except ValueError as error:
+            raise ValueError(f"{error} in image {self.split.image_ids[image_index]!r}") from error
         self._codes[image_index][:, top : top + rows, left : left + columns] = piece
         self._missing[image_index] -= rows * columns
         if not self._missing[image_index]:

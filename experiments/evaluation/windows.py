@@ -14,6 +14,8 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from experiments.evaluation.device_counts import sent
+
 # Encoders halve the image up to five times.
 DIVISOR = 32
 
@@ -137,6 +139,6 @@ def score_windows(
 
 def _scored(model: nn.Module, windows: list[AnyWindow], accelerator: Accelerator) -> tuple[list[AnyWindow], Tensor]:
     images = torch.stack([window.pixels for window in windows])
-    images = images.contiguous(memory_format=torch.channels_last).to(accelerator.device)
+    images = sent(images.contiguous(memory_format=torch.channels_last), accelerator.device)
     with torch.inference_mode(), accelerator.autocast():
         return windows, model(images)

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.evaluation import histogram_builder
-from experiments.evaluation.histogram_builder import ScoreHistogramBuilder, _count_block
+from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 from experiments.frontier.arithmetic import merge
 from experiments.frontier.codes import HIGHEST_CODE, LOWEST_CODE, NATURAL_CODE, logit_to_code
-from experiments.frontier.from_images import count_row
 from experiments.frontier.histogram import ScoreHistograms
 
 MASKS = ("solid", "dashed", "dotted")
@@ -147,45 +145,6 @@ def test_zero_of_either_sign_is_natural_and_infinity_is_clamped() -> None:
     assert bins.tolist() == [LOWEST_CODE, NATURAL_CODE - 1, NATURAL_CODE, HIGHEST_CODE]
     assert positives.tolist() == [2, 1, 3, 2]
     assert builder.build().point("natural")[0].tolist() == [0, 3, 0, 5, 5]
-
-
-def test_the_accelerator_path_counts_the_same() -> None:
-    logits, target, valid = _images(n=30)
-    codes = torch.from_numpy((logit_to_code(logits.numpy()).astype(np.int32) - NATURAL_CODE).astype(np.int16))
-    codes, labels = codes.flatten(0, 1).flatten(1), target.flatten(0, 1).flatten(1)
-    keep = valid[:, None].expand(-1, 3, -1, -1).flatten(0, 1).flatten(1)
-    for kept in (None, keep):
-        rows = _count_block(codes, labels, kept)
-        for index, row in enumerate(rows):
-            ordered = codes[index].numpy().view(np.uint16) ^ np.uint16(NATURAL_CODE)
-            expected = count_row(ordered, labels[index].numpy(), None if kept is None else kept[index].numpy())
-            assert all(np.array_equal(mine, theirs) for mine, theirs in zip(row, expected, strict=True))
-
-
-@pytest.mark.parametrize("with_keep", [False, True])
-def test_what_an_accelerator_does_in_blocks_is_what_a_cpu_does_row_by_row(
-    with_keep: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The device's operations, run on a CPU: five rows in blocks of two, flags of any width."""
-    generator = torch.Generator().manual_seed(5)
-    codes = torch.randint(-300, 300, (5, 200), generator=generator).to(torch.int16)
-    labels = torch.rand((5, 200), generator=generator) < 0.2
-    keep = torch.rand((5, 200), generator=generator) < 0.7 if with_keep else None
-    monkeypatch.setattr(histogram_builder, "_ROWS_PER_BLOCK", 2)
-    for mine, theirs in zip(
-        histogram_builder._count_blocks(codes, labels, keep),
-        histogram_builder._count_rows(codes, labels, keep),
-        strict=True,
-    ):
-        assert all(np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True))
-    thresholds = np.array([[0, 100, -100], [5, -7, 2]], np.int16)
-    stacked = codes[:4, :51].reshape(2, 2, 51)[:, [0, 1, 0]]
-    fired = histogram_builder._fired_on_device(stacked, thresholds)
-    assert fired.shape == (2, 2, 3, 51)
-    assert torch.equal(fired, histogram_builder._fired(stacked, thresholds))
-    for width in range(1, 18):
-        flags = labels[:, :width]
-        assert np.array_equal(histogram_builder._packed_on_device(flags).numpy(), np.packbits(flags.numpy(), axis=-1))
 
 
 def test_nothing_valid_gives_an_empty_row() -> None:

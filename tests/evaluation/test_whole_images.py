@@ -102,3 +102,21 @@ def test_centerline_dice_by_hand():
     assert (again.image_ids, again.points, again.counts.tolist()) == (found.image_ids, found.points, counts.tolist())
     with pytest.raises(ValueError, match="missing \\['y_image_ids'"):
         CenterlineCounts.from_arrays(found.to_arrays("x_"), "y_")
+
+
+def test_a_nan_is_named_by_its_image():
+    split = split_of(ignored=False)
+    logits = torch.zeros(2, *SIZES[1])
+    logits[1, 3, 4] = torch.nan
+    with pytest.raises(ValueError, match="got 1 NaN in image 't1'"):
+        WholeImages(split, MASKS, [2]).add(1, 0, 0, logits)
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_split_counted_in_blocks_is_the_same(ignored, monkeypatch):
+    split = split_of(ignored)
+    arguments = (_Brightness(), split, MASKS, Accelerator(cpu=True))
+    wanted = score_split(*arguments, side=64, overlap=8, batch_size=3).to_arrays()
+    monkeypatch.setattr("experiments.evaluation.histogram_builder.is_counted_in_blocks", lambda scores: True)
+    found = score_split(*arguments, side=64, overlap=8, batch_size=3).to_arrays()
+    assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
