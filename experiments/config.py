@@ -76,6 +76,7 @@ class StudySchema:
     stages: list[int] | None = None  # seeds of each look, such as [3, 7]; undecided arms alone go on to the next
     seeds: list[int] | None = None  # of the whole sweep; null: found from the sweep
     source: str | None = None  # folder of a finished study whose scores are treated; nothing is trained
+    trials: int | None = None  # settings tried for this arm on other seeds; set by python -m experiments.tune
 
 
 @dataclass
@@ -120,6 +121,7 @@ class RootSchema:
     report: ReportSchema = field(default_factory=ReportSchema)
     study: StudySchema = field(default_factory=StudySchema)
     tracker: Any = MISSING
+    tune: Any = None
     seed: int = 0
     study_dir: str = MISSING
     overwrite: bool = False

@@ -36,12 +36,23 @@ LAYERS = (
     "cli",
     "launch",
 )
-COMMANDS = ("train", "compare", "score", "thresholding", "checklist", "calibrate", "check_loss", "inspect", "predict")
+COMMANDS = (
+    "train",
+    "compare",
+    "score",
+    "thresholding",
+    "checklist",
+    "calibrate",
+    "check_loss",
+    "inspect",
+    "predict",
+    "tune",
+)
 MOST_FILES = 12  # in a folder, beside its __init__
 
 # What takes so long to import that a command does not wait for it unless it needs it, and what may not be there.
 SLOW = ("numpy", "pandas", "scipy", "torch", "matplotlib", "joblib", "numba", "PIL", "accelerate", "torchvision")
-OPTIONAL = ("skimage", "tifffile", "mlflow")
+OPTIONAL = ("skimage", "tifffile", "mlflow", "optuna")
 
 MODELS = ("torch", "losses", "segmentation_models_pytorch", "accelerate")
 FORBIDDEN = {

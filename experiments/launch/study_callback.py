@@ -73,6 +73,8 @@ class StudyCallback(Callback):
         """Check a single run before its folder is made."""
         from experiments.data.well_logs.cache import removed_on
 
+        if config.hydra.job.config_name == "tune":  # plans its runs itself
+            return
         with stop_on_error(), removed_on(ConfigError):
             if trains_nothing(config):
                 raise_if_any(source_problems(config))

@@ -16,6 +16,7 @@ _NOT_RESULTS = (
     "overwrite",
     "report",
     "tracker",
+    "tune",
     "data.root",
     "data.allow_majority",
     "data.max_pixels",

@@ -184,6 +184,7 @@ def _execute(
         "conditions": list(cfg.study.conditions),
         "baseline": cfg.study.baseline,
         **_declared_looks(cfg),
+        **({} if cfg.study.trials is None else {"trials": cfg.study.trials}),
         "seed": cfg.seed,
         "fingerprint": run_fingerprint(plain, loaded),
         "data_fingerprint": loaded.data.fingerprints(),

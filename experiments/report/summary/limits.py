@@ -21,6 +21,7 @@ def limit_notes(study: StudyRuns, comparison: Comparison) -> list[str]:
         "Not covered: another training set, another learning rate, longer training, the noise of a tuned threshold.",
     ]
     notes += [
+        *search_notes(study),
         *look_notes(study, comparison)[1:],
         *collapses(comparison),
         *tolerance_notes(comparison, names),
@@ -32,3 +33,15 @@ def limit_notes(study: StudyRuns, comparison: Comparison) -> list[str]:
         more = len(told) - _NOTES
         notes += told[:_NOTES] + ([f"... and {more} more, in details.md"] if more > 0 else [])
     return notes
+
+
+def search_notes(study: StudyRuns) -> list[str]:
+    """Say how many settings were tried for each arm before its verdict, where `experiments.tune` tried some."""
+    names = short_names(list(study.complete))
+    tried = {
+        arm: next((run.info.get("trials") for run in seeds.values()), None) for arm, seeds in study.complete.items()
+    }
+    if not any(tried.values()):
+        return []
+    told = "; ".join(f"{names[arm]}: {count or 'none'}" for arm, count in tried.items())
+    return [f"Settings tried by validation AP, on seeds that no verdict uses: {told}."]
