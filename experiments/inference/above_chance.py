@@ -20,7 +20,8 @@ class AboveChance:
         average_precision: pooled over the test images; NaN without positives.
         prevalence: share of positives; the AP of one score for every pixel.
         chance: expected AP of random scores; close to the prevalence unless positives are few.
-        low: lower end of the one-sided interval of the AP, for new test groups.
+        low: lower end of the one-sided interval of the AP, for new test groups; of an AP that counts as at most
+            halfway from chance to 1.
         constant: every pixel has the same score.
     """
 
@@ -70,9 +71,10 @@ def above_chance(
 ) -> AboveChance:
     """Compute a lower bound of a run's AP and compare it with the AP of random scores.
 
-    x = logit(AP) - logit(chance); v is its delete-one-group jackknife, around the x of all groups; n = (sum p)^2 /
-    sum p^2 is the effective number of groups with p positives each. Few groups give a poor estimate of their spread, so
-    a prior spread s0, a factor of two in the odds, counts like d0 = 2 groups:
+    x = logit(AP) - logit(chance), where an AP above (1 + chance) / 2 counts as that: it is far above chance anyway, and
+    one bad image among good ones would change its odds a thousandfold. v is the delete-one-group jackknife of x, around
+    the x of all groups; n = (sum p)^2 / sum p^2 is the effective number of groups with p positives each. Few groups
+    give a poor estimate of their spread, so a prior spread s0, a factor of two in the odds, counts like d0 = 2 groups:
 
     SE^2 = (d0 s0^2 / n + (n - 1) v) / (d0 + n - 1),  trained if x > t(1 - level; d0 + n - 1) SE.
 
@@ -85,8 +87,8 @@ def above_chance(
     """
     prevalence = float(n_positive[0] / max(int(n_positive[0] + n_negative[0]), 1))
     reached, chance = average_precision, chance_average_precision(n_positive, n_positive + n_negative)
-    # An AP of 1 has no odds, so AP is capped half a positive below 1.
-    most = 1.0 - 0.5 / np.maximum(n_positive, 1)
+    # With a single positive that is too near 1, so AP is capped half a positive below 1 too.
+    most = np.minimum((1.0 + chance) / 2.0, 1.0 - 0.5 / np.maximum(n_positive, 1))
     lead = special.logit(np.minimum(reached, most)) - special.logit(np.minimum(chance, most))
     per_group = (n_positive[0] - n_positive[1:]).astype(np.float64)
     squares = float((per_group**2).sum())

@@ -32,7 +32,9 @@ def _reference_low(ap, positives, negatives, level):
     def logit(x):
         return np.log(x / (1 - x))
 
-    lead = logit(ap) - logit(chance_average_precision(positives, positives + negatives))
+    chance = chance_average_precision(positives, positives + negatives)
+    ap = np.minimum(ap, (1 + chance) / 2)
+    lead = logit(ap) - logit(chance)
     per_group = positives[0] - positives[1:]
     n = per_group.sum() ** 2 / (per_group**2).sum()
     g = len(per_group)
@@ -44,7 +46,7 @@ def _reference_low(ap, positives, negatives, level):
 
 @pytest.mark.parametrize("level", [0.05, 0.2])
 def test_the_bound_is_the_documented_one(level):
-    ap = np.array([0.2, 0.21, 0.18, 0.22, 0.17])
+    ap = np.array([0.5, 0.57, 0.4, 0.45, 0.42])  # one of them is capped
     positives, negatives = np.array([100, 80, 70, 75, 75]), np.array([2000, 1500, 1400, 1600, 1500])
     found = above_chance(ap, positives, negatives, level=level)
     assert found.low == pytest.approx(_reference_low(ap, positives, negatives, level), rel=1e-10)
@@ -87,12 +89,30 @@ def test_the_level_is_five_percent_and_scores_are_not_taken_for_constant():
     assert AboveChance(0.2, 0.1, 0.1, 0.15) == AboveChance(0.2, 0.1, 0.1, 0.15, constant=False)
 
 
-def test_a_perfect_ranking_counts_as_half_a_positive_from_perfect():
-    """AP 1 with 30 positives has the odds of 59 to 1; those of the groups left out, 39 to 1."""
-    got = _level([1.0] * 4, [30, 20, 20, 20], [970, 650, 650, 650])
-    near = _level([1 - 1 / 60, *[1 - 1 / 40] * 3], [30, 20, 20, 20], [970, 650, 650, 650])
-    assert got.low == pytest.approx(near.low, rel=1e-12)
+def test_an_ap_counts_as_halfway_from_chance_to_1_at_most():
+    positives, negatives = np.array([30, 20, 20, 20]), np.array([970, 650, 650, 650])
+    chance = chance_average_precision(positives, positives + negatives)
+    got, half = above_chance(np.ones(4), positives, negatives), above_chance((1 + chance) / 2, positives, negatives)
+    assert got.low == pytest.approx(half.low, rel=1e-12)
     assert got.average_precision == 1.0
+
+
+def test_one_pixel_alone_tells_nothing():
+    """A single positive among two pixels is first by chance every second time."""
+    assert _level([1.0, np.nan], [1, 0], [1, 0]).untrained
+
+
+@pytest.mark.parametrize("n_groups", [4, 8, 20, 60])
+@pytest.mark.parametrize("prevalence", [0.005, 0.1, 0.4])
+def test_a_strong_model_that_fails_on_one_image_is_trained(n_groups, prevalence):
+    """Without that image its AP is nearly 1, so that the odds change by orders of magnitude."""
+    per_group = 1_000
+    positives = np.full(1 + n_groups, round(per_group * prevalence) * (n_groups - 1))
+    positives[0] = round(per_group * prevalence) * n_groups
+    negatives = np.full(1 + n_groups, per_group * (n_groups - 1)) - positives
+    negatives[0] = per_group * n_groups - positives[0]
+    found = above_chance(np.array([0.9, 0.9999, *[0.89] * (n_groups - 1)]), positives, negatives)
+    assert not found.untrained
 
 
 def test_a_strong_model_on_two_unlike_groups_is_trained():
