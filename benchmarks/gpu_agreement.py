@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu_training import train_updates
+from benchmarks.gpu_training import train_updates, uncompiled
 from benchmarks.result import Goal, Row, Settings, Spread
 from benchmarks.trained_run import compose
 from experiments.evaluation.score_split import score_split
@@ -38,7 +38,7 @@ def run_agreement_rows(device: torch.device, settings: Settings) -> list[Row]:
         for cfg in configs
     ]
     histories = [
-        train_updates(cfg, loaded, model, log_every=1, on_update=lambda update: None, twin=lambda model: model)
+        train_updates(cfg, loaded, model, log_every=1, on_update=lambda update: None, twin=uncompiled)
         for cfg, model in zip(configs, models, strict=True)
     ]
     apart = [abs(a["loss"] - b["loss"]) / abs(a["loss"]) for a, b in zip(*histories, strict=True)]

@@ -17,7 +17,7 @@ from experiments.data.batches import Batch
 from experiments.data.resident_tiles import training_updates
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 from experiments.training.checkpoint import TrainingState
-from experiments.training.device import compiled_twin, make_accelerator
+from experiments.training.device import CompiledLoss, Forward, compiled, make_accelerator
 from experiments.training.fit import fit
 from experiments.training.network import Segmenter, build_segmenter
 from experiments.training.parts import make_optimizer
@@ -30,7 +30,7 @@ STRETCHES = 6
 SCORED_BATCHES = 5
 """Batches that are scored and counted together: 80 images of three masks nearly fill a block."""
 
-Twin = Callable[[nn.Module], Callable[[Tensor], Tensor]]
+Twin = Callable[[nn.Module, nn.Module, torch.device], tuple[Forward, CompiledLoss | None]]
 
 
 def full_size(device: torch.device, settings: Settings) -> Any:
@@ -58,18 +58,18 @@ def training_rows(device: torch.device, settings: Settings) -> list[Row]:
     cfg = full_size(device, settings)
     loaded = load_data(cfg)
     # Compiling even the smallest network takes a CPU minutes: a quick run shows that all else works.
-    twin: Twin = _itself if settings.quick else compiled_twin
+    twin: Twin = uncompiled if settings.quick else compiled
     resident = [tile_batches(cfg, loaded)[update].to(device) for update in range(4)]
     tiles = list(islice(cycle(resident), cfg.trainer.max_steps))
     bare = _bare_loop(cfg, loaded, tiles, device, twin)
-    bare_uncompiled = _bare_loop(cfg, loaded, tiles, device, _itself)
+    bare_uncompiled = _bare_loop(cfg, loaded, tiles, device, uncompiled)
     workers = f"{cfg.trainer.workers} workers"
     as_full = "as `train` runs it: compiled, images on the device"
     variants: dict[str, tuple[Twin, str]] = {
         as_full: (twin, "true"),
-        "not compiled, images on the device": (_itself, "true"),
+        "not compiled, images on the device": (uncompiled, "true"),
         f"compiled, {workers}": (twin, "false"),
-        f"not compiled, {workers}": (_itself, "false"),
+        f"not compiled, {workers}": (uncompiled, "false"),
     }
     seconds = {name: _our_loop(cfg, loaded, device, *variant) for name, variant in variants.items()}
     side, batch_size = cfg.trainer.tile, cfg.trainer.batch_size
@@ -151,10 +151,12 @@ def train_updates(
         on_device=cfg.trainer.data_on_device,
         workers=cfg.trainer.workers,
     )
+    criterion = WeightedBCELoss()
+    forward, compiled_loss = twin(state.model, criterion, accelerator.device)
     fit(
         state,
         updates,
-        WeightedBCELoss(),
+        criterion,
         accelerator,
         masks=loaded.data.masks,
         max_steps=cfg.trainer.max_steps,
@@ -162,13 +164,15 @@ def train_updates(
         is_due=lambda update: False,
         on_update=on_update,
         save=lambda: None,
-        forward=twin(state.model),
+        forward=forward,
+        compiled_loss=compiled_loss,
     )
     return state.history
 
 
-def _itself(model: nn.Module) -> Callable[[Tensor], Tensor]:
-    return model
+def uncompiled(model: nn.Module, criterion: nn.Module, device: torch.device) -> tuple[Forward, CompiledLoss | None]:
+    """Return the model as it is, in place of `compiled`."""
+    return model, None
 
 
 def _new_model(cfg: Any, loaded: LoadedData, device: torch.device) -> Segmenter:
@@ -204,8 +208,8 @@ def _bare_loop(cfg: Any, loaded: LoadedData, batches: Iterable[Batch], device: t
     """Train with nothing around it; seconds per update in each stretch after the first."""
     model = _new_model(cfg, loaded, device)
     optimizer, _ = make_optimizer(cfg, model)
-    forward = twin(model)
     loss = torch.nn.BCEWithLogitsLoss()
+    forward, _ = twin(model, loss, device)
     watch = _Stretches(cfg.trainer.max_steps, device)
     for update, batch in enumerate(batches, start=1):
         with torch.autocast(device.type, dtype=torch.bfloat16):

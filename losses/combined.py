@@ -16,6 +16,8 @@ from losses.pixelwise import FocalLoss, WeightedBCELoss
 
 Criterion = Callable[..., Tensor]
 
+_PLAIN = (WeightedBCELoss, FocalLoss, DiceLoss, TverskyLoss, FocalTverskyLoss)
+
 
 def accepts_valid(criterion: Criterion) -> bool:
     """Return whether a criterion takes an argument named ``valid``, as every loss of this package does.
@@ -75,7 +77,7 @@ def apply_criterion(
         >>> round(apply_criterion(torch.nn.BCEWithLogitsLoss(), logits, target).item(), 4)
         0.2201
     """
-    if type(criterion) in (WeightedBCELoss, FocalLoss, DiceLoss, TverskyLoss, FocalTverskyLoss):
+    if type(criterion) in _PLAIN:
         return criterion(logits, target, valid)
     if type(criterion) is CombinedLoss:
         return criterion(logits, target, valid, **(context or {}))
@@ -94,6 +96,25 @@ def apply_criterion(
     with full_precision(logits):
         loss = criterion(logits.to(dtype), target.to(dtype), **arguments)
     return as_scalar(loss, logits, name)
+
+
+def traces_whole(criterion: Criterion) -> bool:
+    """Return whether torch.compile traces :func:`apply_criterion` with this criterion without a break.
+
+    It does for this package's losses of logits, labels and ``valid``, and for sums of them. Any other criterion has its
+    signature read at every call, which cannot be traced.
+
+    Example:
+        >>> import torch
+        >>> from losses import DiceLoss, WeightedBCELoss
+        >>> traces_whole(CombinedLoss(terms={"bce": WeightedBCELoss(), "dice": DiceLoss()}))
+        True
+        >>> traces_whole(CombinedLoss(terms={"bce": torch.nn.BCEWithLogitsLoss()}))
+        False
+    """
+    if type(criterion) is CombinedLoss:
+        return all(traces_whole(term) for term in criterion.terms.values())
+    return type(criterion) in _PLAIN
 
 
 def taken_of(criterion: Criterion, context: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from accelerate import Accelerator
@@ -17,8 +17,15 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from experiments.config import ConfigError
+from experiments.training.foreground_seen import batch_foreground
+from losses import apply_criterion
+from losses.combined import traces_whole
 
 _PRECISIONS = {"32": "no", "bf16": "bf16", "fp16": "fp16"}  # the names are checked by `checks.values`
+
+Forward = Callable[[Tensor], Tensor]
+CompiledLoss = Callable[[Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
+"""Maps uint8 images, labels and valid pixels to the loss and the shares of foreground, (C,)."""
 
 
 def make_accelerator(trainer: DictConfig) -> Accelerator:
@@ -107,7 +114,7 @@ def peak_memory_mb(device: torch.device) -> float:
     return kilobytes / (1e6 if sys.platform == "darwin" else 1e3)
 
 
-def compiled_twin(model: nn.Module) -> Callable[[Tensor], Tensor]:
+def compiled_twin(model: nn.Module) -> Forward:
     """Return a compiled version of a model, for batches of one shape.
 
     The model itself is unchanged: it shares its parameters with the compiled version, its `state_dict` keeps its keys,
@@ -125,6 +132,56 @@ def compiled_twin(model: nn.Module) -> Callable[[Tensor], Tensor]:
     # study train in one process, so reset it; recompiling is quick, because the cache on disk has the code.
     torch.compiler.reset()
     return torch.compile(model, dynamic=False)
+
+
+def compiled(model: nn.Module, criterion: nn.Module, device: torch.device) -> tuple[Forward, CompiledLoss | None]:
+    """Compile the forward and backward pass of a training step, with the loss in the same graph where that pays.
+
+    On a GPU the compiler joins the loss's operations on pixels with each other and with the count of foreground, where
+    each would be a kernel and a pass of its own. On a CPU the loss has compiled loops already. A criterion from
+    elsewhere is called as it is.
+
+    Args:
+        model: As `accelerate` prepared it, autocast included.
+        criterion: The loss.
+        device: Where both are.
+
+    Returns:
+        A function from images to logits, and one from images, labels and valid pixels to the loss and the shares of
+        foreground; None for the second where the loss is not compiled with the model.
+    """
+    twin = compiled_twin(model)
+    if device.type == "cpu" or not traces_whole(criterion):
+        return twin, None
+    return twin, compiled_loss(model, twin, criterion)
+
+
+def compiled_loss(model: nn.Module, twin: Forward, criterion: nn.Module) -> CompiledLoss:
+    """Return model, loss and count of foreground as one compiled graph; see `compiled`.
+
+    Args:
+        model: The model itself.
+        twin: Its compiled version, used with the loss as it is if the model breaks the graph.
+        criterion: The loss.
+    """
+    from torch._dynamo.exc import Unsupported  # imports the compiler, which a run without it need not wait for
+
+    def step(forward: Forward, image: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+        loss = apply_criterion(criterion, forward(image), target, valid)
+        return loss, batch_foreground(target, valid)
+
+    whole: CompiledLoss | None = torch.compile(partial(step, model), dynamic=False, fullgraph=True)
+
+    def call(image: Tensor, target: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+        nonlocal whole
+        if whole is not None:
+            try:
+                return whole(image, target, valid)
+            except Unsupported:  # raised while tracing, before anything is computed
+                whole = None
+        return step(twin, image, target, valid)
+
+    return call
 
 
 def check_compiler(device: torch.device) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import nn
 
 from experiments.data.batches import Batch
 from experiments.process import stop_signals
 from experiments.training.checkpoint import TrainingState
+from experiments.training.device import CompiledLoss, Forward
 from experiments.training.foreground_seen import batch_foreground, foreground_column
 from experiments.training.update_error import failing_in, named_batches
 from losses import apply_criterion
@@ -34,7 +35,8 @@ def fit(
     save: Callable[[], None],
     row_ends: Collection[int] = (),
     image_ids: Sequence[str] = (),
-    forward: Callable[[Tensor], Tensor] | None = None,
+    forward: Forward | None = None,
+    compiled_loss: CompiledLoss | None = None,
     on_row: Callable[[dict[str, float]], None] = lambda row: None,
 ) -> bool:
     """Train until `max_steps` updates are done.
@@ -57,6 +59,8 @@ def fit(
         image_ids: Names of the training images, for a loss that takes `image_id`.
         forward: Maps images to logits with the weights of `state.model`, such as its compiled version; None calls the
             model itself.
+        compiled_loss: Does in one graph what `forward`, `criterion` and `batch_foreground` do in turn, and is called in
+            place of them; None where the criterion cannot be part of a graph.
         on_row: Called with each row of the history when it ends.
 
     Returns:
@@ -72,12 +76,18 @@ def fit(
     started = time.perf_counter()
     seconds_before = state.fit_seconds
     for batch in named_batches(batches, state):
-        with failing_in("model", state), accelerator.autocast():
-            batch = batch.to(accelerator.device)
-            logits = forward(batch.image)
-        with failing_in("loss", state):
-            context = _context(wanted, batch, state.update, image_ids)
-            loss = apply_criterion(criterion, logits, batch.target, batch.valid, context=context)
+        if compiled_loss is not None:
+            with failing_in("model or loss", state), accelerator.autocast():
+                batch = batch.to(accelerator.device)
+                loss, shares = compiled_loss(batch.image, batch.target, batch.valid)
+        else:
+            with failing_in("model", state), accelerator.autocast():
+                batch = batch.to(accelerator.device)
+                logits = forward(batch.image)
+            with failing_in("loss", state):
+                context = _context(wanted, batch, state.update, image_ids)
+                loss = apply_criterion(criterion, logits, batch.target, batch.valid, context=context)
+            shares = batch_foreground(batch.target, batch.valid)
         with failing_in("backward pass", state):
             accelerator.backward(loss)
         with failing_in("optimizer", state):
@@ -88,7 +98,7 @@ def fit(
 
         terms = getattr(criterion, "term_values", {})
         state.losses.append({"loss": loss.detach(), **{f"term/{name}": value for name, value in terms.items()}})
-        state.shares.append(batch_foreground(batch))
+        state.shares.append(shares)
         state.fit_seconds = seconds_before + time.perf_counter() - started
         if state.update % log_every == 0 or state.update == max_steps or state.update in row_ends:
             state.history.append(history_row(state, masks))

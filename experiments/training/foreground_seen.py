@@ -8,22 +8,24 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from experiments.data.batches import Batch
-
 
 def foreground_column(mask: str) -> str:
     """Return the name of the column of `history.csv` with a mask's share."""
     return f"foreground_{mask}"
 
 
-def batch_foreground(batch: Batch) -> Tensor:
+def batch_foreground(target: Tensor, valid: Tensor | None) -> Tensor:
     """Return the positive share of a batch's valid pixels, per mask, without waiting for the device.
+
+    Args:
+        target: bool (N, C, H, W).
+        valid: bool (N, 1, H, W); None where every pixel counts.
 
     Returns:
         float32 (C,), 0 ... 1, on the batch's device; NaN where no pixel is valid.
     """
-    target = batch.target if batch.valid is None else batch.target & batch.valid
-    pixels = batch.target[:, 0].numel() if batch.valid is None else batch.valid.sum()
+    pixels = target[:, 0].numel() if valid is None else valid.sum()
+    target = target if valid is None else target & valid
     # int32 takes half the time of int64 and is exact for any batch below 2^31 pixels.
     return target.sum(dim=(0, 2, 3), dtype=torch.int32).to(torch.float32) / pixels
 

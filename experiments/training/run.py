@@ -42,7 +42,7 @@ from experiments.runs.presence import Presence
 from experiments.runs.progress_note import clear_progress
 from experiments.tracking.run_tracker import RunTracker, final_values, tracked
 from experiments.training.checkpoint import TrainingState, checkpoint_times, restore_state, save_state, save_weights
-from experiments.training.device import compiled_twin, determinism, device_name, make_accelerator, peak_memory_mb
+from experiments.training.device import compiled, determinism, device_name, make_accelerator, peak_memory_mb
 from experiments.training.fit import fit
 from experiments.training.foreground_seen import foreground_seen
 from experiments.training.network import build_segmenter, weights_fingerprint
@@ -283,6 +283,7 @@ def _fit_and_score(
         on_device=trainer.data_on_device,
         workers=trainer.workers,
     )
+    forward, compiled_loss = compiled(state.model, criterion, accelerator.device) if trainer.compile else (None, None)
     with held_back():
         finite = fit(
             state,
@@ -298,7 +299,8 @@ def _fit_and_score(
             row_ends=() if switch is None else (switch,),
             image_ids=data.train.image_ids,
             # Scoring calls the model itself: its images differ in size, and each size would be compiled anew.
-            forward=compiled_twin(state.model) if trainer.compile else None,
+            forward=forward,
+            compiled_loss=compiled_loss,
             on_row=tracker.log_row,
         )
         trained = (*state.model.parameters(), *criterion.parameters())

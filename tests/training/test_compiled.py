@@ -2,23 +2,27 @@
 
 import functools
 import json
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from omegaconf import OmegaConf
 from torch import nn
+from torch._dynamo.backends.debugging import aot_eager
 
 from experiments.config import ConfigError, to_plain
 from experiments.data.batches import PixelStatistics, pixel_statistics
 from experiments.runs import store
-from experiments.training import device
+from experiments.training import device, run
 from experiments.training import setup as preflight
 from experiments.training.checkpoint import TrainingState, restore_state, save_state
-from experiments.training.device import check_compiler, compiled_twin, make_accelerator
+from experiments.training.device import check_compiler, compiled, compiled_loss, compiled_twin, make_accelerator
 from experiments.training.network import Segmenter
 from experiments.training.run import execute, is_finished
 from experiments.training.setup import LoadedData
+from losses import CombinedLoss, DiceLoss, FocalLoss
 
 CPU = torch.device("cpu")
 SMALL = (
@@ -98,6 +102,76 @@ def test_a_compiled_run_is_the_plain_run(small, loaded, tmp_path, graphs, precis
     assert all(np.array_equal(scores[0][name], scores[1][name]) for name in scores[0])
 
 
+@pytest.fixture
+def as_on_a_gpu(monkeypatch):
+    """Compile the loss with the model, as on a GPU; notes every graph's operators."""
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append([node.target for node in graph.graph.nodes if node.op == "call_function"])
+        return aot_eager(graph, inputs)
+
+    torch._dynamo.reset()
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    monkeypatch.setattr(
+        run, "compiled", lambda model, criterion, device: compiled(model, criterion, torch.device("cuda"))
+    )
+    yield graphs
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("loss", ["bce", "weighted_bce", "focal", "dice", "tversky", "focal_tversky", "combined"])
+@pytest.mark.parametrize("ignores", [False, True])
+def test_model_loss_and_foreground_are_one_graph(small, loaded, tmp_path, as_on_a_gpu, loss, ignores):
+    precision = "bf16" if ignores else "32"
+    loaded = replace(loaded, ignores_pixels=ignores)
+    for choice in ("false", "true"):
+        cfg = small(f"trainer.compile={choice}", f"trainer.precision={precision}", f"loss={loss}")
+        assert execute(cfg, tmp_path / choice, "a", loaded, lambda update: None) == "complete"
+    assert len(as_on_a_gpu) == 1
+    assert torch.conv2d in as_on_a_gpu[0]
+    plain, whole = (pd.read_csv(tmp_path / choice / store.HISTORY_FILE) for choice in ("false", "true"))
+    assert list(plain) == list(whole)
+    assert len(plain) == 3
+    foreground = [name for name in plain if name.startswith("foreground_")]
+    assert len(foreground) == 2 and (plain[foreground].to_numpy() > 0).any()
+    for name in set(plain) - {"seconds"}:
+        assert whole[name].to_numpy() == pytest.approx(plain[name].to_numpy(), rel=1e-2 if ignores else 1e-4)
+    expected, found = weights(tmp_path / "false"), weights(tmp_path / "true")
+    # The normalisation takes away what this bias adds: its gradient is rounding alone, which AdamW's steps blow up.
+    for name in set(expected) - {"network.first.bias", "network.norm.running_mean"}:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-2, atol=1e-3)
+
+
+def test_a_loss_from_elsewhere_stays_outside_the_graph(small, loaded, tmp_path, as_on_a_gpu):
+    model = Small(1, 2)
+    for criterion in (nn.BCEWithLogitsLoss(), CombinedLoss(terms={"own": DiceLoss(), "other": nn.MSELoss()})):
+        assert compiled(model, criterion, torch.device("cuda"))[1] is None
+    for criterion in (DiceLoss(), CombinedLoss(terms={"a": DiceLoss(), "b": FocalLoss()})):
+        assert compiled(model, criterion, torch.device("cuda"))[1] is not None
+        assert compiled(model, criterion, CPU)[1] is None
+
+
+class Broken(Small):
+    """A network of somebody else's that no compiler traces whole."""
+
+    def forward(self, image):
+        torch._dynamo.graph_break()
+        return super().forward(image)
+
+
+def test_a_network_that_breaks_the_graph_is_compiled_without_its_loss(as_on_a_gpu):
+    images, target = torch.rand(2, 1, 8, 8), torch.rand(2, 2, 8, 8) < 0.3
+    model, criterion = Broken(1, 2), CombinedLoss(terms={"a": DiceLoss(), "b": FocalLoss()})
+    step = compiled_loss(model, compiled_twin(model), criterion)
+    step(images, target, None)
+    loss, shares = step(images, target, None)
+    assert [torch.conv2d in operators for operators in as_on_a_gpu] == [True]
+    assert shares.tolist() == pytest.approx(target.float().mean((0, 2, 3)).tolist())
+    assert criterion.term_values["b"].item() == pytest.approx(FocalLoss()(model(images), target).item(), rel=1e-5)
+    assert loss.item() == pytest.approx(criterion(model(images), target).item(), rel=1e-5)
+
+
 def test_compile_belongs_to_the_result_like_precision(small, loaded, tmp_path):
     execute(small(), tmp_path, "a", loaded, lambda update: None)
     for key in ("trainer.compile=true", "trainer.precision=bf16"):
@@ -143,12 +217,12 @@ def test_the_state_of_a_compiled_model_has_plain_keys(tmp_path, graphs):
 def test_every_run_of_a_long_study_is_compiled(small, graphs):
     cfg = small("trainer.precision=bf16")
     images = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
-    for run in range(10):  # torch alone would compile eight and run the others as they are
+    for count in range(1, 11):  # torch alone would compile eight and run the others as they are
         accelerator = make_accelerator(cfg.trainer)
         model = Segmenter(Small(1, 2), PixelStatistics((100.0,), (20.0,)))
         twin = compiled_twin(accelerator.unwrap_model(accelerator.prepare(model)))
         twin(images)
-        assert len(graphs) == run + 1
+        assert len(graphs) == count
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from experiments.config import instantiate
-from experiments.data.batches import Batch, TileBatches, pixel_statistics
+from experiments.data.batches import TileBatches, pixel_statistics
 from experiments.data.sample import Sample
 from experiments.data.split import SegmentationData, make_split
 from experiments.runs import store
@@ -130,12 +130,12 @@ def test_batch_foreground_by_hand():
     target = torch.zeros(2, 2, 2, 4, dtype=torch.bool)
     target[0, 0] = True  # 8 of the 16 pixels of mask 0
     target[1, 1, 0, :3] = True
-    assert batch_foreground(Batch(target, target, None)).tolist() == [8 / 16, 3 / 16]
+    assert batch_foreground(target, None).tolist() == [8 / 16, 3 / 16]
     valid = torch.ones(2, 1, 2, 4, dtype=torch.bool)
     valid[0, :, :, 2:] = False  # 12 valid pixels, 4 of mask 0
     valid[1, :, 0, 0] = False  # 11, 2 of mask 1
-    assert batch_foreground(Batch(target, target, valid)).tolist() == pytest.approx([4 / 11, 2 / 11])
-    assert batch_foreground(Batch(target, target, valid & False)).isnan().all()
+    assert batch_foreground(target, valid).tolist() == pytest.approx([4 / 11, 2 / 11])
+    assert batch_foreground(target, valid & False).isnan().all()
 
 
 def history(*rows):
