@@ -52,7 +52,7 @@ MOST_FILES = 12  # in a folder, beside its __init__
 
 # What takes so long to import that a command does not wait for it unless it needs it, and what may not be there.
 SLOW = ("numpy", "pandas", "scipy", "torch", "matplotlib", "joblib", "numba", "PIL", "accelerate", "torchvision")
-OPTIONAL = ("skimage", "tifffile", "mlflow", "optuna")
+OPTIONAL = ("skimage", "tifffile", "mlflow", "optuna", "submitit")
 
 MODELS = ("torch", "losses", "segmentation_models_pytorch", "accelerate")
 FORBIDDEN = {
@@ -173,6 +173,7 @@ def test_every_folder_is_packaged():
     packages = {address(path) for path in FILES.values() if path.name == "__init__.py"} | {"experiments.conf", "losses"}
     text = (ROOT / "pyproject.toml").read_text()
     listed = text.split("packages = [\n", 1)[1].split("]\n", 1)[0]
+    packages |= {f"hydra_plugins.{path.parent.name}" for path in ROOT.glob("hydra_plugins/*/__init__.py")}
     assert {line.strip().strip('",') for line in listed.splitlines()} == packages
 
 

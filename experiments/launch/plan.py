@@ -36,6 +36,7 @@ from experiments.checks.targets import target_problems
 from experiments.checks.values import is_number, parts_named, read_values, seed_problems, value_problems
 from experiments.config import PARTS, ConfigError, ReportSchema, RootSchema, StudySchema, to_plain
 from experiments.data.known_masks import known_masks
+from experiments.launch.clusters import cluster_of, cluster_problems
 from experiments.launch.refusals import (
     refuse_missing_baseline,
     refuse_other_configuration,
@@ -101,6 +102,8 @@ def plan_run(config: DictConfig) -> Plan:
         )
     if config.study.stages is not None and config.study.axes is None:
         plan.add(["study.stages: no effect on a single run, only on a study"])
+    if (cluster := cluster_of(config.hydra.launcher)) is not None:
+        plan.add([f"hydra/launcher={cluster}: no effect on a single run, only on a study (study=losses and the like)"])
     plan.add(_folder_settings(config.hydra))
     job = _without_hydra(config)
     plan.add(value_problems(job))
@@ -121,8 +124,15 @@ def plan_study(config: DictConfig) -> Plan:
             plan's.
     """
     plan = Plan(_overrides(config))
-    plan.add([*launcher_problems(config.hydra), *_folder_settings(config.hydra), *_source_of_training(config)])
-    plan.add(tracker_problems(config))
+    plan.add(
+        [
+            *launcher_problems(config.hydra),
+            *cluster_problems(config.hydra.launcher),
+            *_folder_settings(config.hydra),
+            *_source_of_training(config),
+            *tracker_problems(config),
+        ]
+    )
     params = dict(config.hydra.sweeper.get("params") or {})
     loader = GlobalHydra.instance().config_loader()
     if not params and not any(is_below(key_of(o), ("study", "study_dir", "experiment")) for o in plan.overrides):

@@ -18,11 +18,13 @@ from experiments.checks.jobs import Job
 from experiments.checks.problems import raise_if_any
 from experiments.cli import stop_on_error
 from experiments.config import ConfigError, to_plain
+from experiments.launch.clusters import cluster_of
 from experiments.launch.plan import Plan, build_parts, plan_run, plan_study, source_problems, trains_nothing
 from experiments.launch.shared_study import finish_runs, launch_again
 from experiments.launch.stages import arms_going_on, declaration, narrow_sweep, split_by_look, study_looks
 from experiments.process import stop_signals
 from experiments.runs.arms import fold_in_name, without_fold
+from experiments.runs.lock import why_no_locks
 from experiments.training.duration import duration_warning
 
 if TYPE_CHECKING:
@@ -66,6 +68,11 @@ def train_with(train: Callable[[DictConfig], str]) -> None:
     _running.train = train
 
 
+def is_to_do(folder: Path) -> bool:
+    """Return whether the run of a folder had not ended when this process started its stage of the study."""
+    return folder in _running.to_do
+
+
 class StudyCallback(Callback):
     """Hydra callback of conf/config.yaml: refuses a command that cannot work before any folder or run is made."""
 
@@ -105,6 +112,7 @@ class StudyCallback(Callback):
         from experiments.training.setup import check_data, projected_seconds
 
         problems: list[str] = []
+        elsewhere = cluster_of(config.hydra.launcher) is not None  # on machines that may be faster
         unfinished: set[Path] = set()
         checked: dict[str, LoadedData | None] = {}
         seconds: dict[str, float] = {}
@@ -114,7 +122,7 @@ class StudyCallback(Callback):
                 loaded, found = check_data(cfg)
                 problems += found
                 checked[job.arm] = None if found else loaded
-                if loaded is not None and not found:
+                if loaded is not None and not found and not elsewhere:
                     seconds[job.arm] = projected_seconds(cfg, loaded)
             loaded = checked[job.arm]
             try:
@@ -142,8 +150,17 @@ class StudyCallback(Callback):
         print(f"{config.study.name}: {len(arms)} arms{cut}, {most}{len(plan.jobs)} runs{already}", flush=True)
         if looks is not None:
             print(declaration(looks, len(first), len(plan.jobs) - len(first), config.report.level), flush=True)
-        if warning := duration_warning([seconds[job.arm] for job in plan.jobs if job.folder in unfinished]):
+        hours = [] if elsewhere else [seconds[job.arm] for job in plan.jobs if job.folder in unfinished]
+        if warning := duration_warning(hours):
             print(warning, file=sys.stderr, flush=True)
+        if unfinished and (reason := why_no_locks(Path(config.study_dir))):
+            print(
+                f"warning: study_dir={config.study_dir}: no locks on this file system ({reason}). Start this study "
+                "only once at a time, as two commands could train the same run; or have it mounted with locks (Lustre: "
+                "flock; NFS: without nolock and local_lock)",
+                file=sys.stderr,
+                flush=True,
+            )
         if unfinished:
             _prepare_joblib()
         _running.unfinished = unfinished

@@ -88,6 +88,13 @@ def handle_signals() -> dict[int, signal.Handlers | None]:
     return before
 
 
+def stop_at(number: int) -> None:
+    """Handle one more signal from now on, such as a scheduler's warning that the time is nearly over."""
+    if number not in _SIGNALS:
+        _SIGNALS.append(signal.Signals(number))
+    handle_signals()
+
+
 def wait_for_run() -> None:
     """Note signals from now on, and end when the command ends: for a launcher's process that has no run yet."""
     end_with_parent()
@@ -141,6 +148,11 @@ def held_back() -> Iterator[None]:
     finally:
         _process.holds_back = False
     raise_if_received()
+
+
+def received() -> int | None:
+    """Return the number of the signal that asked this process to end, if one did."""
+    return _process.received
 
 
 def stop_received() -> bool:

@@ -8,6 +8,7 @@ write. Here a question takes a shared lock, which no other question sees.
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,6 +84,22 @@ def _lock(handle: int, wait: bool) -> bool:
         else:
             return True
     return False
+
+
+def why_no_locks(folder: Path) -> str | None:
+    """Say why nothing can be locked below a folder, which need not be there yet; None where locks work.
+
+    Whether a lock holds on other machines too, only these can see.
+    """
+    if fcntl is None:
+        return "this system has no flock"
+    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=there) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
 
 
 def is_held(folder: Path) -> bool:

@@ -1,12 +1,14 @@
 """A lock is released when its process dies, even if a forked child lives on."""
 
+import errno
 import os
 import signal
 import time
 
 import pytest
 
-from experiments.runs.lock import HeldError, held, is_held
+from experiments.runs import lock
+from experiments.runs.lock import HeldError, held, is_held, why_no_locks
 
 
 def test_a_folder_is_held_once_and_let_go_of(tmp_path):
@@ -60,3 +62,14 @@ def test_an_orphaned_child_does_not_keep_the_folder(tmp_path):
         os.kill(worker, signal.SIGKILL)
         os.close(read)
         os.close(write)
+
+
+def test_a_folder_without_locks_is_told_and_nothing_is_left_in_it(tmp_path, monkeypatch):
+    assert why_no_locks(tmp_path / "study" / "run") is None
+
+    def flock(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock.fcntl, "flock", flock)
+    assert why_no_locks(tmp_path / "study" / "run") == "No locks available"
+    assert not list(tmp_path.iterdir())

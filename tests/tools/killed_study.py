@@ -149,7 +149,7 @@ def differences(whole: Path, other: Path) -> list[str]:
 
 
 def is_artifact(path: Path) -> bool:
-    return path.is_file() and ".hydra" not in path.parts and path.suffix not in (".log", ".html")
+    return path.is_file() and not {".hydra", ".slurm"} & set(path.parts) and path.suffix not in (".log", ".html")
 
 
 def without_times(path: Path):
