@@ -226,7 +226,9 @@ def test_imports_within_functions_spare_time(module):
     within = {name for function in functions for name in names_in(ast.walk(function))}
     before = slow_ones(module)
     spared_nothing = {
-        name for name in within if not (slow_ones(name) - before or name.startswith(("matplotlib", "torch._dynamo", *OPTIONAL)))
+        name
+        for name in within
+        if not (slow_ones(name) - before or name.startswith(("matplotlib", "torch._dynamo", *OPTIONAL)))
     }
     assert not spared_nothing
 
