@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ SAME_BYTES = (store.CONFIG_FILE, store.METRICS_FILE, store.SCORES_FILE, store.TO
 @pytest.fixture(scope="module")
 def loaded(request):
     blobs = request.getfixturevalue("blobs")
+    blobs = replace(blobs, test=replace(blobs.test, columns={"scanner": blobs.test.image_ids}))
     prevalence = tuple(blobs.prevalence("train").tolist())
     return LoadedData(blobs, prevalence, pixel_statistics(blobs.train), ignores_pixels=False)
 

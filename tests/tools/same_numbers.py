@@ -89,6 +89,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         *SHORT,
     ),
     "losses_tuned": (TRAIN, "study=losses_tuned", "optimizer.lr=2e-3,1e-2", *ONE, *SMALL, *SHORT),
+    "label_noise": (TRAIN, "study=label_noise", *ONE, *SMALL, *SHORT),
     "losses_zoo": (TRAIN, "study=losses_zoo", "loss=bce,average_precision", "seed=0", *SMALL, *SHORT),
     "same_arm": (TRAIN, "study=same_arm", "seed=0,1,2,3", *SMALL, "trainer.max_steps=20", LONG[1]),
     "one run": (TRAIN, "loss=focal", "optimizer=sgd", "scheduler=constant", *SMALL, *SHORT),

@@ -61,8 +61,9 @@ class ExampleDisplay:
         choice = choice or choose_examples(study)
         if choice is None:
             return None
-        gains = comparison.arm_verdicts.set_index("arm")["ap_gain"].reindex(list(choice.scores)[1:]).dropna()
-        other = str(gains.idxmax()) if len(gains) else None
+        verdicts = comparison.arm_verdicts
+        shown = verdicts[verdicts["arm"].isin(choice.scores)].dropna(subset="ap_gain") if len(verdicts) else verdicts
+        other = str(shown["arm"][shown["ap_gain"].idxmax()]) if len(shown) else None
         names = short_names(list(study.complete))
         return cls(choice, names, study.baseline, StudySize.of(study, comparison), other)
 

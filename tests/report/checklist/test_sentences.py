@@ -12,6 +12,7 @@ from experiments.report.checklist.evidence import TRAIN_PRESENCE
 from experiments.report.checklist.next_steps import next_sentences
 from experiments.report.checklist.report import checklist_markdown, report_checklist
 from experiments.report.checklist.sentences import checklist, imbalance_sentences, weight_sentences
+from experiments.report.text.wording import with_interval
 from experiments.runs import store
 from experiments.runs.presence import Presence
 
@@ -66,8 +67,7 @@ def test_the_weight_sentence_cites_the_steps(sweep):
     assert steps["step"].tolist() == ["rises", "falls", "falls"]
     assert thin.startswith("**Weight, thin: F1 has stopped rising.** Natural F1 is highest at weight 3")
     for row, words in ((steps.iloc[0], "the last that rises is 1 -> 3"), (steps.iloc[1], "that falls is 3 -> 9")):
-        numbers = [row["f1_change"], row["f1_change_low"], row["f1_change_high"]]
-        assert "{} ({:+.3f} [{:+.3f}, {:+.3f}])".format(words, *numbers) in thin
+        assert f"{words} ({with_interval(row, 'f1_change')})" in thin
     mark = sweep.sweep.marks.iloc[0]
     assert f"Theory's weight for F1 is {mark['right_weight']:.2g}" in thin
     assert "the inverse class frequency 19." in thin
