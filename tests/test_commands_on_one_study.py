@@ -34,14 +34,14 @@ class Commands:
         def watch():
             train = run_module._fit_and_score
 
-            def noted(cfg, folder, loaded, updated, fingerprint):
+            def noted(cfg, folder, loaded, updated, *others):
                 self.note(f"{name} {folder.parent.name} {cfg.seed}")
 
                 def both(update):
                     updated(update)
                     on_update(update)
 
-                return train(cfg, folder, loaded, both, fingerprint)
+                return train(cfg, folder, loaded, both, *others)
 
             run_module._fit_and_score = noted
             draw_little(["frontier"])
