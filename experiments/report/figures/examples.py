@@ -63,7 +63,7 @@ class ExampleDisplay:
             return None
         verdicts = comparison.arm_verdicts
         shown = verdicts[verdicts["arm"].isin(choice.scores)].dropna(subset="ap_gain") if len(verdicts) else verdicts
-        other = str(shown["arm"][shown["ap_gain"].idxmax()]) if len(shown) else None
+        other = str(shown["arm"].iloc[int(shown["ap_gain"].to_numpy().argmax())]) if len(shown) else None
         names = short_names(list(study.complete))
         return cls(choice, names, study.baseline, StudySize.of(study, comparison), other)
 
