@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +45,9 @@ def joined_runs(parts: Mapping[Path, Sequence[store.Run]]) -> list[store.Run]:
         ConfigError: Two parts have different runs of one arm and seed, or were made in different ways; the message
             lists them all.
     """
-    if len(parts) == 1:
-        return [run for runs in parts.values() for run in runs]
     everything = [run for runs in parts.values() for run in runs]
+    if len(parts) == 1:
+        return everything
     problems = _differences_between(parts)
     kept: dict[tuple[str, int], store.Run] = {}
     twice = []
@@ -100,13 +101,8 @@ def _facts(run: store.Run, varied: tuple[str, ...]) -> dict[str, object]:
 
 def _same_scores(first: store.Run, second: store.Run) -> bool:
     """Return whether two runs have the same histograms of the same images, split by split."""
-    if set(first.scores) != set(second.scores):
-        return False
-    for split, one in first.scores.items():
-        other = second.scores[split]
-        if one.image_ids != other.image_ids or one.masks != other.masks:
-            return False
-        for mask in range(len(one.masks)):
-            if not all(np.array_equal(a, b) for a, b in zip(one.pooled(mask), other.pooled(mask), strict=True)):
-                return False
-    return True
+    return set(first.scores) == set(second.scores) and all(
+        np.array_equal(getattr(one, each.name), getattr(second.scores[split], each.name))
+        for split, one in first.scores.items()
+        for each in fields(one)
+    )
