@@ -4,6 +4,7 @@ Within a function and for types counts as much as at the top of a file.
 """
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -240,3 +241,31 @@ def test_commands_start_without_torch(command):
         "sys.exit(any(m in sys.modules for m in ('torch', 'matplotlib.pyplot', 'timm')))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "spared"),
+    [
+        ("train", ["loss=nothing"], ("torch", "pandas")),
+        ("train", ["study=nothing", "seed=0,1"], ("torch", "pandas")),
+        ("compare", ["study_dir=nowhere"], ("torch", "scipy", "matplotlib")),
+    ],
+)
+def test_a_command_refused_at_sight_imports_nothing_slow(command, arguments, spared, tmp_path):
+    code = (
+        f"import sys; sys.argv[1:] = {arguments}\nfrom experiments.{command} import main\n"
+        f"try: main()\nfinally: print([name for name in {spared} if name in sys.modules])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (2, "[]"), done.stderr
+
+
+def test_an_option_that_is_not_there_hides_no_error_of_a_user_s_own_data(tmp_path):
+    words = ["loss=nothing", "data=image_folder", f"data.root={tmp_path / 'nowhere'}"]
+    command = [sys.executable, "-m", "experiments.train", *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "loss=nothing: expected one of" in done.stderr
+    assert f"{tmp_path / 'nowhere'} is missing" in done.stderr

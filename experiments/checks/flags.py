@@ -47,12 +47,13 @@ class Check:
 
     Args:
         config_name: Name of its root configuration.
-        problems: Lists the problems of a configuration; if the command trains, Hydra's part is included.
+        problems: Lists the problems of a configuration. If the command trains, Hydra's part is included, and a second
+            argument says whether parts of the command line are left out, so that it is refused in any case.
         trains: Whether the command trains, so that sweeps and launchers apply to it.
     """
 
     config_name: str
-    problems: Callable[[DictConfig], list[str]]
+    problems: Callable[..., list[str]]
     trains: bool = False
 
 
@@ -115,7 +116,8 @@ def find_problems(check: Check, flags: Flags, overrides: Sequence[str]) -> list[
             if config is not None and not check.trains:
                 with open_dict(config):
                     del config["hydra"]
-            found = [] if config is None else check.problems(config)
+            arguments = (config, bool(problems)) if check.trains else (config,)
+            found = [] if config is None else check.problems(*arguments)
         unset = {override for override in flags.overrides if override not in kept}
         return [*problems, *(problem for problem in found if not _follows(problem, unset))]
     finally:

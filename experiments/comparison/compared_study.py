@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from numpy.typing import ArrayLike
 
 from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import Comparison, compare_arms
-from experiments.comparison.settings import CURVE_SPACE, CompareSettings, theories
+from experiments.comparison.settings import CURVE_SPACE, CompareSettings, Theory
 from experiments.comparison.subgroups.compare import SubgroupVerdicts, compare_subgroups
 from experiments.comparison.subgroups.values import Subgroups, find_subgroups, group_problems, subgroups_of_images
 from experiments.config import CURVE_AXES
@@ -20,6 +21,7 @@ from experiments.frontier.curve_space.counts import curves_from_images
 from experiments.frontier.from_images import Kind, from_images
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import metrics_of_all
+from experiments.frontier.theory import ScoreMap
 from experiments.frontier.tolerance.histograms import tolerant_from_images
 from experiments.process.error_text import listed
 from experiments.process.on_demand import Mapped
@@ -342,3 +344,30 @@ def _counted(
     if problems:
         raise ValueError("\n".join(problems))
     return found
+
+
+def theories(study: StudyRuns) -> dict[str, Theory | None]:
+    """Return the map of each arm whose loss has a known population optimum; other arms are left out.
+
+    A baseline of plain BCE is left out, because `CompareSettings` assumes it; a baseline without a known optimum is
+    None.
+    """
+    found: dict[str, Theory | None] = {}
+    for arm, seeds in study.complete.items():
+        theory = _theory(next(iter(seeds.values()))) if seeds else None
+        if theory != 1.0 if arm == study.baseline else theory is not None:
+            found[arm] = theory
+    return found
+
+
+def _theory(run: Run) -> Theory | None:
+    loss: Mapping[str, Any] = run.config.get("loss") or {}
+    target = str(loss.get("_target_", ""))
+    if target == "losses.WeightedBCELoss":
+        weight = loss.get("pos_weight", 1.0)
+        if weight == "balanced":
+            return [(1 - p) / p for p in run.info["prevalence"].values()]
+        return [float(w) for w in weight] if isinstance(weight, list) else float(weight)
+    if target == "losses.FocalLoss":
+        return ScoreMap.focal(gamma=float(loss.get("gamma", 2.0)), positive_weight=loss.get("positive_weight"))
+    return None

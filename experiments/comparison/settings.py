@@ -1,24 +1,19 @@
-"""Settings of a comparison: margins, level, headline, and grids of recall and precision.
-
-Also the theory of a study's losses, read from the runs' configurations.
-"""
+"""Settings of a comparison: margins, level, headline, and grids of recall and precision."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 
 from experiments.config import tolerance_problem
 from experiments.frontier.curve import RECALL_TOLERANCE
 from experiments.frontier.theory import ScoreMap
-from experiments.inference.claims import Rule
 from experiments.inference.looks import Looks
-from experiments.runs import store
-from experiments.runs.study import StudyRuns
+from experiments.inference.rule import Rule
 
 Headline = Literal["ap", "f1", "fbeta", "mean_precision", "prg", "tolerant_ap", "tolerant_f1", "curve_accuracy"]
 Theory = float | ScoreMap | Sequence[float | ScoreMap]
@@ -191,30 +186,3 @@ class CompareSettings:
             return None
         pairs = zip(maps, references, strict=True)
         return tuple(float(reference.to_stated_logit(-own.natural_shift)) for own, reference in pairs)
-
-
-def theories(study: StudyRuns) -> dict[str, Theory | None]:
-    """Return the map of each arm whose loss has a known population optimum; other arms are left out.
-
-    A baseline of plain BCE is left out, because `CompareSettings` assumes it; a baseline without a known optimum is
-    None.
-    """
-    found: dict[str, Theory | None] = {}
-    for arm, seeds in study.complete.items():
-        theory = _theory(next(iter(seeds.values()))) if seeds else None
-        if theory != 1.0 if arm == study.baseline else theory is not None:
-            found[arm] = theory
-    return found
-
-
-def _theory(run: store.Run) -> Theory | None:
-    loss: Mapping[str, Any] = run.config.get("loss") or {}
-    target = str(loss.get("_target_", ""))
-    if target == "losses.WeightedBCELoss":
-        weight = loss.get("pos_weight", 1.0)
-        if weight == "balanced":
-            return [(1 - p) / p for p in run.info["prevalence"].values()]
-        return [float(w) for w in weight] if isinstance(weight, list) else float(weight)
-    if target == "losses.FocalLoss":
-        return ScoreMap.focal(gamma=float(loss.get("gamma", 2.0)), positive_weight=loss.get("positive_weight"))
-    return None

@@ -7,8 +7,9 @@ import numpy as np
 
 from experiments.inference.advice import advise
 from experiments.inference.behrens_fisher import two_way_isf
-from experiments.inference.claims import Evidence, PValues, Rule, arm_and_mask_p_values, p_values
+from experiments.inference.claims import Evidence, PValues, arm_and_mask_p_values, p_values
 from experiments.inference.paired_difference import MIN_SEEDS
+from experiments.inference.rule import Rule
 from experiments.inference.words import (
     CROSSES,
     MOVES_IN,

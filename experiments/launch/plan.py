@@ -61,6 +61,7 @@ class Plan:
         jobs: The runs without known problems.
         parts: A configuration for each combination of parts and trainer, of the jobs and of runs with wrong keys.
         problems: A sentence for every problem, in the order in which they were found.
+        is_refused: Whether problems are known that are not listed here, of overrides that could not be composed.
     """
 
     overrides: list[str] = field(default_factory=list)
@@ -68,6 +69,7 @@ class Plan:
     jobs: list[Job] = field(default_factory=list)
     parts: list[DictConfig] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    is_refused: bool = False
 
     @property
     def worth_building(self) -> bool:
@@ -76,21 +78,23 @@ class Plan:
         A command that is refused anyway skips this if all parts are built-in options as shipped: these are known to
         work.
         """
-        return not self.problems or any(is_below(key_of(o), PARTS) and not _is_shipped(o) for o in self.overrides)
+        is_refused = self.is_refused or bool(self.problems)
+        return not is_refused or any(is_below(key_of(o), PARTS) and not _is_shipped(o) for o in self.overrides)
 
     def add(self, problems: Sequence[str]) -> None:
         """Add problems, each only once."""
         self.problems += [problem for problem in dict.fromkeys(problems) if problem not in self.problems]
 
 
-def plan_run(config: DictConfig) -> Plan:
+def plan_run(config: DictConfig, is_refused: bool = False) -> Plan:
     """Plan a single run.
 
     Args:
         config: As Hydra composed it, its own part included.
+        is_refused: As in `Plan`.
     """
     overrides = _overrides(config)
-    plan = Plan(overrides)
+    plan = Plan(overrides, is_refused=is_refused)
     if config.hydra.sweeper.get("params"):
         name = f"study={config.study.name}"
         plan.add([f"hydra.mode: expected MULTIRUN for {name}, which is more than one run; leave hydra.mode as it is"])
@@ -116,14 +120,15 @@ def plan_run(config: DictConfig) -> Plan:
     return plan
 
 
-def plan_study(config: DictConfig) -> Plan:
+def plan_study(config: DictConfig, is_refused: bool = False) -> Plan:
     """Plan every run of a study.
 
     Args:
         config: As Hydra composed it for a sweep, including Hydra's own part. Its overrides and axes are set to the
             plan's.
+        is_refused: As in `Plan`.
     """
-    plan = Plan(_overrides(config))
+    plan = Plan(_overrides(config), is_refused=is_refused)
     plan.add(
         [
             *launcher_problems(config.hydra),
@@ -176,15 +181,16 @@ def plan_study(config: DictConfig) -> Plan:
     return plan
 
 
-def training_problems(config: DictConfig) -> list[str]:
+def training_problems(config: DictConfig, is_refused: bool = False) -> list[str]:
     """List the problems of a command that trains, single run or study, except those of its data.
 
     Args:
         config: As Hydra composed it, its own part included.
+        is_refused: As in `Plan`.
     """
     if trains_nothing(config):
         return source_problems(config)
-    plan = plan_study(config) if config.hydra.mode == RunMode.MULTIRUN else plan_run(config)
+    plan = (plan_study if config.hydra.mode == RunMode.MULTIRUN else plan_run)(config, is_refused)
     build_parts(plan)
     return plan.problems
 
@@ -365,7 +371,7 @@ def build_parts(plan: Plan) -> None:
     in_doubt = parts_named(plan.problems)
     failed = [part_problems(cfg, in_doubt) for cfg in plan.parts]
     plan.add([problem for found in failed for problem in found])
-    if plan.problems:
+    if plan.problems or plan.is_refused:
         for cfg, found in zip(plan.parts, failed, strict=True):
             plan.add(check_data(cfg, in_doubt | parts_named(found), draw=False)[1])
 

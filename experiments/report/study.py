@@ -11,8 +11,7 @@ from omegaconf import DictConfig
 from experiments.checks.problems import raise_if_any
 from experiments.comparison.ceiling import Ceiling, find_ceiling
 from experiments.comparison.compare_arms import Comparison, compare_arms
-from experiments.comparison.compared_study import scores_to_compare
-from experiments.comparison.settings import theories
+from experiments.comparison.compared_study import scores_to_compare, theories
 from experiments.comparison.subgroups.compare import SubgroupVerdicts, compare_subgroups
 from experiments.comparison.subgroups.values import Subgroups, find_subgroups, group_problems
 from experiments.comparison.weight_sweep import WeightSweep

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from experiments.comparison.settings import theories
+from experiments.comparison.compared_study import theories
 from experiments.frontier.theory import ScoreMap
 from experiments.runs.store import Run
 

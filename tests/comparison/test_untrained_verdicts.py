@@ -9,8 +9,9 @@ from experiments.comparison.checked_runs import RunScores
 from experiments.comparison.compare_arms import compare_arms
 from experiments.comparison.settings import CompareSettings
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
-from experiments.inference.claims import Evidence, Rule, p_values
+from experiments.inference.claims import Evidence, p_values
 from experiments.inference.paired_difference import PairedDifference
+from experiments.inference.rule import Rule
 from experiments.inference.verdict import decide
 from experiments.inference.words import NOT_TRAINED, UNDECIDED, WORDS
 

@@ -14,7 +14,7 @@ from scipy import special, stats
 
 from experiments.inference.advice import advise
 from experiments.inference.behrens_fisher import two_way_isf, two_way_sf
-from experiments.inference.claims import Evidence, Rule, p_values
+from experiments.inference.claims import Evidence, p_values
 from experiments.inference.multiplicity import holm, steady_seed_variances
 from experiments.inference.paired_difference import (
     MIN_SEEDS,
@@ -23,6 +23,7 @@ from experiments.inference.paired_difference import (
     paired_difference,
     satterthwaite,
 )
+from experiments.inference.rule import Rule
 from experiments.inference.simultaneous_band import RecallBand, recall_band
 from experiments.inference.verdict import decide
 

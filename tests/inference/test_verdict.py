@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from experiments.inference.advice import advise
-from experiments.inference.claims import Evidence, Rule, p_values
+from experiments.inference.claims import Evidence, p_values
 from experiments.inference.paired_difference import PairedDifference
+from experiments.inference.rule import Rule
 from experiments.inference.simultaneous_band import RecallBand
 from experiments.inference.verdict import decide
 from experiments.inference.words import advice_sentence

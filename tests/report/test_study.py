@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
-from experiments.comparison.settings import theories
+from experiments.comparison.compared_study import theories
 from experiments.config import ConfigError
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 from experiments.report.figures.frontier import FrontierDisplay

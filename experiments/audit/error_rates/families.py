@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from experiments.audit.observed_share import ObservedShare
 from experiments.audit.task import Note, Row, Task
-from experiments.inference.claims import Evidence, Rule, arm_and_mask_p_values, p_values
+from experiments.inference.claims import Evidence, arm_and_mask_p_values, p_values
 from experiments.inference.paired_difference import PairedDifference, difference_of
+from experiments.inference.rule import Rule
 
 N_ARMS, N_MASKS = 5, 3
 

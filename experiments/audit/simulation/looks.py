@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from experiments.audit.observed_share import ObservedShare
 from experiments.audit.simulation.gaussian import Spread
 from experiments.audit.task import Note, Row, Task, run_tasks
-from experiments.inference.claims import Evidence, PValues, Rule, arm_and_mask_p_values
+from experiments.inference.claims import Evidence, PValues, arm_and_mask_p_values
 from experiments.inference.paired_difference import PairedDifference, difference_of
+from experiments.inference.rule import Rule
 
 Split = Literal["level / K", "whole level"]
 """What each look gets: its share of the level, or all of it (looking until something is decided)."""

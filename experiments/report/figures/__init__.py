@@ -5,8 +5,7 @@
 'experiments.report.figures.frontier'
 """
 
-from importlib import import_module
-from typing import Any
+from experiments.process.late_exports import late_exports
 
 _FILES = {
     "AveragesDisplay": "textbook.averages",
@@ -24,10 +23,4 @@ _FILES = {
     "TrainingDisplay": "training",
 }
 __all__ = list(_FILES)
-
-
-def __getattr__(name: str) -> Any:
-    """Import a figure on first use: matplotlib's pyplot takes a second, and the page needs only the colours."""
-    if name not in _FILES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_FILES[name]}"), name)
+__getattr__ = late_exports(__name__, {name: f"{__name__}.{file}" for name, file in _FILES.items()})

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.comparison.checked_runs import RunScores
-from experiments.comparison.settings import CompareSettings, theories
+from experiments.comparison.compared_study import theories
+from experiments.comparison.settings import CompareSettings
 from experiments.comparison.thresholding.study import TreatedArm, treat_arm
 from experiments.config import ConfigError
 from experiments.process.on_demand import Mapped
