@@ -7,6 +7,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import torch
+
 PACKAGES = (
     "torch",
     "torchvision",
@@ -21,10 +23,11 @@ PACKAGES = (
 
 
 def machine_text() -> str:
-    """Name processor, cores, memory, system and Python."""
+    """Name processor, its vectors, cores, memory, system and Python."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    processor = f"{_processor()} ({torch.backends.cpu.get_cpu_capability()})"
     return (
-        f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB memory, {platform.system()}, "
+        f"{processor}, {os.cpu_count()} cores, {memory:.0f} GiB memory, {platform.system()}, "
         f"Python {platform.python_version()}"
     )
 
