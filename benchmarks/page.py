@@ -24,9 +24,9 @@ one, for comparison.
 
 **Another processor, other ratios.** On 26 November 2026, on another processor of the name AMD EPYC, plain BCE took
 0.89 ms beside torch's 18.4 ms (20.7x); on that of 28 November, whose vectors are AVX2, 2.9 ms beside 10.8 ms (3.6x).
-Commits of both days were timed in turn on the latter (best of 40 calls, one thread, other work beside):
-weighted BCE 2.6 ms and 3.1 ms, focal 3.1 ms and 3.6 ms, Dice 2.5 ms and 3.5 ms. What was added between them is that pixels are summed in
-float64.
+Commits of both days were timed in turn on the latter (best of 40 calls, one thread, other work beside): weighted BCE
+2.6 ms and 3.1 ms, focal 3.1 ms and 3.6 ms, Dice 2.5 ms and 3.5 ms. What was added between them is that pixels are
+summed in float64.
 
 **A machine that others use.** Commands set `OMP_WAIT_POLICY=PASSIVE` (and `KMP_BLOCKTIME=0`) unless it is
 set: threads that wait for work sleep instead of taking a core from somebody. Where the machine is idle when a command
