@@ -36,7 +36,7 @@ from experiments.checks.targets import target_problems
 from experiments.checks.values import is_number, parts_named, read_values, seed_problems, value_problems
 from experiments.config import PARTS, ConfigError, ReportSchema, RootSchema, StudySchema, to_plain
 from experiments.data.known_masks import known_masks
-from experiments.launch.clusters import cluster_of, cluster_problems
+from experiments.launch.clusters.settings import cluster_of, cluster_problems
 from experiments.launch.refusals import (
     refuse_missing_baseline,
     refuse_other_configuration,

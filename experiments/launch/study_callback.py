@@ -18,7 +18,7 @@ from experiments.checks.jobs import Job
 from experiments.checks.problems import raise_if_any
 from experiments.cli import stop_on_error
 from experiments.config import ConfigError, to_plain
-from experiments.launch.clusters import cluster_of
+from experiments.launch.clusters.settings import cluster_of
 from experiments.launch.plan import Plan, build_parts, plan_run, plan_study, source_problems, trains_nothing
 from experiments.launch.shared_study import finish_runs, launch_again
 from experiments.launch.stages import arms_going_on, declaration, narrow_sweep, split_by_look, study_looks

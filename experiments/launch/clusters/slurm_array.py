@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config import ConfigError
-from experiments.launch.cluster_run import LOST, ClusterRun, say
+from experiments.launch.clusters.cluster_run import LOST, ClusterRun, say
 from experiments.process import stop_signals
 from experiments.process.stop_signals import Terminated
 

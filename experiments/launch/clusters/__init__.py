@@ -1,0 +1,1 @@
+"""Clusters that train the runs of a study: Slurm and Ray."""
