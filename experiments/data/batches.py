@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,13 +119,12 @@ class TileBatches(Dataset[Batch]):
             seed_numbers(int(rng.integers(2**63)))
             parts = [self._augmented(*cut(tile)) for tile in tiles]
         images, targets, valids = zip(*parts, strict=True)
-        target = torch.stack(targets)
         return Batch(
-            torch.stack(images).contiguous(memory_format=torch.channels_last),
-            target.contiguous(memory_format=torch.channels_last),
+            _channels_last(images),
+            _channels_last(targets),
             torch.stack(valids) if self.ignores_pixels else None,
             tuple(tile.image for tile in tiles),
-            derived_maps(self.maps, target) if self.maps else {},
+            derived_maps(self.maps, torch.stack(targets)) if self.maps else {},
         )
 
     def _cut(self, tile: Tile) -> tuple[Tensor, Tensor]:
@@ -138,6 +137,21 @@ class TileBatches(Dataset[Batch]):
         masks = masks.as_subclass(Tensor).bool()
         count = len(masks) - self.ignores_pixels
         return image.as_subclass(Tensor), masks[:count], masks[count:]
+
+
+def _channels_last(tiles: Sequence[Tensor]) -> Tensor:
+    """Stack tiles (K, H, W) to (N, K, H, W) with the channels of a pixel side by side.
+
+    On a CPU tile by tile: torch shares a copy of the whole batch among threads, and on a busy machine waking them takes
+    longer than the copy.
+    """
+    if len(tiles[0]) == 1 or tiles[0].device.type != "cpu":
+        return torch.stack(tuple(tiles)).contiguous(memory_format=torch.channels_last)
+    shape = (len(tiles), *tiles[0].shape)
+    out = torch.empty(shape, dtype=tiles[0].dtype, device=tiles[0].device, memory_format=torch.channels_last)
+    for place, tile in zip(out, tiles, strict=True):
+        place.copy_(tile)
+    return out
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from experiments.data.batches import TileBatches, cut_tile, pixel_statistics, updates_loader
+from experiments.data.batches import TileBatches, _channels_last, cut_tile, pixel_statistics, updates_loader
 from experiments.data.sample import Sample
 from experiments.data.sampling.uniform import Tile, UniformTiles
 from experiments.data.split import make_split
@@ -99,3 +99,13 @@ def test_pixel_statistics_are_those_of_all_pixels():
 def test_statistics_of_a_flat_image_do_not_divide_by_zero():
     split = make_split("train", [Sample(np.full((4, 4, 1), 9, np.uint8), np.ones((1, 4, 4), bool))], ["a"])
     assert pixel_statistics(split).std == (1.0,)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.bool])
+def test_tiles_are_stacked_with_the_strides_of_a_network_s_input(channels, dtype):
+    tiles = [(torch.rand(channels, 5, 7) * 9).to(dtype) for _ in range(3)]
+    expected = torch.stack(tiles).contiguous(memory_format=torch.channels_last)
+    stacked = _channels_last(tiles)
+    assert torch.equal(stacked, expected)
+    assert stacked.stride() == expected.stride()
