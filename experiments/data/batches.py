@@ -22,6 +22,7 @@ from experiments.process.random_numbers import seed_host_generators
 from experiments.process.stop_signals import leave_to_parent
 
 _CPU = torch.device("cpu")
+_ALL = slice(0, 2**62)  # of the rows or columns of an image, which ends earlier
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class TileBatches(Dataset[Batch]):
         )
 
     def _cut(self, tile: Tile) -> tuple[Tensor, Tensor]:
-        sample = cut_tile(self.split.samples[tile.image], tile, self.side)
+        sample = cut_tile(self.split, tile, self.side)
         masks = stacked_masks(sample, ignores_pixels=self.ignores_pixels)
         return torch.from_numpy(sample.image.transpose(2, 0, 1).copy()), torch.from_numpy(masks)
 
@@ -193,10 +194,14 @@ def stacked_masks(sample: Sample, *, ignores_pixels: bool) -> NDArray[np.uint8]:
     return np.concatenate([sample.target, valid[None]]).astype(np.uint8)
 
 
-def cut_tile(sample: Sample, tile: Tile, side: int) -> Sample:
-    """Cut a tile out of a sample, mirroring an image that is smaller than the tile at its bottom and right edges."""
-    rows = mirrored(tile.top, side, sample.image.shape[0])
-    columns = mirrored(tile.left, side, sample.image.shape[1])
+def cut_tile(split: Split, tile: Tile, side: int) -> Sample:
+    """Cut a tile out of an image, mirroring one that is smaller than the tile at its bottom and right edges."""
+    height, width = split.sizes[tile.image].tolist()
+    rows, columns = mirrored(tile.top, side, height), mirrored(tile.left, side, width)
+    if isinstance(rows, slice) and isinstance(columns, slice):
+        return split.window(tile.image, rows, columns)
+    sample = split.window(tile.image, *(part if isinstance(part, slice) else _ALL for part in (rows, columns)))
+    rows, columns = (_ALL if isinstance(part, slice) else part for part in (rows, columns))
     valid = None if sample.valid is None else sample.valid[rows][:, columns]
     return Sample(sample.image[rows][:, columns], sample.target[:, rows][:, :, columns], valid)
 
@@ -257,10 +262,11 @@ def pixel_statistics(split: Split, most: int = 256) -> PixelStatistics:
     chosen = np.unique(np.linspace(0, len(split.samples) - 1, min(most, len(split.samples))).astype(int))
     total, squares, count = 0.0, 0.0, 0
     for index in chosen:
-        pixels = split.samples[int(index)].image.reshape(-1, split.samples[int(index)].image.shape[-1])
-        total = total + pixels.sum(axis=0, dtype=np.float64)
-        squares = squares + np.square(pixels, dtype=np.float64).sum(axis=0)
-        count += len(pixels)
+        for _, band in split.bands(int(index)):  # sums of whole numbers, so the same for any bands
+            pixels = band.image.reshape(-1, band.image.shape[-1])
+            total = total + pixels.sum(axis=0, dtype=np.float64)
+            squares = squares + np.square(pixels, dtype=np.float64).sum(axis=0)
+            count += len(pixels)
     mean = np.asarray(total) / count
     std = np.sqrt(np.maximum(np.asarray(squares) / count - mean**2, 0.0))
     return PixelStatistics(tuple(mean.tolist()), tuple(np.maximum(std, 1.0).tolist()))

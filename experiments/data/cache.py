@@ -35,6 +35,10 @@ class MemoryBudget:
             self._left -= n_bytes
             return True
 
+    def has_room(self, n_bytes: int) -> bool:
+        """Return whether `take` would reserve `n_bytes` now."""
+        return n_bytes <= self._left
+
     def __getstate__(self) -> int:
         return self._left
 
@@ -67,7 +71,7 @@ class CachedSequence(Sequence[Item], Generic[Item]):
         self._load = load
         self._length = length
         self._size_of = size_of
-        self._budget = MemoryBudget() if budget is None else budget
+        self.budget = MemoryBudget() if budget is None else budget
         self._kept: dict[int, Item] = {}
 
     def __len__(self) -> int:
@@ -89,11 +93,15 @@ class CachedSequence(Sequence[Item], Generic[Item]):
 
     def keep(self, index: int, item: Item) -> Item:
         """Offer an item that was loaded elsewhere, and return the item that this sequence gives from now on."""
-        if index not in self._kept and self._budget.take(self._size_of(item)):
+        if index not in self._kept and self.budget.take(self._size_of(item)):
             # Where two threads get here, the first one's item is kept. The second one's bytes stay reserved, so memory
             # never exceeds the budget.
             return self._kept.setdefault(index, item)
         return self._kept.get(index, item)
+
+    def kept(self, index: int) -> Item | None:
+        """Return an item, 0 ... length - 1, if it is in memory."""
+        return self._kept.get(index)
 
     @property
     def n_kept(self) -> int:

@@ -70,9 +70,8 @@ class ResidentTiles:
 
 
 def resident_bytes(split: Split, *, ignores_pixels: bool) -> int:
-    """Return the bytes that the images and masks of a split take on a device, decoding only one image."""
-    channels = split.samples[0].image.shape[-1]
-    return int(split.sizes.prod(axis=1).sum()) * (channels + split.positives.shape[1] + int(ignores_pixels))
+    """Return the bytes that the images and masks of a split take on a device."""
+    return int(split.sizes.prod(axis=1).sum()) * (split.channels + split.positives.shape[1] + int(ignores_pixels))
 
 
 def stays_on_device(choice: str, batches: TileBatches, device: torch.device) -> bool:
@@ -135,7 +134,7 @@ def check_augmentation(batches: TileBatches, device: torch.device) -> None:
     Raises:
         ValueError: The augmentation does not work on the device; the message says why.
     """
-    channels, masks = batches.split.samples[0].image.shape[-1], batches.split.positives.shape[1]
+    channels, masks = batches.split.channels, batches.split.positives.shape[1]
     shape = (batches.side, batches.side)
     image = torch.zeros((channels, *shape), dtype=torch.uint8, device=device)
     stacked = torch.zeros((masks + int(batches.ignores_pixels), *shape), dtype=torch.uint8, device=device)

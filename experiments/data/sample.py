@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +36,33 @@ class Sample:
             raise ValueError(f"target: expected bool (C, *{size}), got {self.target.dtype} {self.target.shape}")
         if self.valid is not None and (self.valid.dtype != np.bool_ or self.valid.shape != size):
             raise ValueError(f"valid: expected bool {size} or None, got {self.valid.dtype} {self.valid.shape}")
+
+    def part(self, rows: slice, columns: slice) -> Sample:
+        """Return a view of some rows and columns."""
+        valid = None if self.valid is None else self.valid[rows, columns]
+        return Sample(self.image[rows, columns], self.target[:, rows, columns], valid)
+
+
+@runtime_checkable
+class ReadInWindows(Protocol):
+    """Images of which a part can be read without decoding all of it."""
+
+    def window(self, index: int, rows: slice, columns: slice) -> Sample:
+        """Return a part of an image, equal to that part of the whole."""
+
+
+def read_window(samples: Sequence[Sample], index: int, rows: slice, columns: slice) -> Sample:
+    """Return a part of one of many images, whether or not they can be read in windows.
+
+    Args:
+        samples: The images.
+        index: One of them.
+        rows: Within it, start and stop.
+        columns: Likewise.
+    """
+    if isinstance(samples, ReadInWindows):
+        return samples.window(index, rows, columns)
+    return samples[index].part(rows, columns)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.data.sample import Sample, SampleFacts, sample_facts
+from experiments.data.sample import Sample, SampleFacts, read_window, sample_facts
 
 __all__ = ["Sample", "SegmentationData", "Split", "make_split", "missing_positives", "summary_table"]
 
@@ -17,6 +17,9 @@ NO_POSITIVES = (
     "expected positive pixels of every mask in every split: without any, nothing is learned, no threshold can be tuned "
     "and average precision is undefined"
 )
+
+BAND = 512
+"""Rows of an image that are looked at together where all of them are looked at."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,34 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def window(self, index: int, rows: slice, columns: slice) -> Sample:
+        """Return the part of an image in some rows and columns, cut off where the image ends."""
+        height, width = self.sizes[index].tolist()
+        rows, columns = (
+            slice(part.start, min(part.stop, length)) for part, length in ((rows, height), (columns, width))
+        )
+        return read_window(self.samples, index, rows, columns)
+
+    def bands(self, index: int, height: int = BAND, shared: int = 0) -> Iterator[tuple[int, Sample]]:
+        """Read an image from top to bottom.
+
+        Args:
+            index: The image.
+            height: Rows of a band, the last one may have fewer.
+            shared: Rows of the next band that are read with a band too.
+
+        Yields:
+            The band's first row, and the band in its full width.
+        """
+        rows, width = self.sizes[index].tolist()
+        for top in range(0, rows, height):
+            yield top, self.window(index, slice(top, top + height + shared), slice(0, width))
+
+    @property
+    def channels(self) -> int:
+        """K of the images, 1 or 3."""
+        return self.window(0, slice(0, 1), slice(0, 1)).image.shape[-1]
 
     @property
     def ignores_pixels(self) -> bool:

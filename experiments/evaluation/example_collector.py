@@ -82,15 +82,18 @@ def _window(split: Split, index: int, side: int) -> Box:
     rows, columns = min(height, side), min(width, side)
     if (rows, columns) == (height, width):
         return (0, 0, height, width)
-    sample = split.samples[index]
-    foreground = sample.target.any(axis=0)
-    if sample.valid is not None:
-        foreground = foreground & sample.valid
-    sums = np.zeros((height + 1, width + 1), np.int64)
-    sums[1:, 1:] = foreground.cumsum(axis=0).cumsum(axis=1)
     tops, lefts = _starts(height - rows), _starts(width - columns)
-    low, right = tops + rows, lefts + columns
-    inside = sums[np.ix_(low, right)] - sums[np.ix_(tops, right)] - sums[np.ix_(low, lefts)] + sums[np.ix_(tops, lefts)]
+    beside = np.empty((height + 1, len(lefts)), np.int64)  # foreground above a row, in the columns of each window
+    beside[0] = 0
+    for top, band in split.bands(index):
+        foreground: NDArray[np.bool_] = np.logical_or.reduce(band.target, axis=0)
+        if band.valid is not None:
+            foreground = foreground & band.valid
+        sums = np.zeros((len(foreground), width + 1), np.int64)
+        np.cumsum(foreground, axis=1, out=sums[:, 1:])
+        beside[top + 1 : top + 1 + len(foreground)] = sums[:, lefts + columns] - sums[:, lefts]
+    beside = beside.cumsum(axis=0)
+    inside = beside[tops + rows] - beside[tops]
     row, column = np.unravel_index(int(inside.argmax()), inside.shape)
     return (int(tops[row]), int(lefts[column]), rows, columns)
 
@@ -149,11 +152,10 @@ class ExampleCollector:
         images, targets, valids, codes = [], [], [], []
         for window in self.windows:
             top, left, height, width = window.box
-            sample = self.split.samples[window.index]
-            rows, columns = slice(top, top + height), slice(left, left + width)
-            images.append(np.ascontiguousarray(sample.image[rows, columns]))
-            targets.append(np.ascontiguousarray(sample.target[:, rows, columns]))
-            valids.append(None if sample.valid is None else np.ascontiguousarray(sample.valid[rows, columns]))
+            sample = self.split.window(window.index, slice(top, top + height), slice(left, left + width))
+            images.append(np.ascontiguousarray(sample.image))
+            targets.append(np.ascontiguousarray(sample.target))
+            valids.append(None if sample.valid is None else np.ascontiguousarray(sample.valid))
             codes.append(logit_to_code(self._logits[window.index]))
         return ExampleScores(
             image_ids=tuple(self.split.image_ids[window.index] for window in self.windows),

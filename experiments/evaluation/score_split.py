@@ -10,11 +10,11 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from experiments.data.split import Sample, SegmentationData, Split
+from experiments.data.split import SegmentationData, Split
 from experiments.evaluation.example_collector import ExampleCollector
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 from experiments.evaluation.whole_images import WholeImages
-from experiments.evaluation.windows import Window, padded, places, score_windows
+from experiments.evaluation.windows import Place, Window, padded, score_windows, window_spans
 from experiments.frontier.arithmetic import reorder_images
 from experiments.frontier.from_images import to_logits
 from experiments.frontier.histogram import ScoreHistograms
@@ -28,18 +28,20 @@ class LabelledWindow(Window):
     valid: np.ndarray | None  # bool (h, w)
 
 
-def _windows(samples: Sequence[Sample], side: int, overlap: int) -> Iterator[LabelledWindow]:
-    for index in range(len(samples)):
-        sample = samples[index]
-        height, width, _ = sample.image.shape
-        for place in places(height, width, side, overlap):
-            yield LabelledWindow(
-                index,
-                place,
-                padded(sample.image[place.pixels]),
-                sample.target[:, *place.core],
-                None if sample.valid is None else sample.valid[place.core],
-            )
+def _windows(split: Split, side: int, overlap: int) -> Iterator[LabelledWindow]:
+    for index, (height, width) in enumerate(split.sizes.tolist()):
+        columns = window_spans(width, side, overlap)
+        for rows in window_spans(height, side, overlap):
+            band = split.window(index, slice(rows.start, rows.stop), slice(0, width))  # all that is held of the image
+            for place in (Place(rows, span) for span in columns):
+                core = (place.core_inside[0], place.core[1])
+                yield LabelledWindow(
+                    index,
+                    place,
+                    padded(band.image[:, place.pixels[1]]),
+                    band.target[:, *core],
+                    None if band.valid is None else band.valid[core],
+                )
 
 
 def _is_whole(window: LabelledWindow) -> bool:
@@ -81,7 +83,7 @@ def score_split(
     """
     model.eval()
     builder = ScoreHistogramBuilder(masks, thresholds=thresholds)
-    windows = _windows(split.samples, side, overlap)
+    windows = _windows(split, side, overlap)
     for batch, logits in score_windows(model, windows, accelerator, batch_size):
         names, groups = ([ids[window.image_index] for window in batch] for ids in (split.image_ids, split.group_ids))
         cores = [scores[:, *window.place.core_inside] for window, scores in zip(batch, logits, strict=True)]

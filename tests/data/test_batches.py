@@ -67,7 +67,8 @@ def test_workers_and_a_late_start_give_the_same_batches():
 
 def test_an_image_smaller_than_the_tile_is_mirrored():
     image = np.arange(6, dtype=np.uint8).reshape(2, 3, 1)
-    tile = cut_tile(Sample(image, image[None, ..., 0] > 3), Tile(0, 0, 0), 8)
+    split = make_split("train", [Sample(image, image[None, ..., 0] > 3)], ["small"])
+    tile = cut_tile(split, Tile(0, 0, 0), 8)
     assert tile.image[0, :, 0].tolist() == [0, 1, 2, 2, 1, 0, 0, 1]
     assert tile.image[:, 0, 0].tolist() == [0, 3, 3, 0, 0, 3, 3, 0]
     assert np.array_equal(tile.target[0], tile.image[..., 0] > 3)

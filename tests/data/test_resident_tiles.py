@@ -70,7 +70,7 @@ def _reference_batch(batches, update):
     torch.manual_seed(int(rng.integers(2**63)))
     parts = []
     for tile in tiles:
-        sample = cut_tile(batches.split.samples[tile.image], tile, 32)
+        sample = cut_tile(batches.split, tile, 32)
         image = tv_tensors.Image(torch.from_numpy(sample.image.copy()).permute(2, 0, 1))
         parts.append(batches.augment(image, tv_tensors.Mask(torch.from_numpy(sample.target))))
     images, targets = zip(*parts, strict=True)

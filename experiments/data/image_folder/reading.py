@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.data.cache import CachedSequence, MemoryBudget
+from experiments.data.cache import MemoryBudget
 from experiments.data.file_names import same_name
 from experiments.data.image_folder.decode import MAX_PIXELS
 from experiments.data.image_folder.folds.cut import fold_errors, in_one_part
 from experiments.data.image_folder.groups import compile_pattern, cut_by_group, group_names
-from experiments.data.image_folder.index import SINGLE_MASK, FolderIndex, SampleFiles, index_folder
+from experiments.data.image_folder.index import SINGLE_MASK, FolderIndex, index_folder
 from experiments.data.image_folder.layout.matching import index_by_pattern, read_patterns
 from experiments.data.image_folder.layout.split_file import apply_split_file, read_split_file, split_shares
 from experiments.data.image_folder.problems import ProblemList
-from experiments.data.image_folder.scan import ScannedSample, TruthReader, load_sample, scan_samples
+from experiments.data.image_folder.samples import FolderSamples, SampleReader
+from experiments.data.image_folder.scan import ScannedSample, TruthReader, scan_samples
 from experiments.data.image_folder.totals import check_groups, check_masks, check_pictures
 from experiments.data.image_folder.truth.rule import MAJORITY, UNION, TruthRule, make_rule
-from experiments.data.sample import Sample, sample_bytes
+from experiments.data.sample import Sample
 from experiments.data.split import Split, make_split
 from experiments.data.value_checks import (
     flag_errors,
@@ -222,15 +222,16 @@ def make_part(found: ReadFolder, name: str, budget: MemoryBudget) -> Split:
 
 def decoded_on_demand(found: ReadFolder, part: Sequence[ScannedSample], budget: MemoryBudget) -> Sequence[Sample]:
     """Return images of a folder as a sequence that decodes each when it is asked for."""
-    load = partial(
-        _load,
+    reader = SampleReader(
         files=[sample.files for sample in part],
+        sizes=[(0, 0) if sample.facts is None else sample.facts.shape for sample in part],
+        ignores=[sample.ignores_pixels for sample in part],
         reader=found.reader,
         channels=found.channels,
         shift=found.shift,
         max_pixels=found.max_pixels,
     )
-    return CachedSequence(load, len(part), size_of=sample_bytes, budget=budget)
+    return FolderSamples(reader, budget)
 
 
 def make_part_of(found: ReadFolder, name: str, samples: Sequence[Sample]) -> Split:
@@ -254,12 +255,6 @@ def _columns_of(part: Sequence[ScannedSample], columns: Mapping[str, Mapping[str
     return {
         name: [" ".join(columns.get(sample.files.name, {}).get(name, "").split()) for sample in part] for name in names
     }
-
-
-def _load(
-    index: int, *, files: Sequence[SampleFiles], reader: TruthReader, channels: int, shift: int, max_pixels: int
-) -> Sample:
-    return load_sample(files[index], reader, channels, shift, max_pixels)
 
 
 def expanded(root: str | Path) -> Path:

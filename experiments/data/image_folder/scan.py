@@ -65,6 +65,12 @@ class ScannedSample:
     agreement: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     problems: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def ignores_pixels(self) -> bool:
+        """Whether any pixel is ignored, or a file says which ones count."""
+        some = self.facts is not None and self.facts.valid_pixels < np.prod(self.facts.shape)
+        return bool(some or self.files.valid is not None)
+
 
 @dataclass(frozen=True)
 class TruthReader:
@@ -141,16 +147,43 @@ def load_sample(files: SampleFiles, reader: TruthReader, channels: int, shift: i
         DataError: A file has changed since the scan; the message names it.
     """
 
+    def opened(path: Path) -> Image.Image:
+        return open_upright(path, max_pixels)
+
+    return read_sample(
+        files,
+        reader,
+        channels,
+        shift,
+        pixels_of=lambda path: image_pixels(opened(path)),
+        opened=opened,
+        max_pixels=max_pixels,
+    )
+
+
+def read_sample(
+    files: SampleFiles,
+    reader: TruthReader,
+    channels: int,
+    shift: int,
+    *,
+    pixels_of: Callable[[Path], NDArray[np.uint8] | NDArray[np.uint16]],
+    opened: Callable[[Path], Image.Image],
+    max_pixels: int,
+) -> Sample:
+    """Put a sample together from files that `pixels_of` and `opened` read: all of each, or the same part.
+
+    Raises:
+        DataError: A file has changed since the scan; the message names it.
+    """
+
     def read(path: Path, how: Callable[[], Result]) -> Result:
         try:
             return how()
         except UnusableFile as error:
             raise DataError(f"{path}: {error}; it was good when the data were checked") from error
 
-    def opened(path: Path) -> Image.Image:
-        return open_upright(path, max_pixels)
-
-    pixels = read(files.image, lambda: image_pixels(opened(files.image)))
+    pixels = read(files.image, lambda: pixels_of(files.image))
     planes = [read(path, partial(reader.planes, path, opened, max_pixels)) for path in files.masks]
     valid = (
         None if files.valid is None else read(files.valid, partial(_valid_pixels, files.valid, opened, files.ignores))

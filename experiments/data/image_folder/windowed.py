@@ -17,6 +17,7 @@ from experiments.data.image_folder.decode import MAX_PIXELS, UnusableFile, image
 LARGE = 16_000_000
 """Pixels above which a TIFF is read in pieces."""
 
+_LOSSLESS = (1, 2, 3, 4, 5, 8, 32_773, 32_946)  # none, CCITT, LZW, deflate, PackBits: one way to decode them
 _EXTRA = "pip install 'lossfrontier[tiff]'"
 _BROKEN = "cannot be read as an image; damaged, truncated or of another type"
 _ORIENTATION = 274
@@ -96,6 +97,11 @@ class TiffImage:
         return out
 
     @property
+    def is_bilevel(self) -> bool:
+        """Whether it has one bit a pixel, which is read as 0 or 255."""
+        return bool(self._page.bitspersample == 1)
+
+    @property
     def _dtype(self) -> type[np.uint8] | type[np.uint16]:
         return np.uint16 if self._page.bitspersample == 16 else np.uint8
 
@@ -124,19 +130,19 @@ class TiffImage:
 
 
 @contextmanager
-def opened(path: Path, *, large: int = LARGE, max_pixels: int = MAX_PIXELS) -> Iterator[OpenImage]:
+def opened(path: Path, *, large: int | None = None, max_pixels: int = MAX_PIXELS) -> Iterator[OpenImage]:
     """Open an image file.
 
     Args:
         path: The file.
-        large: Pixels above which a TIFF is read in pieces.
+        large: Pixels above which a TIFF is read in pieces; None takes `LARGE`.
         max_pixels: Most pixels of a file that is decoded whole.
 
     Raises:
         UnusableFile: It cannot be read, or has pixels that are no picture's.
     """
     size = _tiff_size(path)
-    if size is None or size[0] * size[1] <= large:
+    if size is None or size[0] * size[1] <= (LARGE if large is None else large):
         yield WholeImage(image_pixels(open_upright(path, max_pixels)))
         return
     try:
@@ -163,6 +169,27 @@ def opened(path: Path, *, large: int = LARGE, max_pixels: int = MAX_PIXELS) -> I
         yield TiffImage(page)
 
 
+def is_exact_in_pieces(path: Path) -> bool:
+    """Return whether `opened` reads a file in pieces that are, to the bit, those of the file decoded whole.
+
+    Two decoders may round a JPEG in different ways, so its pieces are not taken to be.
+    """
+    size = _tiff_size(path)
+    if size is None or size[0] * size[1] <= LARGE:
+        return False
+    try:
+        import tifffile
+
+        with tifffile.TiffFile(path) as file:
+            page = file.pages[0]
+            if len(file.pages) > 1 or not _in_pieces(page) or page.compression not in _LOSSLESS:
+                return False
+            TiffImage(page).read(slice(0, 1), slice(0, 1))  # fails where a codec is missing
+    except Exception:  # of tifffile, which is missing or cannot read it: the file is decoded whole
+        return False
+    return True
+
+
 def _tiff_size(path: Path) -> tuple[int, int] | None:
     """Return width and height of a TIFF that Pillow knows; None for other files."""
     Image.MAX_IMAGE_PIXELS = None
@@ -181,7 +208,9 @@ def _unusable(error: Exception) -> UnusableFile:
 
 def _in_pieces(page: Any) -> bool:
     """Return whether a page holds plain grey values or RGB, as `image_pixels` gives them, in pieces worth the name."""
-    plain = (page.photometric in (0, 1) and page.samplesperpixel == 1 and page.bitspersample in (1, 8, 16)) or (
+    # Where white is zero, Pillow inverts 1 and 8 bits but not 16.
+    grey = (0, (1, 8)), (1, (1, 8, 16))
+    plain = (page.samplesperpixel == 1 and any(page.photometric == p and page.bitspersample in b for p, b in grey)) or (
         page.photometric in (2, 6) and page.samplesperpixel == 3 and page.bitspersample == 8 and page.planarconfig == 1
     )
     if page.photometric == 6 and page.compression not in (6, 7):  # luminance and colour, which only JPEG turns to RGB

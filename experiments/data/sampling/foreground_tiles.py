@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from experiments.data.sample import Sample
 from experiments.data.sampling.uniform import Tile, areas, draw_images, place_uniformly
-from experiments.data.split import Split
+from experiments.data.split import BAND, Split
 
 
 class ForegroundTiles:
@@ -57,11 +59,30 @@ class ForegroundTiles:
 
 
 def _place_around_pixel(image: int, mask: int, split: Split, rng: np.random.Generator, side: int) -> Tile:
-    sample = split.samples[image]
-    target = sample.target[mask] if sample.valid is None else sample.target[mask] & sample.valid
-    pixels = np.flatnonzero(target)
-    row, column = divmod(int(pixels[rng.integers(len(pixels))]), target.shape[1])
-    return Tile(image, _start(row, side, target.shape[0], rng), _start(column, side, target.shape[1], rng))
+    height, width = split.sizes[image].tolist()
+    row, column = _pixel(image, mask, split, int(rng.integers(int(split.positives[image, mask]))))
+    return Tile(image, _start(row, side, height, rng), _start(column, side, width, rng))
+
+
+# Positive pixels in each band of an image, by the split's fingerprint and the image: a place is then found in one band.
+_known: dict[tuple[str, int], NDArray[np.int64]] = {}
+
+
+def _pixel(image: int, mask: int, split: Split, place: int) -> tuple[int, int]:
+    """Return row and column of one of a mask's valid positive pixels, counted from the top row by row."""
+    key = (split.fingerprint, image)
+    if key not in _known:
+        _known[key] = np.array([_positives(band).sum(axis=(1, 2)) for _, band in split.bands(image)])
+    above = _known[key][:, mask].cumsum()
+    number = int(np.searchsorted(above, place, side="right"))
+    band = split.window(image, slice(number * BAND, (number + 1) * BAND), slice(0, int(split.sizes[image, 1])))
+    pixels = np.flatnonzero(_positives(band)[mask])
+    row, column = divmod(int(pixels[place - (above[number - 1] if number else 0)]), band.target.shape[2])
+    return number * BAND + row, column
+
+
+def _positives(sample: Sample) -> NDArray[np.bool_]:
+    return sample.target if sample.valid is None else sample.target & sample.valid
 
 
 def _start(place: int, side: int, length: int, rng: np.random.Generator) -> int:

@@ -5,7 +5,7 @@ How many of all possible tiles hold foreground is counted exactly, over every pl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,14 +84,20 @@ class BackgroundUndersampling:
 
     def _place(self, image: int, split: Split, rng: np.random.Generator, side: int, *, foreground: bool) -> Tile:
         """Draw uniformly among the foreground tiles, or among the background tiles, of one image."""
-        sample, least = split.samples[image], self._least(split)
+        least = self._least(split)
         for _ in range(_TRIES):
             tile = place_uniformly(image, split, rng, side)
-            if is_foreground_tile(sample, tile, side=side, least=least) == foreground:
+            sample = split.window(image, slice(tile.top, tile.top + side), slice(tile.left, tile.left + side))
+            if is_foreground_tile(sample, least=least) == foreground:
                 return tile
-        places = np.argwhere(foreground_places(sample, side=side, least=least) == foreground)
-        top, left = places[rng.integers(len(places))]
-        return Tile(image, int(top), int(left))
+        counts = [int(np.count_nonzero(places == foreground)) for _, places in _places(split, image, side, least)]
+        number = int(rng.integers(sum(counts)))
+        for (first, places), count in zip(_places(split, image, side, least), counts, strict=True):
+            if number < count:
+                top, left = np.argwhere(places == foreground)[number].tolist()
+                return Tile(image, first + top, left)
+            number -= count
+        raise AssertionError("expected a place for every number below their count")
 
     def _least(self, split: Split) -> float:
         return float(self.least_foreground * split.foreground.sum() / split.pixels[:, 0].sum())
@@ -128,7 +134,7 @@ def foreground_tile_shares(split: Split, *, side: int, least: float) -> NDArray[
     in some mask. For an image smaller than the tile only the image itself counts, not its mirrored rest.
 
     Args:
-        split: The split; every image is decoded.
+        split: The split; every image is read.
         side: Side of a tile in pixels.
         least: Share of the valid pixels, in [0, 1].
 
@@ -137,9 +143,24 @@ def foreground_tile_shares(split: Split, *, side: int, least: float) -> NDArray[
     """
     key = (split.fingerprint, side, least)
     if key not in _known:
-        places = (foreground_places(split.samples[image], side=side, least=least) for image in range(len(split)))
-        _known[key] = np.array([place.mean() for place in places], dtype=np.float64)
+        _known[key] = np.array([_share(split, image, side, least) for image in range(len(split))], dtype=np.float64)
     return _known[key]
+
+
+def _share(split: Split, image: int, side: int, least: float) -> float:
+    found = total = 0
+    for _, places in _places(split, image, side, least):
+        found, total = found + int(np.count_nonzero(places)), total + places.size
+    return found / total
+
+
+def _places(split: Split, image: int, side: int, least: float) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """Yield `foreground_places` of an image band by band, each with the row of its first place."""
+    last = max(int(split.sizes[image, 0]) - side, 0)
+    for top, band in split.bands(image, shared=side - 1):
+        if top > last:
+            return
+        yield top, foreground_places(band, side=side, least=least)
 
 
 def foreground_places(sample: Sample, *, side: int, least: float) -> NDArray[np.bool_]:
@@ -154,12 +175,10 @@ def foreground_places(sample: Sample, *, side: int, least: float) -> NDArray[np.
     return _is_foreground_tile(positives, pixels, least)
 
 
-def is_foreground_tile(sample: Sample, tile: Tile, *, side: int, least: float) -> bool:
-    """Return whether one tile is a foreground tile; see `foreground_places`."""
-    rows, columns = slice(tile.top, tile.top + side), slice(tile.left, tile.left + side)
-    valid = None if sample.valid is None else sample.valid[rows, columns]
-    foreground = _foreground(sample.target[:, rows, columns], valid)
-    pixels = foreground.size if valid is None else np.count_nonzero(valid)
+def is_foreground_tile(tile: Sample, *, least: float) -> bool:
+    """Return whether one tile, without its mirrored rest, is a foreground tile; see `foreground_places`."""
+    foreground = _foreground(tile.target, tile.valid)
+    pixels = foreground.size if tile.valid is None else np.count_nonzero(tile.valid)
     return bool(_is_foreground_tile(np.count_nonzero(foreground), pixels, least))
 
 

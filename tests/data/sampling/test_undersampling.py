@@ -11,7 +11,6 @@ from experiments.data.sampling.undersampling import (
     foreground_tile_shares,
     is_foreground_tile,
 )
-from experiments.data.sampling.uniform import Tile
 from experiments.data.split import make_split
 
 SIDE = 4
@@ -81,7 +80,8 @@ def test_the_census_agrees_with_counting_pixel_by_pixel(ignored, least):
         assert places.tolist() == expected
         assert shares[image] == pytest.approx(np.mean(expected))
         for top, left in np.ndindex(places.shape):
-            alone = is_foreground_tile(sample, Tile(image, top, left), side=SIDE, least=least)
+            tile = sample.part(slice(top, top + SIDE), slice(left, left + SIDE))
+            alone = is_foreground_tile(tile, least=least)
             assert alone == places[top, left]
 
 

@@ -27,7 +27,7 @@ from experiments.data.image_folder.reading import (
     require_truth,
 )
 from experiments.data.image_folder.totals import check_pictures
-from experiments.data.sample import Sample
+from experiments.data.sample import Sample, read_window
 from experiments.data.split import NO_POSITIVES, Split
 from experiments.data.value_checks import path_errors
 
@@ -127,6 +127,10 @@ class _Chosen(Sequence[Sample]):
         if isinstance(index, slice):
             return tuple(self._samples[place] for place in self._places[index])
         return self._samples[self._places[index]]
+
+    def window(self, index: int, rows: slice, columns: slice) -> Sample:
+        """Return a part of an item."""
+        return read_window(self._samples, self._places[index], rows, columns)
 
 
 @dataclass(frozen=True)
