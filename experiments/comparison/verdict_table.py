@@ -14,6 +14,7 @@ from experiments.inference.claims import Evidence
 from experiments.inference.paired_difference import PairedDifference
 from experiments.inference.simultaneous_band import RecallBand, recall_band
 from experiments.inference.verdict import Verdict, decide_arms
+from experiments.process.parallel import in_parallel
 
 _FEW_GROUPS = 5.0
 """Fewer effective test groups than this get a warning."""
@@ -30,25 +31,25 @@ def arm_bands(study: MeasuredStudy, pairs: Sequence[PairedRuns]) -> list[RecallB
     if settings.headline == "mean_precision":
         low, high = settings.recall_band
         inside = (levels >= low - 1e-9) & (levels <= high + 1e-9)
-    bands = []
-    for index, pair in enumerate(pairs):
+
+    def band(index: int) -> RecallBand:
+        pair = pairs[index]
         used = inside & pair.reached.all(axis=0) & pair.baseline_reached.all(axis=0)
         gains = pair.gains()[:, :, pair.recall_columns][:, :, used]
         if not pair.seeds:
             used, gains = np.zeros(len(levels), bool), np.full((1, pair.n_groups + 1, 0), np.nan)
-        bands.append(
-            recall_band(
-                levels[used],
-                gains[:, 0],
-                gains[:, 1:],
-                margin=settings.margin,
-                level=settings.level,
-                n_draws=settings.n_draws,
-                rng=np.random.default_rng([settings.seed, index]),
-                df_group=float(pair.df_group[0]),
-            )
+        return recall_band(
+            levels[used],
+            gains[:, 0],
+            gains[:, 1:],
+            margin=settings.margin,
+            level=settings.level,
+            n_draws=settings.n_draws,
+            rng=np.random.default_rng([settings.seed, index]),
+            df_group=float(pair.df_group[0]),
         )
-    return bands
+
+    return in_parallel(band, range(len(pairs)), study.checked.worth_workers(settings.workers))
 
 
 @dataclass(frozen=True)
