@@ -27,6 +27,7 @@ CAPTIONS_FILE = "captions.md"
 TITLES = {
     "slide_step": "Slide against step",
     "frontier": "Frontiers",
+    "close_up": "Frontiers, close up",
     "tolerance": "Frontiers within a distance",
     "seesaw": "Recall, precision and F1 over the positive weight",
     "slide": "Slides along the baseline's frontier and steps off it",
@@ -151,6 +152,7 @@ def _displays(
 
     yield "slide_step", lambda: SlideStepDisplay.of(study, comparison)
     yield "frontier", lambda: FrontierDisplay.of(study, comparison, ceiling, published)
+    yield "close_up", lambda: FrontierDisplay.of(study, comparison, ceiling, published).close_up()
     yield "tolerance", lambda: ToleranceDisplay.of(study, comparison)
     yield "seesaw", lambda: SeesawDisplay.of(study, comparison, published, sweep)
     yield "slide", lambda: SlideDisplay.of(study, comparison)

@@ -99,11 +99,11 @@ def test_what_a_study_lacks_is_left_out_and_removed(make_study, drawn_study, fol
 def test_any_study_can_be_drawn(make_study, tmp_path, only, asked):
     study, comparison = make_study(**asked)
     names = [path.stem for path in draw_all(tmp_path, study, comparison, only=only)]
-    needs_pairs = {"slide_step", "slide", "gains", "band", "decomposition"}
+    needs_pairs = {"slide_step", "close_up", "slide", "gains", "band", "decomposition"}
     assert names == [name for name in ALL if name in only and (len(study.complete) > 1 or name not in needs_pairs)]
     if asked.get("arms") is ODD:
         svg = (tmp_path / "frontier.svg").read_text()
-        assert "$a$ (baseline)" in svg
+        assert ">$a$<" in svg
         assert "50 %$x$ \\frac" in svg
 
 

@@ -13,11 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from matplotlib.transforms import Bbox
-from numpy.typing import NDArray
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.facts import StudySize
+from experiments.report.figures.labels import write_names
 from experiments.report.figures.panels import draw_into, panel_grid
 from experiments.report.figures.style import (
     BASELINE_COLOUR,
@@ -135,7 +134,8 @@ class SlideStepDisplay:
         ax.set_xlabel(f"slide: shift of {base}'s logits with the same recall")
         ax.set_ylabel("step: precision gained there")
         self._theory(ax, rows)
-        _place_labels(ax, rows, self.names, colours)
+        places = {str(arm): own[["shift", "precision_gain"]].to_numpy() for arm, own in rows.groupby("arm", sort=False)}
+        write_names(ax, places, self.names, colours)
 
     def _theory(self, ax: Axes, rows: pd.DataFrame) -> None:
         for shift, label in predicted_shifts(rows).items():
@@ -172,61 +172,3 @@ def place_limits(rows: pd.DataFrame, name: str, margin: float = 0.0) -> tuple[fl
     low, high = max(ends[0], low - _WIDEST * span), min(ends[1], high + _WIDEST * span)
     room = _ROOM * (high - low)
     return float(low - room), float(high + room)
-
-
-def _place_labels(ax: Axes, rows: pd.DataFrame, names: Mapping[str, str], colours: Mapping[str, Any]) -> None:
-    """Write each arm's name beside one of its points, where it covers the least of points, intervals and names."""
-    figure = ax.figure.get_figure(root=True)
-    assert figure is not None  # axes that are drawn into have one
-    figure.draw_without_rendering()
-    to_screen, dpi = ax.transData.transform, figure.dpi / 72.0
-    taken = np.concatenate([_ink(rows, to_screen), _lines(ax)])
-    frame, placed = ax.get_window_extent(), list[Bbox]()
-    for arm, own in rows.groupby("arm", sort=False):
-        text = ax.text(0, 0, names[str(arm)], fontsize=7.5, fontweight="bold", color=colours[str(arm)], zorder=7)
-        text.set_path_effects([withStroke(linewidth=1.8, foreground="white")])
-        size = text.get_window_extent()
-        spots = [
-            Bbox.from_bounds(x + right * (0.5 * size.width + 5 * dpi) - 0.5 * size.width,
-                             y + up * (0.5 * size.height + 5 * dpi) - 0.5 * size.height, size.width, size.height)
-            for x, y in to_screen(own[["shift", "precision_gain"]].to_numpy(dtype=np.float64))
-            for right, up in ((0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1), (0, 2.5), (0, -2.5))
-        ]  # fmt: skip
-        best = min(spots, key=lambda box: _cost(box, taken, placed, frame))
-        x, y = ax.transData.inverted().transform((best.x0, best.y0))
-        text.set(x=float(x), y=float(y), verticalalignment="bottom")
-        placed.append(best)
-
-
-def _ink(rows: pd.DataFrame, to_screen: Any) -> NDArray[np.float64]:
-    """Return places on the screen that points (counted ten times) and intervals cover, (n, 2)."""
-    places: list[NDArray[np.float64]] = []
-    along = np.linspace(0.0, 1.0, 25)
-    for _, row in rows.iterrows():
-        x, y = float(row["shift"]), float(row["precision_gain"])
-        places.append(np.tile([[x, y]], (10, 1)))
-        for name, column in (("shift", 0), ("precision_gain", 1)):
-            low, high = float(row[f"{name}_low"]), float(row[f"{name}_high"])
-            if np.isfinite([low, high]).all():
-                line = np.tile([[x, y]], (len(along), 1)).astype(np.float64)
-                line[:, column] = low + (high - low) * along
-                places.append(line)
-    return np.asarray(to_screen(np.concatenate(places)), dtype=np.float64)
-
-
-def _lines(ax: Axes) -> NDArray[np.float64]:
-    """Return places on the screen along the lines of 0 and of theory, (n, 2)."""
-    along = np.linspace(0.0, 1.0, 60)[:, None]
-    places = []
-    for line in ax.lines:
-        ends = np.asarray(line.get_xydata(), dtype=np.float64)
-        if len(ends) == 2:
-            places.append(line.get_transform().transform(ends[0] + (ends[1] - ends[0]) * along))
-    return np.concatenate(places)
-
-
-def _cost(box: Bbox, taken: NDArray[np.float64], placed: Sequence[Bbox], frame: Bbox) -> float:
-    """Count what a label would cover; other names and the frame count most."""
-    inside = (taken > (box.x0, box.y0)).all(axis=1) & (taken < (box.x1, box.y1)).all(axis=1)
-    beyond = box.x0 < frame.x0 or box.x1 > frame.x1 or box.y0 < frame.y0 or box.y1 > frame.y1
-    return float(inside.sum()) + 100.0 * sum(box.overlaps(other) for other in placed) + 200.0 * beyond

@@ -111,7 +111,8 @@ class TrainingDisplay:
                 check_axes(axes, count, "arm and further column")
                 self._panels(axes)
                 return figure_of(axes)
-            across = min(count, 4)
+            rows = -(-count // 4)  # of at most 4 panels, all but the last equally full
+            across = -(-count // rows)
             width = PAGE if across > 2 else COLUMN
             figure, panels = panel_grid(count, across, width, 1.42)
             self._panels(panels)

@@ -106,20 +106,27 @@ def test_slide_step_names_what_it_cannot_draw(drawn_study):
     assert SlideStepDisplay.of(study, replace(comparison, slides=slides.assign(shift=np.nan))) is None
 
 
-def test_names_of_the_slide_step_figure_cover_neither_each_other_nor_the_edge(drawn_study):
-    figure = SlideStepDisplay.of(*drawn_study).plot()
-    figure.draw_without_rendering()
-    (ax,) = figure.axes
-    names = [text.get_window_extent() for text in ax.texts if text.get_text() in {"weighted_bce", "worse"}]
-    assert len(names) == 2
-    assert not names[0].overlaps(names[1])
-    frame = ax.get_window_extent()
-    assert all(frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1 for box in names)
-    plt.close(figure)
-
-
 def _segments(lines):
     return [np.asarray(line) for line in lines.get_segments()] if hasattr(lines, "get_segments") else []
+
+
+def test_the_close_up_is_of_the_mask_with_the_widest_spread_and_holds_every_operating_point(drawn_study, axes_of):
+    whole = FrontierDisplay.of(*drawn_study)
+    display = whole.close_up()
+    means = whole.curves.groupby(["mask", "arm"])["precision"].mean().unstack()
+    (mask,) = display.prevalence
+    assert mask == (means.max(axis=1) - means.min(axis=1)).idxmax()
+    rows = whole.table[whole.table["mask"] == mask].reset_index(drop=True)
+    assert display.table.equals(rows)
+    assert f"The frontiers of {mask}" in display.caption
+    (ax,) = axes_of(1)
+    display.plot([ax])
+    points = display.points[["recall", "precision"]].to_numpy()
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    assert ((points > (left, low)) & (points < (right, high))).all()
+    assert (right - left) * (high - low) < 1
+    alone = replace(whole, names={whole.baseline: "bce"})
+    assert alone.close_up() is None
 
 
 def test_band_shows_differences_and_marks_where_it_excludes_zero(drawn_study, axes_of):

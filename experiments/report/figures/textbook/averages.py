@@ -18,11 +18,19 @@ from experiments.comparison.point_table import AVERAGES, averages_table
 from experiments.frontier.operating_point import BACKGROUND
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import check_axes, figure_of
-from experiments.report.figures.style import FAINT, PAGE, QUIET, RC, add_legend, legend_label
+from experiments.report.figures.style import (
+    FAINT,
+    PAGE,
+    QUIET,
+    RC,
+    add_legend,
+    arm_colours,
+    arm_markers,
+    legend_label,
+)
 from experiments.runs.study import StudyRuns, short_names
 
 _PANELS = (("value", "averages"), ("precision", "precision"), ("recall", "recall"), ("f1", "F1"))
-_MASKS = (("#0072B2", "o"), ("#D55E00", "^"), ("#009E73", "s"), ("#C46A9B", "v"), ("#3A8FC4", "P"), ("#B07A00", "X"))
 _BLENDED = (("black", "D"), ("black", "s"), ("black", "x"))
 
 
@@ -92,9 +100,9 @@ class AveragesDisplay:
         looks = {}
         for what, (colour, marker) in zip(AVERAGES, _BLENDED, strict=True):
             looks[what] = {"color": colour, "marker": marker, "markersize": 4, "markerfacecolor": "none"}
-        for index, mask in enumerate(self.masks):
-            colour, marker = _MASKS[index % len(_MASKS)]
-            looks[mask] = {"color": colour, "marker": marker, "markersize": 4.5}
+        for mask, marker in arm_markers(self.masks).items():  # as in the slide-step figure, in the colour of the arm
+            edge = {"markeredgecolor": "white", "markeredgewidth": 0.5}
+            looks[mask] = {"color": QUIET, "marker": marker, "markersize": 5, **edge}
         looks[BACKGROUND] = {"color": QUIET, "marker": "o", "markersize": 4.5, "markerfacecolor": "white"}
         return looks
 
@@ -108,8 +116,9 @@ class AveragesDisplay:
             for place in range(len(arms)):
                 ax.axhline(place, color=FAINT, linewidth=0.7, zorder=0)
             for what in reversed(list(means.index)):
-                look = self._looks[str(what)]
-                ax.plot(means.loc[what], np.arange(len(arms)), linestyle="none", clip_on=False, zorder=3, **look)
+                for place, (arm, colour) in enumerate(arm_colours(arms, arms[0]).items()):
+                    look = self._looks[str(what)] | ({"color": colour} if what in self.masks else {})
+                    ax.plot(means.loc[what, arm], place, linestyle="none", clip_on=False, zorder=3, **look)
             ax.set(xlim=(0, 1), title=title, xticks=[0, 0.5, 1], ylim=(len(arms) - 0.5, -0.5))
             ax.set_yticks(np.arange(len(arms)), list(self.names.values()))
             ax.tick_params(axis="y", length=0)

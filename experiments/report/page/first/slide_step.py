@@ -11,14 +11,15 @@ from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from experiments.report.figures.labels import Box, place_names
 from experiments.report.figures.slide_step import SlideStepDisplay, has_place, place_limits, predicted_shifts
 from experiments.report.figures.style import arm_markers
-from experiments.report.page.first.labels import Box, place_names
 from experiments.report.page.markup import html
 from experiments.report.text.wording import signed, typeset, with_interval
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 22, 44  # around the frame, pixels
 _LETTER, _LINE = 8.2, 15.0  # of a bold name, pixels; a bound, as fonts differ
+_GAP = 8.0  # between a point and its name, pixels
 _TITLE_LETTER = 6.9  # of an axis title
 
 MARKERS: Mapping[str, str] = {
@@ -162,16 +163,26 @@ def _names(
         for arm, own in rows.groupby("arm", sort=False)
     }
     sizes = {arm: (_LETTER * len(names[arm]), _LINE) for arm in at}
-    placed = place_names(at, sizes, _ink(rows, frame), frame.box)
+    placed = place_names(at, sizes, frame.box, gap=_GAP, ink=_ink(rows, frame), taken=_theory_texts(rows, frame))
     return [
         {
             "arm": looks[arm].place,
             "colour": looks[arm].colour,
             "text": names[arm],
-            "x": round((box.left + box.right) / 2, 1),
-            "y": round(box.bottom - 4, 1),
+            "x": round((label.box.left + label.box.right) / 2, 1),
+            "y": round(label.box.bottom - 4, 1),
+            "leader": "M{0[0]:.1f} {0[1]:.1f}L{1[0]:.1f} {1[1]:.1f}".format(*label.leader) if label.leader else "",
         }
-        for arm, box in placed.items()
+        for arm, label in placed.items()
+    ]
+
+
+def _theory_texts(rows: pd.DataFrame, frame: _Frame) -> list[Box]:
+    """Return the boxes of the labels that stand at the foot of the lines of theory."""
+    return [
+        Box(x - 0.5 * _LETTER * len(label), frame.box.bottom - _LINE, x + 0.5 * _LETTER * len(label), frame.box.bottom)
+        for x, label in ((frame.across(shift), label) for shift, label in predicted_shifts(rows).items())
+        if label
     ]
 
 
@@ -215,7 +226,9 @@ _DRAWING = (
     '<text x="{{ box.left - 8 }}" y="{{ y + 4 }}" text-anchor="end">{{ label }}</text>{% endfor %}'
     '<text class="title" x="{{ (box.left + box.right) / 2 }}" y="{{ height - 8 }}" text-anchor="middle">{{ x_title }}'
     '</text><text class="title" x="4" y="13">{{ y_title }}</text>'
-    "{% for point in points %}"
+    "{% for name in names if name.leader %}"
+    '<path class="of-arm leader" data-arm="{{ name.arm }}" style="--arm:{{ name.colour }}" d="{{ name.leader }}"/>'
+    "{% endfor %}{% for point in points %}"
     '<g class="of-arm point" data-arm="{{ point.arm }}" data-mask-of="{{ point.mask }}" data-told="{{ point.told }}" '
     'style="--arm:{{ point.colour }}"><path class="interval" d="{{ point.bars }}"/>'
     '<path class="marker" d="{{ point.marker }}" transform="translate({{ point.at }})"/></g>{% endfor %}'
