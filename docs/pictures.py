@@ -28,6 +28,7 @@ _REPORT = "experiments/report"
 _BY_OWN_CODE = {
     "page": f"{_REPORT}/page",
     "page_seesaw": f"{_REPORT}/page",
+    "close_up": f"{_REPORT}/figures/frontier.py",
     "thresholding": f"{_REPORT}/thresholding/figure.py",
     "subgroups": f"{_REPORT}/subgroups/figure.py",
     "decomposition": f"{_REPORT}/figures/slide.py",
@@ -144,8 +145,10 @@ def _code_digest(name: str) -> str:
     while not path.exists() and "_" in path.stem:  # frontier_note is drawn by frontier
         path = path.with_name(f"{path.stem.rpartition('_')[0]}.py")
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    shared = [ROOT / _REPORT / "figures" / f"{shared}.py" for shared in ("style", "panels")]
-    return _digest(b"".join(_meaning(file) for file in [*files, *shared] if file.suffix in (".py", ".js", ".css")))
+    code = [file for file in files if file.suffix in (".py", ".js", ".css")]
+    labels = ("labels",) if any("figures.labels import" in file.read_text() for file in code) else ()
+    shared = [ROOT / _REPORT / "figures" / f"{shared}.py" for shared in ("style", "panels", *labels)]
+    return _digest(b"".join(_meaning(file) for file in [*code, *shared]))
 
 
 def _meaning(path: Path) -> bytes:

@@ -200,7 +200,7 @@ def _ink(rows: pd.DataFrame, frame: _Frame) -> NDArray[np.float64]:
             ends = frame.down(row["precision_gain_low"]), frame.down(row["precision_gain_high"])
             places += [(x, float(ends[0] + (ends[1] - ends[0]) * share)) for share in along]
     box = frame.box
-    many = np.linspace(0.0, 1.0, 60)
+    many = np.linspace(0.0, 1.0, 200)
     for shift in (0.0, *predicted_shifts(rows)):
         places += [(frame.across(shift), float(box.top + (box.bottom - box.top) * share)) for share in many]
     places += [(float(box.left + (box.right - box.left) * share), frame.down(0.0)) for share in many]
