@@ -69,7 +69,9 @@ def _untrained(study: StudyRuns, comparison: Comparison, names: Mapping[str, str
 
 def _use(study: StudyRuns, comparison: Comparison, names: Mapping[str, str]) -> list[Recommendation]:
     table = comparison.arm_verdicts
-    keep = Recommendation(_keep(comparison, names), tune_command(study))
+    keep, otherwise = (
+        Recommendation(_keep(comparison, names, verb), tune_command(study)) for verb in ("Keep", "Else keep")
+    )
     if not len(table):
         return [keep]
     best = _most(table[table["verdict"] == MOVES_OUT], "headline_gain")
@@ -79,12 +81,12 @@ def _use(study: StudyRuns, comparison: Comparison, names: Mapping[str, str]) -> 
     best = _most(table[table["verdict_f1"] == MOVES_OUT], "f1_gain")
     if best is not None:
         gain = f"tuned F1 {with_interval(best, 'f1_gain')}"
-        return [_chosen(study, comparison, names, best, "Where one threshold is enough, use", gain), keep]
+        return [_chosen(study, comparison, names, best, "Where one threshold is enough, use", gain), otherwise]
     crossing = [
         Recommendation(f"Choose by the recall you need: **{names[str(row['arm'])]}** is {row['reason']}.")
         for _, row in table[table["verdict"] == CROSSES].head(1).iterrows()
     ]
-    return [*crossing, keep]
+    return [*crossing, otherwise] if crossing else [keep]
 
 
 def _chosen(
@@ -105,9 +107,9 @@ def _most(rows: pd.DataFrame, column: str) -> pd.Series | None:
     return rows.sort_values(column).iloc[-1] if len(rows) else None
 
 
-def _keep(comparison: Comparison, names: Mapping[str, str]) -> str:
+def _keep(comparison: Comparison, names: Mapping[str, str], verb: str) -> str:
     """Say at which threshold to keep the baseline, and what that does to its F1 on test, mean over seeds and masks."""
-    lead, tuned = f"Keep **{names[comparison.baseline]}**", _tuned(comparison, comparison.baseline)
+    lead, tuned = f"{verb} **{names[comparison.baseline]}**", _tuned(comparison, comparison.baseline)
     if tuned is None:
         return f"{lead} at threshold 0.50."
     natural, best = number(tuned.natural_f1), number(tuned.f1)
@@ -195,7 +197,9 @@ def _decides(study: StudyRuns, comparison: Comparison, names: Mapping[str, str])
     fewest = int(nearest["needed_seeds"].iloc[0])
     arms = [str(arm) for arm in nearest["arm"][nearest["needed_seeds"] <= fewest]]
     if looks is None:
-        text = f"To decide more, train more seeds, once. {told}"
+        whom = listed([f"**{names[arm]}**" for arm in arms])
+        only = "" if len(can) == len(arms) else f" The command is for {whom}."
+        text = f"To decide more, train more seeds, once. {told}{only}"
         return [Recommendation(text, seeds_command(study, _extended(seeds, fewest), arms))]
     fresh = range(seeds[-1] + 1, seeds[-1] + 1 + fewest)
     text = f"To decide more, start a new study; this one has made its {len(looks.seeds)} looks. {told}"

@@ -102,7 +102,7 @@ def test_what_moves_tuned_f1_alone_is_for_one_threshold(drawn):
     use, keep = recommendations(study, better)
     assert use.text.startswith("Where one threshold is enough, use **")
     assert "tuned F1 " in use.text
-    assert keep.text.startswith("Keep **bce**")
+    assert keep.text.startswith("Else keep **bce**")
 
 
 def test_what_crosses_is_chosen_by_recall(drawn):
@@ -112,7 +112,7 @@ def test_what_crosses_is_chosen_by_recall(drawn):
     )
     choose, keep = recommendations(study, crossing)
     assert choose.text.endswith("is better at recall 0.90, worse at 0.10.")
-    assert keep.text.startswith("Keep **bce**")
+    assert keep.text.startswith("Else keep **bce**")
 
 
 def test_more_seeds_are_those_for_an_even_chance(drawn):
@@ -120,7 +120,8 @@ def test_more_seeds_are_those_for_an_even_chance(drawn):
     open_ = judged(comparison, **UNDECIDED, needed_seeds=[20.0, 5.0])
     near, far = reversed(list(comparison.arm_verdicts["arm"]))
     _, more = recommendations(study, open_)
-    assert more.text.endswith(f"5 (**{near.removeprefix('loss=')}**), 20 (**{far.removeprefix('loss=')}**).")
+    first, second = near.removeprefix("loss="), far.removeprefix("loss=")
+    assert more.text.endswith(f"5 (**{first}**), 20 (**{second}**). The command is for **{first}**.")
     assert shlex.split(more.command)[3:] == [
         "study=losses",
         "model.decoder_channels=[8,4]",
