@@ -9,7 +9,7 @@ from PIL import Image
 from small_study import SMALL
 
 from experiments.compare import main as compare_main
-from experiments.frontier import code_to_logit
+from experiments.frontier import code_to_logit, curve_errors
 from experiments.runs import store
 from experiments.score import main as score_main
 from experiments.thresholding import main as thresholding_main
@@ -195,6 +195,49 @@ def test_a_kind_that_cannot_be_right_is_worth_a_look(command, folder):
     assert "Worth a look: no pixel of mine and unet reaches probability 0.5. Is kind= right?" in out
     code, out, _ = command(score_main, *typed, "study_dir=three")
     assert "Worth a look" not in out
+
+
+@pytest.mark.parametrize("axis", ["rows", "columns"])
+def test_curves_are_counted_on_request(command, folder, axis):
+    """Strokes of three pixels, one of them beside its place in every tenth row or column."""
+    rng = np.random.default_rng(0)
+    errors = {}
+    for split, images in (("train", "abc"), ("val", "de")):
+        for image in images:
+            mask = np.zeros((60, 80), bool)
+            mask[np.arange(60), 30 + (10 * np.sin(np.arange(60) / 9)).astype(int)] = True
+            mask = mask | np.roll(mask, 1, 1) | np.roll(mask, 2, 1)
+            mask = mask if axis == "rows" else mask.T
+            save(folder / f"{split}_masks" / f"{image}.png", mask)
+            for arm, step in (("unet", 4), ("mine", 2)):
+                moved = np.roll(mask, step, 1 if axis == "rows" else 0)
+                lines = np.arange(60) % 10 == 0
+                drawn = np.where(lines[:, None] if axis == "rows" else lines[None], moved, mask)
+                for seed in (0, 1):
+                    logits = np.where(drawn, 3.0, -3.0) + 0.1 * rng.normal(size=mask.shape)
+                    save(folder / f"{split}_maps" / arm / f"fold_{seed}" / f"{image}.npy", logits)
+                    if split == "train":
+                        errors.setdefault(arm, []).append(curve_errors(logits >= 0, mask, axis=axis).mae)
+    typed = ("predictions=train_maps", "truth=train_masks", PATTERN, "kind=logits", "study_dir=study", "baseline=unet")
+    typed += ("val_predictions=val_maps", "val_truth=val_masks")
+    command(score_main, *typed)
+    code, _, err = command(compare_main, "study_dir=study", "report.headline=curve_accuracy")
+    assert code == 2
+    assert "mine/seed=0" in err
+    code, _, err = command(score_main, *typed, f"curve={axis}", "overwrite=true")
+    assert code == 0, err
+    code, _, err = command(compare_main, "study_dir=study", "report.headline=curve_accuracy", "report.curve_scale=2")
+    assert code == 0, err
+    table = pd.read_csv(folder / "study/report/curve.csv").query("point == 'natural'")
+    for arm, expected in errors.items():
+        mine = table[table["arm"] == arm]
+        assert mine["mae"].tolist() == pytest.approx([np.mean(expected)] * 2)
+        assert mine["mae_units"].tolist() == pytest.approx([2 * np.mean(expected)] * 2)
+    assert np.mean(errors["unet"]) == pytest.approx(2 * np.mean(errors["mine"]))
+    assert pd.read_csv(folder / "study/report/arms.csv")["headline_gain"].iloc[0] > 0
+    code, _, err = command(score_main, *typed, "curve=diagonal")
+    assert code == 2
+    assert "curve: expected" in err
 
 
 def test_scores_within_a_distance_are_counted_on_request(command, folder):

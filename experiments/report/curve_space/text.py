@@ -48,7 +48,11 @@ def _errors(table: pd.DataFrame, names: Mapping[str, str], scale: float | None) 
     if scale is not None:
         columns, headers = [*columns, "mae_units", "mae_filled_units"], [*headers, "MAE, units", "MAE filled, units"]
     means = table.groupby(["mask", "arm", "point"], sort=False)[columns].mean()
-    rows = [[mask, names[arm], point, *map(number, values)] for (mask, arm, point), *values in means.itertuples()]
+    means["accuracy"] = means["accuracy"].map(lambda value: number(value, 4))  # errors are thousandths of the width
+    rows = [
+        [mask, names[arm], point, *(value if isinstance(value, str) else number(value) for value in values)]
+        for (mask, arm, point), *values in means.itertuples()
+    ]
     return markdown_table(headers, rows)
 
 

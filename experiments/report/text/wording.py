@@ -21,9 +21,9 @@ def listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def number(value: object) -> str:
+def number(value: object, digits: int = 2) -> str:
     """Format a ratio; a dash if it is undefined."""
-    return "-" if pd.isna(value) else f"{value:.2f}"  # type: ignore[call-overload]
+    return "-" if pd.isna(value) else f"{value:.{digits}f}"  # type: ignore[call-overload]
 
 
 def signed(value: float, digits: int = 3, *, bare_zero: bool = False, undefined: str = "-") -> str:

@@ -120,6 +120,8 @@ def test_runs_on_disk_give_the_same(study, study_dir, tmp_path):
     assert "by curve accuracy" in text
     assert "## Curves" in text
     assert "MAE, units" in text
+    accuracy = study.comparison.curve_errors.runs.query("arm == 'straight' and point == 'tuned'")["accuracy"].mean()
+    assert re.search(rf"\| mask +\| straight +\| tuned .*\| {accuracy:.4f} ", text)
     assert re.search(r"\| mask +\| straight +\| \+[01]\.\d+ \[", text)
     assert "`curve_groups.csv`" in text
     assert len(pd.read_csv(tmp_path / "curve.csv")) == 5 * 4 * 2
