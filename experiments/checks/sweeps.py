@@ -169,8 +169,10 @@ def launcher_problems(hydra: DictConfig) -> list[str]:
     if "n_jobs" in hydra.launcher:
         jobs = hydra.launcher.n_jobs
         whole = isinstance(jobs, int) and not isinstance(jobs, bool)
-        if not whole or not (jobs == -1 or 1 <= jobs <= _MOST_JOBS):
-            problems.append(f"hydra.launcher.n_jobs: expected 1 to {_MOST_JOBS}, or -1 for every core, got {jobs}")
+        if jobs != "auto" and (not whole or not (jobs == -1 or 1 <= jobs <= _MOST_JOBS)):
+            problems.append(
+                f"hydra.launcher.n_jobs: expected auto, 1 to {_MOST_JOBS}, or -1 for every core, got {jobs}"
+            )
         for name, allowed in (("backend", (None, "loky")), ("prefer", ("processes",)), ("require", (None,))):
             if hydra.launcher.get(name) not in allowed:  # threads of one process would share random generators
                 words = " or ".join("null" if word is None else word for word in allowed)

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from experiments.checks.folders import place_problems
 from experiments.checks.jobs import Job
+from experiments.checks.overrides import key_of
 from experiments.checks.problems import raise_if_any
 from experiments.cli import stop_on_error
 from experiments.config import ConfigError, to_plain
 from experiments.launch.clusters.settings import cluster_of
 from experiments.launch.plan import Plan, build_parts, plan_run, plan_study, source_problems, trains_nothing
 from experiments.launch.shared_study import finish_runs, launch_again
+from experiments.launch.side_by_side import begin_process, folder_of_places, gpus_here, runs_at_once
 from experiments.launch.stages import arms_going_on, declaration, narrow_sweep, split_by_look, study_looks
 from experiments.process import stop_signals
 from experiments.runs.arms import fold_in_name, without_fold
@@ -103,6 +105,8 @@ class StudyCallback(Callback):
             _running.folders, _running.to_do, _running.progress, _running.later = [], {}, None, []
             raise_if_any(source_problems(config) if trains_nothing(config) else [])
             plan = plan_study(config)
+            if not plan.problems:
+                _count_jobs(config, len(plan.jobs))
             _check_parts(plan, config, parallel_jobs(config.hydra.launcher) if not plan.problems else 1)
             self._check_jobs(config, plan)
 
@@ -162,7 +166,7 @@ class StudyCallback(Callback):
                 flush=True,
             )
         if unfinished:
-            _prepare_joblib()
+            _prepare_joblib(config)
         _running.unfinished = unfinished
         _begin(first)
         if not _running.to_do:  # all runs exist, so no launcher's processes are needed; or those of later stages do not
@@ -225,11 +229,28 @@ def close_progress() -> None:
         progress.close()
 
 
-def _prepare_joblib() -> None:
-    """Make joblib's processes handle from their start that this process is stopped or killed."""
+def _count_jobs(config: DictConfig, runs: int) -> None:
+    """Replace `hydra.launcher.n_jobs=auto` by a number, for the launcher and for the processes of its runs."""
+    if config.hydra.launcher.get("n_jobs") != "auto":
+        return
+    from joblib import cpu_count
+
+    jobs = runs_at_once(runs, cpu_count(), len(gpus_here(config.trainer.accelerator)))
+    others = [text for text in config.hydra.overrides.hydra if key_of(text) != "hydra.launcher.n_jobs"]
+    with open_dict(config):
+        config.hydra.launcher.n_jobs = jobs
+        config.hydra.overrides.hydra = [*others, f"hydra.launcher.n_jobs={jobs}"]
+
+
+def _prepare_joblib(config: DictConfig) -> None:
+    """Make joblib's processes handle from their start that this process is stopped or killed, and share the GPUs."""
+    if "n_jobs" not in config.hydra.launcher:
+        return
     from joblib.parallel import LokyBackend, register_parallel_backend
 
-    register_parallel_backend("loky", partial(LokyBackend, initializer=stop_signals.wait_for_run))
+    names = [gpu.name for gpu in gpus_here(config.trainer.accelerator)]
+    begin = partial(begin_process, names, folder_of_places().name if len(names) > 1 else "")
+    register_parallel_backend("loky", partial(LokyBackend, initializer=begin))
 
 
 def _failures(folders: Sequence[Path]) -> list[str]:

@@ -1,4 +1,4 @@
-"""`hydra/launcher=slurm` and `hydra/launcher=ray`: Hydra starts only launchers that it finds in this namespace.
+"""`hydra/launcher=slurm`, `ray`, and `auto` of `joblib`: Hydra takes launchers only from this namespace.
 
 Hydra imports this package for every command, so that it imports nothing before a study is launched.
 """
@@ -6,12 +6,30 @@ Hydra imports this package for every command, so that it imports nothing before 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, TaskFunction
+from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
 from omegaconf import DictConfig
+
+
+class JoblibSettings(SearchPathPlugin):
+    """Lets `n_jobs` of `hydra/launcher=joblib` be `auto`, which its plugin declares as a number.
+
+    A study's callback replaces `auto` by a number before the launcher is made (`experiments.launch.side_by_side`).
+    Hydra calls this after it has read all plugins, in an order of its own, and before it composes anything.
+    """
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Declare the launcher's settings; the search path stays as it is."""
+        settings = {**asdict(JobLibLauncherConf()), "n_jobs": "auto"}
+        ConfigStore.instance().store(group="hydra/launcher", name="joblib", node=settings, provider="lossfrontier")
 
 
 class _ClusterLauncher(Launcher):

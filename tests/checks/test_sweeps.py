@@ -61,8 +61,10 @@ def test_arms_of_one_configuration_are_named_in_pairs():
     [
         ({"n_jobs": 2}, ""),
         ({"n_jobs": -1}, ""),
+        ({"n_jobs": "auto"}, ""),
+        ({"n_jobs": "most"}, "got most"),
         ({}, ""),
-        ({"n_jobs": 0}, "n_jobs: expected 1 to 1024, or -1 for every core, got 0"),
+        ({"n_jobs": 0}, "n_jobs: expected auto, 1 to 1024, or -1 for every core, got 0"),
         ({"n_jobs": -5}, "got -5"),
         ({"n_jobs": True}, "got True"),
         ({"n_jobs": None}, "got None"),
