@@ -169,7 +169,15 @@ def _write_one(
         only=only,
     )
     write_texts(report_dir, study, comparison, ceiling, sweep, by_subgroup, figure=figures[0].stem)
-    write_page(report_dir / PAGE, study, comparison, ceiling=ceiling, examples=examples, published=published)
+    write_page(
+        report_dir / PAGE,
+        study,
+        comparison,
+        ceiling=ceiling,
+        examples=examples,
+        published=published,
+        by_subgroup=by_subgroup,
+    )
     return comparison, figures
 
 

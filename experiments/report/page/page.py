@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from experiments.comparison.ceiling import Ceiling
 from experiments.comparison.compare_arms import Comparison
+from experiments.comparison.subgroups.compare import SubgroupVerdicts
 from experiments.comparison.weight_sweep import arm_weights
 from experiments.report.example_choice import ExampleChoice
 from experiments.report.facts import CEILING_WORDS
@@ -24,6 +25,7 @@ from experiments.report.page.packed import script_json
 from experiments.report.page.payload import payload
 from experiments.report.page.runs import runs_section
 from experiments.report.page.stills import frontier_stills
+from experiments.report.page.subgroups import subgroups_section
 from experiments.report.page.verdicts import key_of_words, paragraphs, told, verdict_tables
 from experiments.report.published import PublishedPoint
 from experiments.report.text.looks import look_notes
@@ -44,6 +46,7 @@ def write_page(
     ceiling: Ceiling | None = None,
     examples: ExampleChoice | None = None,
     published: Sequence[PublishedPoint] = (),
+    by_subgroup: SubgroupVerdicts | None = None,
     title: str = "",
     question: str = "",
 ) -> None:
@@ -56,6 +59,7 @@ def write_page(
         ceiling: The best possible frontier, if known.
         examples: Images with predictions to show; None leaves the section out.
         published: Pairs that others reported, shown beside the frontiers.
+        by_subgroup: Verdicts in subgroups; None leaves the section out.
         title: The study's name; if empty, it is read from the runs.
         question: The study's question; if empty, it is read from the runs.
     """
@@ -93,6 +97,7 @@ def write_page(
         "baseline": names[study.baseline],
         "why_none": " ".join(reasons),
         "matched": matched_section(comparison, names),
+        "subgroups": subgroups_section(comparison, by_subgroup, names),
         "examples_rule": "" if examples is None else rule_of(examples, names[study.baseline]),
         "runs": runs_section(study, comparison, ceiling),
         "numbers": Markup(script_json(data)),

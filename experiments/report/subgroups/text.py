@@ -51,9 +51,22 @@ _MOST = 3
 
 def subgroup_section(comparison: Comparison, found: SubgroupVerdicts, names: Mapping[str, str]) -> list[str]:
     """Write the section of the details: the verdict of every arm in every subgroup, and which gains differ."""
-    headline = comparison.settings.headline_name
-    headers = ["arm", "subgroup", "images (groups)", "verdict", f"{headline} gain", "verdict's interval"]
-    headers += ["gain less that of the others", "differs"]
+    parts = [
+        "## Subgroups",
+        f"Test images by {_by(found)}. {interaction(comparison, found, names)}",
+        markdown_table(*subgroup_cells(comparison, found, names)),
+        "![Gains in subgroups](figures/subgroups.png)",
+        how_to_read(comparison),
+    ]
+    return [*parts, *unseen_note(found)]
+
+
+def subgroup_cells(
+    comparison: Comparison, found: SubgroupVerdicts, names: Mapping[str, str]
+) -> tuple[list[str], list[list[str]]]:
+    """Return headers and cells of the table: for each arm a row of all images, then one of each subgroup."""
+    headers = ["arm", "subgroup", "images (groups)", "verdict", f"{comparison.settings.headline_name} gain"]
+    headers += ["verdict's interval", "gain less that of the others", "differs"]
     several = len(set(found.table["mask"])) > 1
     rows = []
     for arm, table in found.table.groupby("arm", sort=False):
@@ -68,16 +81,7 @@ def subgroup_section(comparison: Comparison, found: SubgroupVerdicts, names: Map
             differs = "" if pd.isna(row["p_contrast_holm"]) else _differs(row)
             rest = [contrast, differs]
             rows.append([names[str(arm)], label, size, _word(row), _gain(row), verdict_interval(row), *rest])
-    parts = [
-        "## Subgroups",
-        f"Test images by {_by(found)}. {interaction(comparison, found, names)}",
-        markdown_table(headers, rows),
-        "![Gains in subgroups](figures/subgroups.png)",
-        _reading(comparison),
-    ]
-    if found.unseen:
-        parts.append(f"Out of distribution, with no training image: {listed(found.unseen)}.")
-    return parts
+    return headers, rows
 
 
 def interaction(comparison: Comparison, found: SubgroupVerdicts, names: Mapping[str, str]) -> str:
@@ -97,6 +101,22 @@ def interaction(comparison: Comparison, found: SubgroupVerdicts, names: Mapping[
         ]
         told.append(f"**{names[str(arm)]}**: {listed(each)}")
     return f"The gain differs between subgroups, against the mean of the others: {'; '.join(told)}."
+
+
+def how_to_read(comparison: Comparison) -> str:
+    """Say what the verdicts of subgroups rest on, and what tells that gains differ."""
+    level = comparison.settings.verdict_level
+    return (
+        "Thresholds are those tuned on all validation images. Verdicts are over masks, at level "
+        f"{level:g} after Holm over arms and subgroups, and the tests of a difference likewise, each a family of its "
+        "own beside the verdicts above. A gain shown in one subgroup and not in another does not show that they "
+        "differ: the last column does."
+    )
+
+
+def unseen_note(found: SubgroupVerdicts) -> list[str]:
+    """Name the subgroups that no training image belongs to; empty if there is none."""
+    return [f"Out of distribution, with no training image: {listed(found.unseen)}."] if found.unseen else []
 
 
 def _by(found: SubgroupVerdicts) -> str:
@@ -119,13 +139,3 @@ def _gain(row: pd.Series) -> str:
 
 def _differs(row: pd.Series) -> str:
     return f"{'yes' if row['differs'] else 'not shown'}, p {min(float(row['p_contrast_holm']), 1.0):.2g}"
-
-
-def _reading(comparison: Comparison) -> str:
-    level = comparison.settings.verdict_level
-    return (
-        "Thresholds are those tuned on all validation images. Verdicts are over masks, at level "
-        f"{level:g} after Holm over arms and subgroups, and the tests of a difference likewise, each a family of its "
-        "own beside the verdicts above. A gain shown in one subgroup and not in another does not show that they "
-        "differ: the last column does."
-    )

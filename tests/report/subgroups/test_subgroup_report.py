@@ -12,9 +12,12 @@ from experiments.compare import main as compare_main
 from experiments.comparison import load_study
 from experiments.evaluation.histogram_builder import ScoreHistogramBuilder
 from experiments.report.gallery import draw_all
+from experiments.report.page.page import write_page
+from experiments.report.page.subgroups import subgroups_section
 from experiments.report.study import write_tables, write_texts
 from experiments.report.subgroups.figure import ALL, SubgroupDisplay
-from experiments.report.subgroups.text import flip_note, flips, interaction, subgroup_section
+from experiments.report.subgroups.text import flip_note, flips, interaction, subgroup_cells, subgroup_section
+from experiments.report.text.wording import typeset
 from experiments.runs import store
 
 ARMS = {"loss=bce": (0.0, 0.0), "loss=one": (2.0, 0.0), "loss=both": (2.0, 2.0)}
@@ -88,6 +91,25 @@ def test_the_flip_and_the_difference_are_told(study):
     section = "\n".join(subgroup_section(comparison, found, names))
     assert "y (not in training)" in section
     assert "Out of distribution, with no training image: y." in section
+
+
+def test_the_page_has_the_verdicts_of_every_subgroup(study, tmp_path):
+    names = {arm: arm.removeprefix("loss=") for arm in ARMS}
+    comparison, found = study.comparison, study.by_subgroup
+    write_page(tmp_path / "with.html", study.runs, comparison, by_subgroup=found)
+    write_page(tmp_path / "without.html", study.runs, comparison)
+    page = (tmp_path / "with.html").read_text()
+    assert 'id="subgroups"' in page
+    assert 'id="subgroups"' not in (tmp_path / "without.html").read_text()
+    section = page.partition('<section id="subgroups"')[2].partition("</section>")[0]
+    assert section.count('<th scope="row">') == 2 * 2 * (1 + 2)  # arms x (all images and two subgroups), two heads each
+    assert "<strong>one</strong> undecided for y" in section or "<strong>one</strong> stays for y" in section
+    assert "y (not in training)" in section and "Out of distribution" in section
+    for cell in (cell for row in subgroup_cells(comparison, found, names)[1] for cell in row):
+        assert typeset(cell) in section
+    hostile = replace(found, by="<img src=x>", table=found.table.assign(subgroup="<b>x</b>"))
+    escaped = subgroups_section(comparison, hostile, names)
+    assert "<img" not in escaped and "<b>x" not in escaped
 
 
 def test_the_figure_has_a_panel_per_arm_and_a_row_per_subgroup(study):
