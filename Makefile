@@ -27,7 +27,7 @@ compare: $(READY)
 	$(BIN)/python -m experiments.train study=losses hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS)
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # Properties over generated inputs, 10,000 examples each: 2 hours of CPU time, in proportion to FUZZ_EXAMPLES.
 FUZZ_EXAMPLES ?= 10000
