@@ -51,7 +51,8 @@ class CachedSequence(Sequence[Item], Generic[Item]):
 
     Nothing is evicted. Training visits all images in random order, over and over. Keeping a fixed share of them gives
     a hit rate of that share; evicting the least recently used would give less. Two threads that ask for the same
-    missing item may both load it; both get an equal one.
+    missing item may both load it; both get an equal one. Beyond the budget the last item stays, as parts of an image
+    are read one after the other.
 
     Args:
         load: Loads the item of an index, 0 ... length - 1. It must be thread-safe and return equal items each time.
@@ -73,6 +74,7 @@ class CachedSequence(Sequence[Item], Generic[Item]):
         self._size_of = size_of
         self.budget = MemoryBudget() if budget is None else budget
         self._kept: dict[int, Item] = {}
+        self._last: tuple[int, Item] | None = None
 
     def __len__(self) -> int:
         return self._length
@@ -88,8 +90,13 @@ class CachedSequence(Sequence[Item], Generic[Item]):
         position = index + self._length if index < 0 else index
         if not 0 <= position < self._length:
             raise IndexError(f"index {index} is out of range for {self._length} items")
-        item = self._kept.get(position)
-        return self.keep(position, self._load(position)) if item is None else item
+        item, last = self._kept.get(position), self._last
+        if item is None and last is not None and last[0] == position:
+            return last[1]
+        if item is None:
+            item = self.keep(position, self._load(position))
+            self._last = position, item
+        return item
 
     def keep(self, index: int, item: Item) -> Item:
         """Offer an item that was loaded elsewhere, and return the item that this sequence gives from now on."""

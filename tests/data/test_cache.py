@@ -66,3 +66,12 @@ def test_threads_never_keep_more_than_the_budget():
 def test_a_negative_budget_is_refused():
     with pytest.raises(ValueError, match="n_bytes: expected at least 0, got -1"):
         MemoryBudget(-1)
+
+
+def test_parts_of_one_item_beyond_the_budget_load_it_once():
+    load = Loader()
+    items = CachedSequence(load, 2, size_of=ten_bytes, budget=MemoryBudget(0))
+    for index in (0, 0, 0, 1, 1, 0):
+        assert items[index] == Loader()(index)
+    assert load.calls == [0, 1, 0]
+    assert items.n_kept == 0
