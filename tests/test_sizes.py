@@ -4,7 +4,7 @@ import json
 
 import pytest
 from hydra import compose, initialize_config_module
-from small_study import draw_little, end, fork_command
+from small_study import SMALL_LOGS, draw_little, end, fork_command
 
 from experiments.train import main as train_main
 
@@ -15,12 +15,7 @@ REDUCED = (
     "loss=bce,dice",
     "seed=0",
     "study_dir=study",
-    "data.train_logs=3",
-    "data.val_logs=2",
-    "data.test_logs=3",
-    "data.height=[64,96]",
-    "data.width=[64,64]",
-    "data.cache_dir=null",
+    *SMALL_LOGS,
     "model.decoder_channels=[32,16,8,8,8]",
     "trainer.max_steps=2",
     "trainer.batch_size=2",

@@ -10,22 +10,14 @@ from pathlib import Path
 
 import pytest
 from killed_study import differences
-from small_study import draw_little, end, fork_command, with_small
+from small_study import WAITING_STUDY, draw_little, end, fork_command, with_small
 
 from experiments.train import main as train_main
 
 pytest.importorskip("ray", reason="needs Ray: pip install ray")
 
 ROOT = Path(__file__).resolve().parents[2]
-STUDY = with_small(
-    "study=losses",
-    "loss=bce,dice",
-    "seed=0",
-    "study_dir=study",
-    "optimizer._target_=waiting.Waiting",
-    "trainer.checkpoint_every=1",
-    "trainer.max_steps=6",
-)
+STUDY = with_small(*WAITING_STUDY)
 # On a cluster it waits in its first update until both nodes train, and from its second on where it is told to.
 WAITING = """
 import time

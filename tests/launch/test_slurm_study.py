@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from killed_study import differences
 from one_node_slurm import missing, slurm_cluster
-from small_study import draw_little, end, fork_command, wait_until, with_small
+from small_study import WAITING_STUDY, draw_little, end, fork_command, wait_until, with_small
 
 from experiments.train import main as train_main
 
@@ -18,15 +18,7 @@ pytestmark = pytest.mark.skipif(
     bool(missing()), reason=f"needs Slurm (apt install slurm-wlm munge): no {', '.join(missing())}"
 )
 
-STUDY = with_small(
-    "study=losses",
-    "loss=bce,dice",
-    "seed=0",
-    "study_dir=study",
-    "optimizer._target_=waiting.Waiting",
-    "trainer.checkpoint_every=1",
-    "trainer.max_steps=6",
-)
+STUDY = with_small(*WAITING_STUDY)
 SLURM = ("hydra/launcher=slurm", "hydra.launcher.cpus=1", "hydra.launcher.memory=1", "hydra.launcher.poll=0.2")
 # Waits in its second update and in the first after each start, until it may go or is told to stop.
 WAITING = """

@@ -15,14 +15,17 @@ import warnings
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
-# `loss=bce,dice`, a seed or two, and `study=losses` make a study of it.
-SMALL = (
+SMALL_LOGS = (
     "data.train_logs=3",
     "data.val_logs=2",
     "data.test_logs=3",
     "data.height=[64,96]",
     "data.width=[64,64]",
     "data.cache_dir=null",
+)
+# `loss=bce,dice`, a seed or two, and `study=losses` make a study of it.
+SMALL = (
+    *SMALL_LOGS,
     "trainer.max_steps=3",
     "trainer.tile=32",
     "trainer.batch_size=2",
@@ -36,6 +39,18 @@ LATE = (
     "experiments.report.study", "experiments.training.run", "hydra._internal.core_plugins.basic_launcher",
     "hydra_plugins.hydra_joblib_launcher._core", "losses.kernels._loops", "matplotlib.font_manager", "timm",
 )  # fmt: skip
+
+
+WAITING_STUDY = (
+    "study=losses",
+    "loss=bce,dice",
+    "seed=0",
+    "study_dir=study",
+    "optimizer._target_=waiting.Waiting",
+    "trainer.checkpoint_every=1",
+    "trainer.max_steps=6",
+)
+"""Two arms on a cluster, with an optimizer of the test's own that waits in its updates."""
 
 
 def with_small(*overrides: str) -> tuple[str, ...]:
