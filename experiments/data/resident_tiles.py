@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from experiments.data.batches import Batch, TileBatches, mirrored, stacked_masks, updates_loader
+from experiments.data.batched_augmentation import batched_plan, in_changed_light, on_device
+from experiments.data.batches import Batch, TileBatches, network_order, reflected, updates_loader
 from experiments.data.sampling.uniform import Tile
 from experiments.data.split import Split
 
@@ -33,40 +36,66 @@ class ResidentTiles:
     def __init__(self, batches: TileBatches, device: torch.device) -> None:
         self.batches = batches
         self.device = device
-        ignores_pixels = batches.ignores_pixels
-        self._images: list[Tensor] = []
-        self._masks: list[Tensor] = []
-        for index in range(len(batches.split)):
-            sample = batches.split.samples[index]
-            self._images.append(torch.from_numpy(sample.image.transpose(2, 0, 1).copy()).to(device))
-            self._masks.append(torch.from_numpy(stacked_masks(sample, ignores_pixels=ignores_pixels)).to(device))
-        self._places: dict[tuple[int, int], Tensor] = {}
+        self._plan = batched_plan(batches.augment)
+        split = batches.split
+        self._starts = np.concatenate([[0], split.sizes.prod(axis=1).cumsum()])
+        pixels, channels, masks = int(self._starts[-1]), split.channels, split.positives.shape[1]
+        self._image = torch.empty((pixels, channels), dtype=torch.uint8, device=device)
+        self._target = torch.empty((pixels, masks), dtype=torch.bool, device=device)
+        self._valid = torch.ones(pixels if batches.ignores_pixels else 0, dtype=torch.bool, device=device)
+        for index, (start, stop) in enumerate(pairwise(self._starts.tolist())):
+            sample = split.samples[index]
+            self._image[start:stop] = _copied(sample.image.reshape(-1, channels))
+            self._target[start:stop] = _copied(sample.target.reshape(masks, -1).T)
+            if batches.ignores_pixels and sample.valid is not None:
+                self._valid[start:stop] = _copied(sample.valid.reshape(-1))
 
     def __getitem__(self, update: int) -> Batch:
         """Make the batch of one update on the device, without synchronising."""
-        return self.batches.batch(update, self._cut, self.device)
+        return self.batches.batch(update, self._made, self.device)
 
     def from_update(self, first: int) -> Iterator[Batch]:
         """Make the batches of updates `first` and after, in order."""
         for update in range(first, len(self.batches)):
             yield self[update]
 
-    def _cut(self, tile: Tile) -> tuple[Tensor, Tensor]:
-        image, masks = self._images[tile.image], self._masks[tile.image]
-        rows, columns = (
-            self._on_device(start, length, mirrored(start, self.batches.side, length))
-            for start, length in zip((tile.top, tile.left), image.shape[1:], strict=True)
-        )
-        # Cloned, so that a transform in place does not change the resident images.
-        return image[:, rows][:, :, columns].clone(), masks[:, rows][:, :, columns].clone()
+    def _made(self, tiles: Sequence[Tile]) -> Batch:
+        if self._plan is None:
+            image, target, valid = self._gathered(tiles, np.zeros((len(tiles), 2), bool))
+            masks = target if valid is None else torch.cat([target, valid], dim=1)
+            # Contiguous as on the host, so that a transform that draws a number per pixel draws the same ones.
+            return self.batches.tile_by_tile(tiles, zip(image.contiguous(), masks.to(torch.uint8), strict=True))
+        drawn = self._plan.draw(len(tiles))
+        image, target, valid = self._gathered(tiles, drawn.backwards)
+        return self.batches.assembled(tiles, in_changed_light(image, drawn.light), target, valid)
 
-    def _on_device(self, start: int, length: int, places: slice | NDArray[np.intp]) -> slice | Tensor:
-        """Keep the indices of a mirrored tile on the device: they recur for every image smaller than a tile."""
-        if isinstance(places, slice):
-            return places
-        if (start, length) not in self._places:
-            self._places[start, length] = torch.from_numpy(places).to(self.device, non_blocking=True)
-        return self._places[start, length]
+    def _gathered(self, tiles: Sequence[Tile], backwards: NDArray[np.bool_]) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Copy tiles out of the resident images, one kernel for each of image, target and valid pixels."""
+        rows, columns = on_device(self._places(tiles, backwards), self.device)
+        pixels = (rows[:, :, None] + columns[:, None, :]).view(-1)
+        shape = (len(tiles), self.batches.side, self.batches.side)
+        image, target = (
+            network_order(part.index_select(0, pixels).view(*shape, -1)) for part in (self._image, self._target)
+        )
+        if not self.batches.ignores_pixels:
+            return image, target, None
+        return image, target, self._valid.index_select(0, pixels).view(*shape).unsqueeze(1)
+
+    def _places(self, tiles: Sequence[Tile], backwards: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the first pixel of each row and the distance to it of each column, int64 (2, N, side)."""
+        images = [tile.image for tile in tiles]
+        corners = np.array([(tile.top, tile.left) for tile in tiles])
+        places = corners.T[..., None] + np.arange(self.batches.side)
+        sizes = self.batches.split.sizes[images]
+        places = reflected(places, sizes.T[..., None])
+        places = np.where(backwards.T[..., None], places[..., ::-1], places)
+        places[0] = self._starts[images][:, None] + places[0] * sizes[:, 1:]
+        return places
+
+
+def _copied(pixels: NDArray[Any]) -> Tensor:
+    """Return a tensor of its own; torch warns of arrays that may not be written to, as those of a cache are."""
+    return torch.from_numpy(pixels.copy())
 
 
 def resident_bytes(split: Split, *, ignores_pixels: bool) -> int:
@@ -139,7 +168,11 @@ def check_augmentation(batches: TileBatches, device: torch.device) -> None:
     image = torch.zeros((channels, *shape), dtype=torch.uint8, device=device)
     stacked = torch.zeros((masks + int(batches.ignores_pixels), *shape), dtype=torch.uint8, device=device)
     try:
-        found = batches.batch(0, lambda _: (image.clone(), stacked.clone()), device)
+        found = batches.batch(
+            0,
+            lambda tiles: batches.tile_by_tile(tiles, [(image.clone(), stacked.clone()) for _ in tiles]),
+            device,
+        )
     except Exception as error:
         raise ValueError(
             f"the augmentation failed on a tile on {device.type}, where training images stay: {error}; "

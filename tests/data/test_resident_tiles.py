@@ -82,8 +82,13 @@ def test_a_batch_is_drawn_by_the_stated_recipe(augment):
     batches = make(augment)
     for found in (batches[5], ResidentTiles(batches, CPU)[5]):
         image, target = _reference_batch(batches, 5)
-        assert torch.equal(found.image, image)
         assert torch.equal(found.target, target)
+        if augment is FLIPS:
+            assert torch.equal(found.image, image)
+        else:  # other machine code rounds a value in many thousands to its neighbour
+            difference = (found.image.int() - image.int()).abs()
+            assert difference.max() <= 1
+            assert (difference > 0).float().mean() < 1e-3
 
 
 def test_the_global_generator_is_left_alone():
@@ -128,7 +133,7 @@ def test_memory_is_counted_from_the_sizes():
     assert resident_bytes(noise_split(channels=1, ignored=True), ignores_pixels=True) == pixels * (1 + 2 + 1)
     batches = make()
     resident = ResidentTiles(batches, CPU)
-    held = sum(part.numel() * part.element_size() for part in [*resident._images, *resident._masks])
+    held = sum(part.numel() * part.element_size() for part in (resident._image, resident._target, resident._valid))
     assert held == resident_bytes(batches.split, ignores_pixels=False)
 
 
