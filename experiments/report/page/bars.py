@@ -35,7 +35,7 @@ class Bars:
         return round(_EDGE + (self.width - 2 * _EDGE) * self.axis.share(value), 2)
 
     def draw(self, row: pd.Series, column: str, prefix: str) -> Markup:
-        """Draw a gain: thick its own interval, thin and with caps the one that the verdict rests on.
+        """Draw a gain, hollow for tuned F1: thick its own interval, thin and with caps the one its verdict rests on.
 
         Args:
             row: Of `verdicts` or `arm_verdicts`.
@@ -65,6 +65,7 @@ class Bars:
             rests_on=None if pd.isna(rests_on[0]) else [self.at(end) for end in rests_on],
             caps=[self.at(end) for end in rests_on if not pd.isna(end) and self.axis.holds(end)],
             gain=self.at(gain) if self.axis.holds(gain) else None,
+            kind=Markup(' class="hollow"') if prefix == "f1_" else "",
             left=min(known) < self.axis.low,
             right=max(known) > self.axis.high,
         )
@@ -80,5 +81,5 @@ _BAR = (
     '{% for cap in caps %}M{{ cap }} 2.5V11.5{% endfor %}"/>{% endif %}'
     '{% if left %}<path class="beyond" d="M0 7L6 3.5V10.5Z"/>{% endif %}'
     '{% if right %}<path class="beyond" d="M{{ width }} 7L{{ width - 6 }} 3.5V10.5Z"/>{% endif %}'
-    '{% if gain is not none %}<circle cx="{{ gain }}" cy="7" r="3.2"/>{% endif %}</svg>'
+    '{% if gain is not none %}<circle{{ kind }} cx="{{ gain }}" cy="7" r="3.2"/>{% endif %}</svg>'
 )

@@ -1,14 +1,18 @@
 """The first screen in a browser: all of it fits, its drawings hold the numbers of the tables, and they are linked."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.report.example_choice import choose_examples
 from experiments.report.page.numbers.study import page_numbers
+from experiments.report.page.page import write_page
 from experiments.report.text.answer import answer
 from experiments.report.text.recommendation import recommendations
+from experiments.report.text.sayings import SAYINGS
 from experiments.report.text.wording import digits_of, signed
 from experiments.runs.study import short_names
 
@@ -74,14 +78,62 @@ def test_the_forest_has_the_gains_of_arms_and_masks(opened, losses):
     groups = page.locator(".forest tbody").all()
     assert len(groups) == len(arms)
     for group, (_, arm) in zip(groups, arms.iterrows(), strict=True):
-        rows = [arm, *(row for _, row in masks[masks["arm"] == arm["arm"]].iterrows())]
+        rows = [("headline", arm)]
+        rows += [("f1", arm)] if arm["verdict"] != arm["verdict_f1"] else []
+        rows += [("headline", row) for _, row in masks[masks["arm"] == arm["arm"]].iterrows()]
+        words = [row["verdict_f1" if of == "f1" else "verdict"] for of, row in rows]
+        assert group.locator(".verdict span").all_inner_texts() == words
         assert [plain(text) for text in group.locator(".number").all_inner_texts()] == [
             "\N{EN DASH}"
-            if row["verdict"] == "not trained"
-            else signed(row["headline_gain"], digits_of(row["headline_gain_low"], row["headline_gain_high"]))
-            for row in rows
+            if word == "not trained"
+            else signed(row[f"{of}_gain"], digits_of(row[f"{of}_gain_low"], row[f"{of}_gain_high"]))
+            for word, (of, row) in zip(words, rows, strict=True)
         ]
-        assert group.locator(".verdict span").all_inner_texts() == [row["verdict"] for row in rows]
+
+
+@pytest.fixture
+def one_point(losses, tmp_path):
+    """The study, with an arm that is better at one threshold only."""
+    table = losses.comparison.arm_verdicts.copy()
+    dice = table["arm"] == "loss=dice"
+    table.loc[dice, ["verdict", "verdict_f1"]] = ["undecided", "moves out"]
+    for prefix, gain in (("headline_", 0.004), ("f1_", 0.018)):
+        table.loc[dice, [f"{prefix}gain", f"{prefix}gain_low", f"{prefix}gain_high"]] = [gain, gain - 0.01, gain + 0.01]
+    comparison = replace(losses.comparison, arm_verdicts=table)
+    page = tmp_path / "report.html"
+    write_page(page, losses.study, comparison, examples=choose_examples(losses.study))
+    return replace(losses, comparison=comparison, page=page)
+
+
+def test_the_gain_that_advice_rests_on_stands_in_the_forest(opened, one_point):
+    advice = recommendations(one_point.study, one_point.comparison)[0]
+    told = re.search(r"use \*\*(\w+)\*\*: tuned F1 (\S+) \[", advice.text)
+    assert told, f"the study's advice rests on something else: {advice.text}"
+    page = opened(one_point)
+    own = page.locator(".forest tbody", has_text=told[1])
+    row = own.locator("tr", has_text="tuned F1")
+    assert plain(row.locator(".number").inner_text()) == told[2]
+    assert row.locator(".verdict").inner_text().split() == ["\N{BLACK UP-POINTING TRIANGLE}", "moves", "out"]
+    hollow = row.locator("circle")
+    assert hollow.evaluate("each => getComputedStyle(each).fill") != own.locator("circle").first.evaluate(
+        "each => getComputedStyle(each).fill"
+    )
+
+
+def test_the_words_of_the_forest_are_explained_without_pointing(opened, losses):
+    page = opened(losses)
+    page.set_viewport_size({"width": 390, "height": 844})
+    words = {*page.locator(".forest .verdict span").all_text_contents()}
+    means = page.locator(".means")
+    assert means.is_visible()
+    said = [text.partition(": ") for text in means.locator("span").all_inner_texts()]
+    signs = dict(
+        zip(*(page.locator(f".forest .verdict {of}").all_text_contents() for of in ("span", "i")), strict=True)
+    )
+    assert {word: sign for sign, word in (head.split(" ", 1) for head, _, _ in said)} == signs
+    assert {word: f"{SAYINGS[word].means}." for word in words} == {
+        head.split(" ", 1)[1]: mean for head, _, mean in said
+    }
 
 
 def test_pointing_and_focus_link_both_drawings(opened, losses):
