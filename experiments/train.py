@@ -27,6 +27,7 @@ import experiments.config  # noqa: F401  (schemas and resolver, also in the proc
 from experiments.checks.flags import Check
 from experiments.cli import exit_on_bad_input, run_command, storage_text
 from experiments.config import to_plain
+from experiments.launch.clusters.settings import cluster_of
 from experiments.launch.plan import training_problems
 from experiments.launch.rerun import rerun_command
 from experiments.launch.shared_study import BUSY
@@ -62,14 +63,16 @@ def _train(cfg: DictConfig) -> str:
     from experiments.runs.store import FINISHED
     from experiments.training.device import set_threads
     from experiments.training.run import execute, is_finished
-    from experiments.training.setup import check, projected_seconds
+    from experiments.training.setup import check, load_data, projected_seconds
 
     hydra_cfg = HydraConfig.get()
     folder = Path(hydra_cfg.runtime.output_dir)
     alone = hydra_cfg.mode == RunMode.RUN
     # First of all: the check sends a tile through the network, and runs side by side must not share their threads.
     set_threads(cfg.trainer.threads, 1 if alone else parallel_jobs(hydra_cfg.launcher))
-    loaded = check(cfg)
+    # A study has checked all its runs on this machine; a cluster's machine may have other packages and devices.
+    checked = not alone and cluster_of(hydra_cfg.launcher) is None
+    loaded = (load_data if checked else check)(cfg)
     finished = is_finished(folder, to_plain(cfg), loaded)
     if finished:
         if alone:

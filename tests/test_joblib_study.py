@@ -127,3 +127,55 @@ def test_a_study_that_was_killed_and_then_stopped_is_completed(tmp_path, monkeyp
     (folder / "go").touch()
     assert end(start(folder, *JOBLIB)) == 0, log.read_text()
     assert differences(whole / "study", folder / "study") == []
+
+
+COUNTED = """
+import os
+from pathlib import Path
+import torch
+
+def note(what):
+    with Path("noted").open("a") as file:
+        file.write(f"{os.getpid()} {what}\\n")
+
+class Optimizer(torch.optim.AdamW):
+    def __init__(self, *arguments, **settings):
+        note("optimizer")
+        super().__init__(*arguments, **settings)
+
+class Network(torch.nn.Conv2d):
+    def __init__(self, in_channels, classes, **settings):
+        note("network")
+        super().__init__(in_channels, classes, 3, padding=1)
+
+class Augmentation:
+    def __init__(self):
+        note("augmentation")
+
+    def __call__(self, image, masks):
+        note("tile")
+        return image, masks
+"""
+
+
+def test_a_run_s_process_makes_nothing_that_the_command_has_checked(tmp_path):
+    """The command builds and tries every part before a process starts; the process builds what it trains."""
+    (tmp_path / "counted.py").write_text(COUNTED)
+    overrides = (
+        "optimizer._target_=counted.Optimizer",
+        "model._target_=counted.Network",
+        "augmentation=none",
+        "augmentation._target_=counted.Augmentation",
+    )
+    study = (*with_small("study=losses", "loss=bce", "seed=0,1", "study_dir=study"), *JOBLIB, *overrides)
+    main = fork_command(train_main, ("experiments.train", *study), tmp_path, before=lambda: draw_little(["frontier"]))
+    assert end(main) == 0, (tmp_path / "log").read_text()
+    noted = [line.split() for line in (tmp_path / "noted").read_text().splitlines()]
+    by_command = {what for process, what in noted if int(process) == main}
+    in_runs = [what for process, what in noted if int(process) != main]
+    assert by_command == {"optimizer", "network", "augmentation", "tile"}
+    runs, updates, batch = 2, 3, 2
+    assert sorted(set(in_runs)) == sorted(by_command)
+    for made in ("optimizer", "network", "augmentation"):
+        assert in_runs.count(made) == runs
+    assert in_runs.count("tile") == runs * updates * batch

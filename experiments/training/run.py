@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,20 @@ def own_sources(plain: dict[str, Any]) -> dict[str, str]:
     for key, target in flatten(plain).items():
         if key.endswith("_target_") and isinstance(target, str):
             package = target.split(".", 1)[0]
-            module = sys.modules.get(package)
-            file = getattr(module, "__file__", None)
+            file = _source_file(package)
             if file and package not in ("losses", "experiments") and "site-packages" not in Path(file).parts:
                 sources = sorted(Path(file).parent.glob("*.py")) if Path(file).name == "__init__.py" else [Path(file)]
                 content = b"".join(source.read_bytes() for source in sources)
                 found[package] = hashlib.sha256(content).hexdigest()
     return found
+
+
+def _source_file(package: str) -> str | None:
+    """Return the file of a package, whether or not this process has imported it; None for one without."""
+    if package in sys.modules:
+        return getattr(sys.modules[package], "__file__", None)
+    spec = find_spec(package) if package else None
+    return spec.origin if spec is not None and spec.has_location else None
 
 
 def is_finished(folder: Path, plain: dict[str, Any], loaded: LoadedData) -> bool:

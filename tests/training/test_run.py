@@ -1,5 +1,6 @@
 """One run on disk: its files, exact resume, divergence, failure, and runs that are not repeated."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from experiments.config import ConfigError, to_plain
 from experiments.data.batches import pixel_statistics
 from experiments.runs import store
 from experiments.runs.lock import LOCK_FILE, HeldError, is_held
-from experiments.training.run import execute, is_finished
+from experiments.training.run import execute, is_finished, own_sources
 from experiments.training.setup import LoadedData
 
 SMALL = (
@@ -230,3 +231,31 @@ def test_distances_asked_for_later_are_counted_without_training(composed, loaded
     assert store.TOLERANT_FILE in damaged.info["reason"]
     store.write_json(tmp_path / store.RUN_FILE, {**info, "tolerances": 5})
     assert "tolerances: expected distances in pixels, got 5" in store.load_run_at(tmp_path, "a", 0).info["reason"]
+
+
+def test_the_user_s_code_is_the_same_before_and_after_its_import(tmp_path, monkeypatch):
+    """The process of a run asks whether the run is finished before it has built anything."""
+    monkeypatch.syspath_prepend(tmp_path)
+    plain = {
+        "loss": {"_target_": "loss_of_the_user.Loss"},
+        "model": {"_target_": "package_of_the_user.networks.Network"},
+        "optimizer": {"_target_": "torch.optim.AdamW"},
+        "sampling": {"_target_": "experiments.data.sampling.uniform.UniformTiles"},
+        "augmentation": {"_target_": "builtins.len"},
+        "scheduler": {"_target_": "not_there.Schedule"},
+    }
+    (tmp_path / "loss_of_the_user.py").write_text("raise RuntimeError('imported')")
+    package = tmp_path / "package_of_the_user"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "networks.py").write_text("width = 8")
+    before = own_sources(plain)
+    assert set(before) == {"loss_of_the_user", "package_of_the_user"}
+    importlib.import_module("package_of_the_user.networks")
+    assert own_sources(plain) == before
+    (package / "networks.py").write_text("width = 9")
+    (tmp_path / "loss_of_the_user.py").write_text("")
+    after = own_sources(plain)
+    assert all(after[name] != before[name] for name in before)
+    monkeypatch.delitem(sys.modules, "package_of_the_user.networks")
+    monkeypatch.delitem(sys.modules, "package_of_the_user")
