@@ -103,6 +103,7 @@ class ReportSchema:
     tolerance: int | None = None
     by: str | None = None
     curve_scale: float | None = None
+    one_column: bool = False
     published: list[PublishedSchema] = field(default_factory=list)
 
 

@@ -58,6 +58,7 @@ def draw_all(
     sweep: WeightSweep | None = None,
     by_subgroup: SubgroupVerdicts | None = None,
     only: Collection[str] = tuple(TITLES),
+    one_column: bool = False,
 ) -> list[Path]:
     """Draw every figure that the study has numbers for, and remove other figures of an earlier report.
 
@@ -71,6 +72,7 @@ def draw_all(
         sweep: The arms that differ only in the weight; None computes it.
         by_subgroup: Verdicts in subgroups of the test images, if asked for.
         only: Names of figures, keys of `TITLES`; others are not drawn.
+        one_column: Whether figures that can stack their panels do so, for one column of a paper.
 
     Returns:
         The PNG files, in the order of the report.
@@ -80,12 +82,15 @@ def draw_all(
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
+    from experiments.report.figures.stacked import Stackable
+
     def draw(task: tuple[str, Callable[[], Display | None]]) -> str | None:
         name, make = task
         display = make() if name in only else None
         if display is None:
             _remove(folder, name)
             return None
+        display = display.in_column() if one_column and isinstance(display, Stackable) else display
         figure = display.plot()
         save_figure(folder / name, figure)
         plt.close(figure)

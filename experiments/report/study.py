@@ -167,6 +167,7 @@ def _write_one(
         sweep=sweep,
         by_subgroup=by_subgroup,
         only=only,
+        one_column=bool(report.get("one_column", False)),  # runs from before this key go without
     )
     write_texts(report_dir, study, comparison, ceiling, sweep, by_subgroup, figure=figures[0].stem)
     write_page(

@@ -29,6 +29,7 @@ from experiments.report.figures.panels import (
     recall_axes,
     recall_panels,
 )
+from experiments.report.figures.stacked import stacked_panels
 from experiments.report.figures.style import (
     COLUMN,
     FAINT,
@@ -62,6 +63,7 @@ class FrontierDisplay:
         humans: Where the annotators of the test images operate, if there are several.
         hard: Operating points of arms of hard masks, which have no curve: a row per arm and mask; see `no_frontier`.
         near: Whether the axes hold the operating points alone, instead of all recalls and precisions.
+        column: Whether panels stand below each other, in one column of a paper.
     """
 
     curves: pd.DataFrame
@@ -75,6 +77,7 @@ class FrontierDisplay:
     humans: tuple[HumanPoint, ...] = ()
     hard: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COLUMNS))
     near: bool = False
+    column: bool = False
 
     @classmethod
     def of(
@@ -100,6 +103,10 @@ class FrontierDisplay:
             humans=human_points(study.reference.info),
             hard=no_frontier(study),
         )
+
+    def in_column(self) -> FrontierDisplay:
+        """Return the figure with its panels below each other, for one column of a paper."""
+        return replace(self, column=True)
 
     def close_up(self) -> FrontierDisplay | None:
         """Take the mask on which the arms lie farthest apart, with axes that hold their operating points alone.
@@ -202,6 +209,8 @@ class FrontierDisplay:
         if self.near:
             figure, (panel,) = panel_grid(1, 1, COLUMN, COLUMN - 0.2)
             self._panel(panel, masks[0])
+        elif self.column:
+            figure = stacked_panels([_STACKED] * len(masks), lambda ax, place: self._panel(ax, masks[place]))
         else:
             figure = recall_panels(masks, self._panel)
         add_legend(figure, self._legend(in_legend))
@@ -249,6 +258,8 @@ class FrontierDisplay:
             ax.set(xlim=x, ylim=y, xlabel="recall", ylabel="precision", title=mask)
         else:
             recall_axes(ax, mask)
+            if self.column:
+                ax.set_aspect("auto")  # square, they would be narrower than the column or longer than the page
         f1_contours(ax)
 
     def _limits(self, name: str) -> tuple[float, float]:
@@ -281,6 +292,7 @@ class FrontierDisplay:
         ]
 
 
+_STACKED = 2.3  # height of a panel in one column, inches
 _CONTOUR: dict[str, Any] = {"color": FAINT, "linewidth": 0.7}
 _HUMAN: dict[str, Any] = {
     "color": "black",

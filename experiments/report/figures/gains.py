@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -20,6 +20,7 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import NOT_TRAINED
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import arm_rows, draw_into
+from experiments.report.figures.stacked import AROUND_ROWS, stacked_panels
 from experiments.report.figures.style import (
     MARGIN_SHADE,
     MINUS,
@@ -37,6 +38,9 @@ from experiments.runs.study import StudyRuns, short_names
 OWN, RESTS_ON, _CAP = 2.6, 0.8, 0.1
 """Line widths of a row's own interval and of the one that its verdict rests on, points; half a cap, rows."""
 
+_ROW, _LOW_ROW = 0.42, 0.24
+"""Heights of a row with tuned F1, and of one without in one column; inches."""
+
 
 @dataclass(frozen=True)
 class ForestDisplay:
@@ -49,6 +53,8 @@ class ForestDisplay:
         masks: Names of the masks.
         headline: Name of the statistic.
         size: How many seeds and images the figure rests on.
+        column: Whether panels stand below each other, in one column of a paper; those of single masks are without
+            tuned F1 then.
     """
 
     table: pd.DataFrame
@@ -57,6 +63,7 @@ class ForestDisplay:
     masks: tuple[str, ...]
     headline: str
     size: StudySize
+    column: bool = False
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison) -> ForestDisplay | None:
@@ -72,6 +79,10 @@ class ForestDisplay:
             size=StudySize.of(study, comparison),
         )
 
+    def in_column(self) -> ForestDisplay:
+        """Return the figure with its panels below each other, single masks without tuned F1, for one column."""
+        return replace(self, column=True)
+
     @property
     def several(self) -> bool:
         """Whether arms have a verdict over several masks, before those of each mask."""
@@ -85,21 +96,21 @@ class ForestDisplay:
         rank = SECONDARY if self.several else FIRST
         return first + [(mask, self.table[(ranks == rank) & (own == mask)]) for mask in self.masks]
 
-    @property
-    def with_f1(self) -> bool:
-        """Whether tuned F1 is shown beside the headline."""
-        return self.headline != "tuned F1"
+    def with_f1(self, rank: str) -> bool:
+        """Whether tuned F1 is shown beside the headline, in the first panel or in those of single masks."""
+        return self.headline != "tuned F1" and not (self.column and rank == SECONDARY)
 
     def axis(self, rank: str) -> GainAxis:
         """Return the axis of the first panel, or of all panels of single masks, which vary more."""
-        return GainAxis.of_table(self.table[self.table["rank"] == rank], self.size.margin, f1=self.with_f1)
+        return GainAxis.of_table(self.table[self.table["rank"] == rank], self.size.margin, f1=self.with_f1(rank))
 
     @property
     def caption(self) -> str:
         """What is shown and what it rests on."""
-        f1 = "" if not self.with_f1 else " (filled) and tuned F1 (open)"
+        f1 = " (filled) and tuned F1 (open)" if self.with_f1(FIRST) else ""
+        alone = f" by {self.headline} alone" if f1 and not self.with_f1(SECONDARY) else ""
         order = (
-            " First the mean over all masks, then each mask, which is secondary, on an axis of its own."
+            f" First the mean over all masks, then each mask{alone}, which is secondary, on an axis of its own."
             if self.several
             else ""
         )
@@ -129,19 +140,26 @@ class ForestDisplay:
         with plt.rc_context(RC):
             if axes is not None:
                 return draw_into(axes, [(place,) for place in range(len(titles))], self._panel, "panel")
-            columns = 2 if len(titles) <= 4 else 3
             n_arms = len(set(self.table["arm"]))
-            figure = arm_rows(range(len(titles)), n_arms, self._panel, columns=columns, row_height=0.42)
+            if self.column:
+                heights = [_ROW if self.with_f1(self._rank(place)) else _LOW_ROW for place in range(len(titles))]
+                figure = stacked_panels([AROUND_ROWS + n_arms * height for height in heights], self._panel)
+            else:
+                columns = 2 if len(titles) <= 4 else 3
+                figure = arm_rows(range(len(titles)), n_arms, self._panel, columns=columns, row_height=_ROW)
             add_legend(figure, self._legend())
         return figure
+
+    def _rank(self, place: int) -> str:
+        return SECONDARY if place and self.several else FIRST
 
     def _panel(self, ax: Axes, place: int) -> None:
         title, rows = self.blocks[place]
         styles = arm_styles([self.baseline, *rows["arm"]], self.baseline)
-        margin, axis = self.size.margin, self.axis(SECONDARY if place and self.several else FIRST)
+        margin, axis = self.size.margin, self.axis(self._rank(place))
         ax.axvspan(-margin, margin, color=MARGIN_SHADE, linewidth=0, zorder=0)
         ax.axvline(0, color="black", linewidth=0.7, zorder=1)
-        shifts = (-0.2, 0.22) if self.with_f1 else (0.0,)
+        shifts = (-0.2, 0.22) if self.with_f1(self._rank(place)) else (0.0,)
         for at, (_, row) in enumerate(rows.iterrows()):
             for f1, shift in zip((False, True), shifts, strict=False):
                 values = [float(row[name]) for name in gain_columns(f1=f1)]
@@ -150,7 +168,7 @@ class ForestDisplay:
                 place_of: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
                 ax.annotate(line, (1.03, at + shift), fontsize=7, weight=weight, **place_of)
         ax.set_yticks(np.arange(len(rows)), self._labels(rows))
-        rank = " (secondary)" if self.several and place else ""
+        rank = " (secondary)" if self._rank(place) == SECONDARY else ""
         ax.set(ylim=(len(rows) - 0.45, -0.6), xlim=(axis.low, axis.high), title=f"{title}{rank}")
         ax.set_xlabel(f"gain over {self.names[self.baseline]}")
         ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -168,7 +186,7 @@ class ForestDisplay:
         handles: list[Line2D | Patch] = [
             Line2D([], [], label=f"{self.headline} gain, own {100 * (1 - self.size.level):g} % interval", **thick)
         ]
-        if self.with_f1:
+        if self.with_f1(FIRST):
             handles.append(Line2D([], [], label="tuned F1 gain", markerfacecolor="white", **thick))
         return [
             *handles,
@@ -220,6 +238,6 @@ def draw_gain(
         arrow: dict[str, Any] = {"marker": "<" if side < 0 else ">", "markersize": 4, "clip_on": False, "zorder": 4}
         ax.plot(edge, height, color=style.colour, **arrow)
         ax.annotate(
-            text, (edge, height), (-4 * side, 2), textcoords="offset points", ha="left" if side < 0 else "right",
+            text, (edge, height), (-4 * side, 3), textcoords="offset points", ha="left" if side < 0 else "right",
             va="bottom", fontsize=7, path_effects=[withStroke(linewidth=1.5, foreground="white")], zorder=5,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,12 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.comparison.weight_sweep import WeightSweep
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import draw_into, draw_on_seesaw, panel_grid, seesaw_handles
+from experiments.report.figures.stacked import stacked_panels
 from experiments.report.figures.style import COLUMN, PAGE, QUIET, RC, add_legend
 from experiments.report.published import PublishedPoint, published_caption
 from experiments.runs.study import StudyRuns
 
+_STACKED = 2.0  # height of a panel in one column, inches
 ACCENT = "#D55E00"
 _LINES: dict[tuple[str, str], dict[str, Any]] = {
     ("natural", "recall"): {"color": "black", "marker": "^", "markersize": 3.5, "linewidth": 1.1, "zorder": 4},
@@ -51,11 +53,13 @@ class SeesawDisplay:
         sweep: The weight sweep's tables.
         size: How many seeds and images the figure rests on.
         published: Points of other systems.
+        column: Whether panels stand below each other, in one column of a paper.
     """
 
     sweep: WeightSweep
     size: StudySize
     published: tuple[PublishedPoint, ...] = ()
+    column: bool = False
 
     @classmethod
     def of(
@@ -70,6 +74,10 @@ class SeesawDisplay:
         if sweep is None:
             return None
         return cls(sweep, StudySize.of(study, comparison), tuple(published))
+
+    def in_column(self) -> SeesawDisplay:
+        """Return the figure with its panels below each other, for one column of a paper."""
+        return replace(self, column=True)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -148,11 +156,14 @@ class SeesawDisplay:
         with rc_context(RC):
             if axes is not None:
                 return draw_into(axes, [(mask, table) for mask in masks], self._panel, "mask")
-            across = min(len(masks), 3)
-            figure, panels = panel_grid(len(masks), across, PAGE if across > 1 else COLUMN, 2.35)
-            for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):
-                self._panel(ax, mask, table)
-                ax.tick_params(labelleft=index % across == 0)
+            if self.column:
+                figure = stacked_panels([_STACKED] * len(masks), lambda ax, at: self._panel(ax, masks[at], table))
+            else:
+                across = min(len(masks), 3)
+                figure, panels = panel_grid(len(masks), across, PAGE if across > 1 else COLUMN, 2.35)
+                for index, (ax, mask) in enumerate(zip(panels, masks, strict=True)):
+                    self._panel(ax, mask, table)
+                    ax.tick_params(labelleft=index % across == 0)
             add_legend(figure, self._legend())
         return figure
 

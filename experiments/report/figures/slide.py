@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -19,6 +19,7 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.report.facts import StudySize
 from experiments.report.figures.frontier import f1_contours
 from experiments.report.figures.panels import arm_rows, draw_into, panel_grid
+from experiments.report.figures.stacked import AROUND_ROWS, stacked_panels
 from experiments.report.figures.style import PAGE, QUIET, RC, add_legend, arm_styles, typeset_change
 from experiments.runs.study import StudyRuns, short_names
 
@@ -180,6 +181,7 @@ class DecompositionDisplay:
         baseline: The baseline arm.
         masks: Names of the masks.
         size: How many seeds and images the figure rests on.
+        column: Whether panels stand below each other, in one column of a paper.
     """
 
     table: pd.DataFrame
@@ -187,6 +189,7 @@ class DecompositionDisplay:
     baseline: str
     masks: tuple[str, ...]
     size: StudySize
+    column: bool = False
 
     @classmethod
     def of(cls, study: StudyRuns, comparison: Comparison) -> DecompositionDisplay | None:
@@ -196,6 +199,10 @@ class DecompositionDisplay:
         names = short_names(list(study.complete))
         size = StudySize.of(study, comparison)
         return cls(comparison.decomposition, names, study.baseline, comparison.masks, size)
+
+    def in_column(self) -> DecompositionDisplay:
+        """Return the figure with its panels below each other, for one column of a paper."""
+        return replace(self, column=True)
 
     @property
     def caption(self) -> str:
@@ -215,7 +222,12 @@ class DecompositionDisplay:
         with plt.rc_context(RC):
             if axes is not None:
                 return draw_into(axes, [(mask,) for mask in self.masks], self._panel, "mask")
-            figure = arm_rows(self.masks, len(set(self.table["arm"])), self._panel)
+            n_arms = len(set(self.table["arm"]))
+            if self.column:
+                heights = [AROUND_ROWS + n_arms * _LOW_ROW] * len(self.masks)
+                figure = stacked_panels(heights, lambda ax, place: self._panel(ax, self.masks[place]))
+            else:
+                figure = arm_rows(self.masks, n_arms, self._panel)
             add_legend(figure, self._legend())
         return figure
 
@@ -242,4 +254,5 @@ class DecompositionDisplay:
         ]
 
 
+_LOW_ROW = 0.3  # height of an arm in one column, inches
 _TOTAL: dict[str, Any] = {"color": "black", "markerfacecolor": "white", "markersize": 4.5, "markeredgewidth": 1.1}

@@ -163,6 +163,20 @@ def test_text_is_large_enough_and_stays_on_the_page(sweep):
     assert box.y1 <= height + 0.01
 
 
+def test_in_a_column_panels_stand_below_each_other(sweep):
+    wide = SeesawDisplay.of(sweep.study, sweep.comparison, NOTE)
+    figure = wide.in_column().plot()
+    figure.draw_without_rendering()
+    assert figure.get_size_inches()[0] == COLUMN
+    places = np.array([ax.get_position().bounds for ax in figure.axes])
+    assert len(places) == len(wide.sweep.masks) > 1
+    np.testing.assert_allclose(places[:, 0], places[0, 0], atol=1e-6)
+    assert (np.diff(places[:, 1]) < 0).all()
+    assert min(text.get_fontsize() for text in figure.findobj(plt.Text) if text.get_text().strip()) >= 7
+    assert figure.get_tightbbox().x1 <= COLUMN + 0.01
+    assert wide.in_column().table.equals(wide.table)
+
+
 def test_one_mask_takes_a_column(make):
     bce = {"_target_": "losses.WeightedBCELoss"}
     arms = {f"w={w}": ({**bce, "pos_weight": w}, {"shift": float(np.log(w))}, {}) for w in (1, 2, 4)}
