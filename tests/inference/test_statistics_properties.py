@@ -111,7 +111,7 @@ def test_the_tail_is_one_of_a_symmetric_distribution(
     assert upper + lower == pytest.approx(1.0, abs=1e-9)
     assert upper == pytest.approx(float(two_way_sf(x * unit, v_group, v_seed, n_groups, n_seeds)), rel=1e-6, abs=1e-12)
     assert upper >= float(two_way_sf((x + 0.1) * unit, v_seed, v_group, n_seeds, n_groups)) - 1e-12
-    assert upper == pytest.approx(float(two_way_sf(1e-3 * x * unit, 1e-6 * v_seed, 1e-6 * v_group, n_seeds, n_groups)))
+    assert upper == pytest.approx(float(two_way_sf(1e3 * (x * unit), 1e6 * v_seed, 1e6 * v_group, n_seeds, n_groups)))
     if min(v_seed, v_group) == 0:
         df = (n_seeds if v_seed else n_groups) - 1
         assert upper == pytest.approx(stats.t.sf(x, df), rel=1e-9, abs=1e-300)
