@@ -21,6 +21,7 @@ from experiments.checks.overrides import check_arguments
 from experiments.checks.problems import raise_if_any
 from experiments.config import ConfigError
 from experiments.data.data_error import DataError
+from experiments.process import processes
 from experiments.process.stop_signals import Terminated, command_signals
 from experiments.process.waiting_threads import let_waiting_threads_sleep
 
@@ -92,6 +93,8 @@ def run_command(
         check: The command's check of its configuration, used if the command line cannot be composed as typed.
     """
     if {"--help", "-h"} & set(sys.argv[1:]):
+        if processes.number():
+            return
         options = option_list(groups)
         listed = f"\n\nOptions:\n\n{options}" if options else ""
         hints = "All keys: --cfg job. Hydra's own flags: --hydra-help. Tracebacks: HYDRA_FULL_ERROR=1"
@@ -104,7 +107,9 @@ def run_command(
     os.environ[_TRACEBACK_WANTED] = full_error if full_error == "1" else ""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra would print a traceback and exit with 1
     try:
-        with command_signals(), exit_on_bad_input():
+        with command_signals(), exit_on_bad_input(), _with_helpers() as helps, exit_on_bad_input():
+            if helps is not None:
+                raise SystemExit(helps)
             sys.argv[1:] = with_quoted_patterns(with_loss_input(sys.argv[1:]))
             flags = read_flags(sys.argv[1:])
             raise_if_any(flag_problems(flags))
@@ -115,6 +120,35 @@ def run_command(
         raise SystemExit(stop.exit_code if isinstance(stop, Terminated) else 130) from None
     finally:
         os.environ["HYDRA_FULL_ERROR"] = full_error
+
+
+@contextmanager
+def _with_helpers() -> Iterator[int | None]:
+    """Lead the other processes of this command inside this context, or be led until it ends.
+
+    Yields:
+        None where this process leads or is alone; else the exit code of the command, which has ended.
+    """
+    if processes.count() == 1:
+        yield None
+        return
+    from experiments.training.data_parallel.group import join
+
+    if processes.number():
+        from experiments.training.data_parallel.helper import help_until_end
+
+        yield help_until_end()
+        return
+    group, code = join(), 0
+    try:
+        yield None
+    except BaseException as error:
+        code = error.exit_code if isinstance(error, Terminated) else 1
+        if isinstance(error, SystemExit):
+            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        raise
+    finally:
+        group.end(code)
 
 
 def _say_stopped(signal: str, *, trains: bool) -> None:

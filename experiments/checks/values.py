@@ -24,6 +24,7 @@ from experiments.config import (
     missing_keys,
     tolerance_problem,
 )
+from experiments.process import processes
 
 PRECISIONS = ("32", "bf16", "fp16")
 ACCELERATORS = ("auto", "cpu", "cuda", "mps")
@@ -72,6 +73,7 @@ def value_problems(cfg: DictConfig) -> list[str]:
         if part not in missing and not (OmegaConf.is_dict(cfg.get(part)) and "_target_" in cfg[part])
     ]
     problems += _whole_numbers(values)
+    problems += processes.trainer_problems(values.get("trainer.batch_size"), values.get("trainer.compile"))
     problems += _minutes(values)
     problems += _trainer_words(values)
     problems += _optimizer_numbers(values)

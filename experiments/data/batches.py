@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +17,7 @@ from experiments.data.batched_augmentation import batched_plan, in_changed_light
 from experiments.data.derived_maps import derived_maps
 from experiments.data.sampling.uniform import Sampling, Tile
 from experiments.data.split import Sample, Split
-from experiments.process.random_numbers import seed_host_generators
+from experiments.process.random_numbers import own_numbers
 from experiments.process.stop_signals import leave_to_parent
 
 _CPU = torch.device("cpu")
@@ -113,7 +111,7 @@ class TileBatches(Dataset[Batch]):
             device: Where the images are.
         """
         rng = np.random.default_rng([self.seed, update])
-        with _own_numbers(device) as seed_numbers:
+        with own_numbers(device) as seed_numbers:  # dropout and loss draw on as if no batch had been made
             seed_numbers(int(np.random.default_rng([self.seed, update, 1]).integers(2**63)))
             tiles = self.sampling.draw(
                 self.split, rng, count=self.batch_size, side=self.side, progress=update / self.max_steps
@@ -221,33 +219,6 @@ def network_order(pixels: Tensor) -> Tensor:
     """
     count, height, width, channels = pixels.shape
     return pixels.view(count, 1, height, width) if channels == 1 else pixels.permute(0, 3, 1, 2)
-
-
-@contextmanager
-def _own_numbers(device: torch.device) -> Iterator[Callable[[int], None]]:
-    """Let sampling and augmentation draw from generators seeded for them, and restore all generators afterwards.
-
-    These are the generators of the host and of the device. A network's dropout and a loss continue as if no batch had
-    been made. Nothing here waits for the device.
-
-    Yields:
-        A function that seeds the generators.
-    """
-    ordinal = torch.cuda.current_device() if device.index is None and device.type == "cuda" else device.index
-    numpys, pythons = np.random.get_state(), random.getstate()  # noqa: NPY002
-
-    def seed_numbers(seed: int) -> None:
-        if device.type == "cuda":
-            torch.cuda.default_generators[ordinal].manual_seed(seed)
-        # Not torch.manual_seed, which would also reseed the dropout of a network on a GPU.
-        seed_host_generators(seed)
-
-    try:
-        with torch.random.fork_rng(devices=[] if device.type != "cuda" else [ordinal]):
-            yield seed_numbers
-    finally:
-        np.random.set_state(numpys)  # noqa: NPY002
-        random.setstate(pythons)
 
 
 def stacked_masks(sample: Sample, *, ignores_pixels: bool) -> NDArray[np.uint8]:

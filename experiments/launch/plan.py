@@ -45,6 +45,7 @@ from experiments.launch.refusals import (
     with_baseline,
     with_folds,
 )
+from experiments.process import processes
 from experiments.tracking.problems import tracker_problems
 
 _FIXED = ("run.dir", "sweep.dir", "sweep.subdir", "job.chdir")
@@ -132,6 +133,7 @@ def plan_study(config: DictConfig, is_refused: bool = False) -> Plan:
     plan.add(
         [
             *launcher_problems(config.hydra),
+            *processes.launcher_problems(str(config.hydra.launcher.get("_target_", ""))),
             *cluster_problems(config.hydra.launcher),
             *_folder_settings(config.hydra),
             *_source_of_training(config),

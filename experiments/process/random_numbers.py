@@ -6,7 +6,7 @@ A user's loss, augmentation or sampling may draw from any of them.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,3 +61,29 @@ def unchanged_generators() -> Iterator[None]:
         yield
     finally:
         set_generator_states(states)
+
+
+@contextmanager
+def own_numbers(device: torch.device) -> Iterator[Callable[[int], None]]:
+    """Let the code inside draw from generators seeded for it, and restore all generators afterwards.
+
+    These are the generators of the host and of the device. Nothing here waits for the device.
+
+    Yields:
+        A function that seeds the generators.
+    """
+    ordinal = torch.cuda.current_device() if device.index is None and device.type == "cuda" else device.index
+    numpys, pythons = np.random.get_state(), random.getstate()  # noqa: NPY002
+
+    def seed_numbers(seed: int) -> None:
+        if device.type == "cuda":
+            torch.cuda.default_generators[ordinal].manual_seed(seed)
+        # Not torch.manual_seed, which would also reseed the dropout of a network on a GPU.
+        seed_host_generators(seed)
+
+    try:
+        with torch.random.fork_rng(devices=[] if device.type != "cuda" else [ordinal]):
+            yield seed_numbers
+    finally:
+        np.random.set_state(numpys)  # noqa: NPY002
+        random.setstate(pythons)

@@ -155,6 +155,11 @@ def received() -> int | None:
     return _process.received
 
 
+def pass_on(number: int) -> None:
+    """Treat a signal that another process of this command got as if this process had got it."""
+    _process.received = number
+
+
 def stop_received() -> bool:
     """Return whether a signal asked this process to end."""
     return _process.received is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from experiments.process import processes
 from experiments.process.random_numbers import generator_states, set_generator_states
 from experiments.runs.damage import set_aside
 from experiments.runs.store import write_atomically
@@ -39,8 +41,13 @@ class TrainingState:
 
 def save_state(path: Path, state: TrainingState, fingerprint: str) -> None:
     """Write the whole state atomically, with the fingerprint of the configuration it belongs to."""
-    content = {
-        "fingerprint": fingerprint,
+    content = {"fingerprint": fingerprint, "processes": processes.count(), **whole_state(state)}
+    write_atomically(path, lambda file: torch.save(content, file))
+
+
+def whole_state(state: TrainingState) -> dict[str, Any]:
+    """Return everything that a run needs to go on, all readable by `torch.load(weights_only=True)`."""
+    return {
         "model": state.model.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         "scheduler": state.scheduler.state_dict(),
@@ -53,7 +60,6 @@ def save_state(path: Path, state: TrainingState, fingerprint: str) -> None:
         "generators": generator_states(),
         "own": {name: own_state(part) for name, part in _modules(state).items()},
     }
-    write_atomically(path, lambda file: torch.save(content, file))
 
 
 def save_weights(path: Path, state: TrainingState, fingerprint: str) -> None:
@@ -97,6 +103,18 @@ def restore_state(path: Path, state: TrainingState, fingerprint: str) -> bool:
         return False
     if content.get("fingerprint") != fingerprint or "history" not in content:
         return False
+    if "optimizer" in content and content.get("processes", 1) != processes.count():
+        print(
+            f"note: {path.parent} was begun by {content.get('processes', 1)} processes and is gone on with by "
+            f"{processes.count()}: the batches stay the same, sums are rounded otherwise, and dropout draws otherwise",
+            file=sys.stderr,
+        )
+    set_whole_state(state, content)
+    return True
+
+
+def set_whole_state(state: TrainingState, content: dict[str, Any]) -> None:
+    """Set a state in place to what `whole_state` returned, or to what `save_weights` wrote."""
     state.model.load_state_dict(content["model"])
     state.update = content["update"]
     state.history = content["history"]
@@ -105,20 +123,19 @@ def restore_state(path: Path, state: TrainingState, fingerprint: str) -> bool:
         set_own_state(state.model, content["own"])
         if "criterion" in content:
             state.others["criterion"].load_state_dict(content["criterion"])
-        return True
+        return
     state.optimizer.load_state_dict(content["optimizer"])
     state.scheduler.load_state_dict(content["scheduler"])
     for name, part in state.others.items():
         part.load_state_dict(content["others"][name])
     if "generators" not in content:
-        return True  # an earlier version wrote it, at the end of a row
+        return  # an earlier version wrote it, at the end of a row
     device = next(iter(state.model.parameters())).device
     state.losses = [{name: value.to(device) for name, value in losses.items()} for losses in content["losses"]]
     state.shares = [share.to(device) for share in content["shares"]]
     for name, module in _modules(state).items():
         set_own_state(module, content["own"][name])
     set_generator_states(content["generators"])
-    return True
 
 
 def _modules(state: TrainingState) -> dict[str, nn.Module]:

@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from experiments.config import ConfigError
+from experiments.process import processes
 from experiments.training.foreground_seen import batch_foreground
 from losses import apply_criterion
 from losses.combined import traces_whole
@@ -50,9 +51,26 @@ def make_accelerator(trainer: DictConfig) -> Accelerator:
         raise ConfigError(f"trainer.accelerator={wanted}: torch {torch.__version__} finds no such device here")
     if precision == "fp16" and (wanted == "cpu" or not (present["cuda"] or present["mps"])):
         raise ConfigError("trainer.precision=fp16: expected a GPU, got the CPU; use 32 or bf16")
+    on_cpu = wanted == "cpu"
+    if processes.count() > 1:
+        on_cpu = on_cpu or (wanted == "auto" and not present["cuda"])
+        _check_devices(wanted, on_cpu)
+        # Otherwise accelerate sets the number of threads, with a warning.
+        os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
     # accelerate keeps one state per process, but the runs of a study may differ in precision.
     AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=wanted == "cpu", mixed_precision=_PRECISIONS[precision])
+    return Accelerator(cpu=on_cpu, mixed_precision=_PRECISIONS[precision])
+
+
+def _check_devices(wanted: str, on_cpu: bool) -> None:
+    """Refuse several processes on this machine that would have to share a GPU."""
+    if wanted == "mps":
+        raise ConfigError(f"trainer.accelerator=mps: expected one process, got {processes.count()}")
+    if not on_cpu and processes.count_here() > torch.cuda.device_count():
+        raise ConfigError(
+            f"trainer.accelerator={wanted}: expected a GPU for each of the {processes.count_here()} processes on this "
+            f"machine, got {torch.cuda.device_count()}; start fewer (--num_processes), or trainer.accelerator=cpu"
+        )
 
 
 @contextmanager
@@ -91,9 +109,10 @@ def set_threads(threads: int | None, jobs: int) -> int:
     Args:
         threads: The limit; None divides the cores that this process may use by `jobs`, up to `OMP_NUM_THREADS` if the
             user has set it.
-        jobs: Concurrent runs on this machine.
+        jobs: Concurrent runs on this machine; several processes of one run divide the cores too.
     """
-    count = threads if threads and threads > 0 else max(1, cpu_count() // max(jobs, 1))
+    jobs = max(jobs, 1) * processes.count_here()
+    count = threads if threads and threads > 0 else max(1, cpu_count() // jobs)
     limit = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     if not threads and limit.isdigit():
         count = max(1, min(count, int(limit)))

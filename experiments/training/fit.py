@@ -38,6 +38,8 @@ def fit(
     forward: Forward | None = None,
     compiled_loss: CompiledLoss | None = None,
     on_row: Callable[[dict[str, float]], None] = lambda row: None,
+    sum_gradients: Callable[[], None] | None = None,
+    stops: Callable[[], bool] = stop_signals.stop_received,
 ) -> bool:
     """Train until `max_steps` updates are done.
 
@@ -62,6 +64,8 @@ def fit(
         compiled_loss: Does in one graph what `forward`, `criterion` and `batch_foreground` do in turn, and is called in
             place of them; None where the criterion cannot be part of a graph.
         on_row: Called with each row of the history when it ends.
+        sum_gradients: Called after each backward pass, where several processes share a batch; see `data_parallel`.
+        stops: Returns after each update whether a signal asks the run to stop.
 
     Returns:
         False if the loss became NaN or infinite, which stops training.
@@ -90,6 +94,8 @@ def fit(
             shares = batch_foreground(batch.target, batch.valid)
         with failing_in("backward pass", state):
             accelerator.backward(loss)
+            if sum_gradients is not None:
+                sum_gradients()
         with failing_in("optimizer", state):
             state.optimizer.step()
             state.scheduler.step()
@@ -107,10 +113,10 @@ def fit(
             if not math.isfinite(state.history[-1]["loss"]):
                 return False
         # Asked first; a signal that comes later is noticed after the next update.
-        stops = stop_signals.stop_received()
-        if stops or (is_due(state.update) and state.update < max_steps):
+        is_last = stops()
+        if is_last or (is_due(state.update) and state.update < max_steps):
             save()
-        if stops:
+        if is_last:
             stop_signals.raise_if_received()
         on_update(state.update)
     return True

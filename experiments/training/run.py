@@ -21,19 +21,16 @@ from omegaconf import DictConfig
 from torch import nn
 
 from experiments.config import ConfigError, to_plain, tolerances_to_record
-from experiments.criteria.before_training import set_prevalence
-from experiments.criteria.build import build_criterion
-from experiments.data.resident_tiles import training_updates
-from experiments.data.sampling.uniform import check_sampling, switch_update
+from experiments.data.resident_tiles import stays_on_device
 from experiments.evaluation.example_collector import example_collector
 from experiments.evaluation.score_split import score_ceiling, score_split
 from experiments.evaluation.whole_images import WholeImages
 from experiments.frontier.histogram import ScoreHistograms
 from experiments.frontier.operating_point import metrics_table, tuned_thresholds
 from experiments.inference.looks import Looks
+from experiments.process import processes
 from experiments.process.error_text import describe_error
 from experiments.process.leftovers import remove_leftovers
-from experiments.process.random_numbers import seed_generators
 from experiments.process.stop_signals import held_back
 from experiments.runs import store
 from experiments.runs.damage import set_aside
@@ -42,13 +39,12 @@ from experiments.runs.lock import held
 from experiments.runs.presence import Presence
 from experiments.runs.progress_note import clear_progress
 from experiments.tracking.run_tracker import RunTracker, final_values, tracked
-from experiments.training.checkpoint import TrainingState, checkpoint_times, restore_state, save_state, save_weights
-from experiments.training.device import compiled, determinism, device_name, make_accelerator, peak_memory_mb
-from experiments.training.fit import fit
+from experiments.training.checkpoint import checkpoint_times, restore_state, save_state, save_weights
+from experiments.training.data_parallel.lead import together
+from experiments.training.data_parallel.training import build_training, train
+from experiments.training.device import determinism, device_name, peak_memory_mb
 from experiments.training.foreground_seen import foreground_seen
-from experiments.training.network import build_segmenter, weights_fingerprint
-from experiments.training.parts import make_optimizer
-from experiments.training.setup import LoadedData, tile_batches
+from experiments.training.setup import LoadedData
 from experiments.training.update_error import UpdateError
 from losses.classes import ClassScores, takes_classes
 
@@ -262,63 +258,31 @@ def _fit_and_score(
     fingerprint = info["fingerprint"]
     started = time.perf_counter()
     data, trainer = loaded.data, cfg.trainer
-    accelerator = make_accelerator(trainer)
-
-    model = build_segmenter(cfg, channels=data.channels, prevalence=loaded.prevalence, statistics=loaded.statistics)
-    initial_weights = weights_fingerprint(model)
-    criterion = build_criterion(cfg)
-    set_prevalence(criterion, loaded.prevalence)
-    criterion.to(accelerator.device)
-    optimizer, scheduler = make_optimizer(cfg, model.to(accelerator.device), criterion)
-    model, optimizer = accelerator.prepare(model, optimizer)
-    others = {"criterion": criterion} | ({"scaler": accelerator.scaler} if accelerator.scaler is not None else {})
-    state = TrainingState(accelerator.unwrap_model(model), optimizer, scheduler, others)
-
-    batches = tile_batches(cfg, loaded, criterion)
-    check_sampling(batches.sampling, data.train, data.masks, side=trainer.tile)
-    switch = switch_update(batches.sampling, trainer.max_steps)
-    # Last, because everything above may have drawn random numbers; dropout and losses draw from here on.
-    seed_generators(cfg.seed)
+    training = build_training(cfg, loaded)
+    accelerator, criterion, state, switch = training.accelerator, training.criterion, training.state, training.switch
     checkpoint = folder / store.CHECKPOINT_FILE
     if restore_state(checkpoint, state, fingerprint):
         log.info("going on from update %d", state.update)
         for row in state.history:
             tracker.log_row(row)
-    updates = training_updates(
-        batches,
-        first=state.update,
-        device=accelerator.device,
-        on_device=trainer.data_on_device,
-        workers=trainer.workers,
-    )
-    forward, compiled_loss = compiled(state.model, criterion, accelerator.device) if trainer.compile else (None, None)
-    with held_back():
-        finite = fit(
-            state,
-            updates,
-            criterion,
-            accelerator,
-            masks=data.masks,
-            max_steps=trainer.max_steps,
-            log_every=trainer.log_every,
+    on_device = stays_on_device(trainer.data_on_device, training.batches, accelerator.device)
+    with together(training, to_plain(cfg), fingerprint, on_device) as shared, held_back():
+        finite = train(
+            cfg,
+            training,
+            on_device,
+            shared,
             is_due=checkpoint_times(trainer.checkpoint_every, trainer.checkpoint_minutes),
-            on_update=on_update,
             save=lambda: save_state(checkpoint, state, fingerprint),
-            row_ends=() if switch is None else (switch,),
-            image_ids=data.train.image_ids,
-            # Scoring calls the model itself: its images differ in size, and each size would be compiled anew.
-            forward=forward,
-            compiled_loss=compiled_loss,
+            on_update=on_update,
             on_row=tracker.log_row,
         )
-        trained = (*state.model.parameters(), *criterion.parameters())
-        finite = finite and all(bool(torch.isfinite(value).all()) for value in trained)
         if finite:  # before a signal is handled, so that interrupted scoring can be repeated without training
             save_weights(checkpoint, state, fingerprint)
     store.write_table(folder / store.HISTORY_FILE, pd.DataFrame(state.history))
     found: dict[str, Any] = {
         "updates": state.update,
-        "initial_weights": initial_weights,
+        "initial_weights": training.initial_weights,
         "parameters": sum(p.numel() for p in state.model.parameters()),
         "prevalence": dict(zip(data.masks, loaded.prevalence, strict=True)),
         "train_presence": {
@@ -329,6 +293,7 @@ def _fit_and_score(
         "shift": data.shift,
         "device": device_name(accelerator.device),
         "threads": torch.get_num_threads(),
+        **({"processes": processes.count()} if processes.count() > 1 else {}),
         "fit_seconds": round(state.fit_seconds, 3),
         "images_per_second": round(state.update * trainer.batch_size / max(state.fit_seconds, 1e-9), 2),
     }
@@ -347,7 +312,7 @@ def _fit_and_score(
         return {**found, "status": "diverged", "reason": reason}
 
     scoring = time.perf_counter()
-    scorer = nn.Sequential(model, ClassScores()) if takes_classes(criterion) else model
+    scorer = nn.Sequential(training.model, ClassScores()) if takes_classes(criterion) else training.model
     windows = {
         "side": trainer.eval_tile,
         "overlap": trainer.eval_overlap,
