@@ -132,23 +132,27 @@ def _with_helpers() -> Iterator[int | None]:
     if processes.count() == 1:
         yield None
         return
-    from experiments.training.data_parallel.group import join
+    from experiments.training.data_parallel.group import ProcessLostError, join
 
     if processes.number():
         from experiments.training.data_parallel.helper import help_until_end
 
         yield help_until_end()
         return
-    group, code = join(), 0
+    group, code, is_whole = join(), 0, True
     try:
         yield None
-    except BaseException as error:
-        code = error.exit_code if isinstance(error, Terminated) else 1
-        if isinstance(error, SystemExit):
-            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except Terminated as stop:
+        code, is_whole = stop.exit_code, not isinstance(stop, ProcessLostError)
+        raise
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        raise
+    except BaseException:
+        code = 1
         raise
     finally:
-        group.end(code)
+        group.end(code, is_whole)
 
 
 def _say_stopped(signal: str, *, trains: bool) -> None:

@@ -107,13 +107,17 @@ class Group:
                 raise ProcessLostError from error
             raise
 
-    def end(self, code: int) -> None:
-        """End the command of the leader, and with it every helper that waits for an order."""
+    def end(self, code: int, is_whole: bool) -> None:
+        """End the leader's command, and with it every helper that waits for an order.
+
+        Args:
+            code: The exit code.
+            is_whole: Whether no process is known to be lost; then this waits a little until the helpers have ended.
+        """
         with suppress(ProcessLostError):
             self.say(f"order/{next(self.orders)}", {"end": code})
-            for other in self.others:
-                self.hear(f"gone/{other}", _FAREWELL)
-            dist.destroy_process_group()
+            if is_whole and all(self.hear(f"gone/{other}", _FAREWELL) is not None for other in self.others):
+                dist.destroy_process_group()
 
     def leave(self) -> None:
         """Tell the leader that this helper has seen the end of the command."""
