@@ -16,7 +16,7 @@ from experiments.frontier.operating_point import BACKGROUND
 from experiments.report.conditions.tables import level_table
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import draw_into, panel_grid
-from experiments.report.figures.style import MARGIN_SHADE, PAGE, QUIET, RC, arm_styles
+from experiments.report.figures.style import MARGIN, PAGE, QUIET, RC, arm_styles
 from experiments.report.gains import FIRST, gain_table
 from experiments.runs.study import StudyRuns, condition_values, short_names
 
@@ -189,7 +189,7 @@ class ConditionDisplay:
         values = list(dict.fromkeys(self.table["value"]))
         places = _places(values)
         if panel.statistic == GAIN:
-            ax.axhspan(-self.margin, self.margin, color=MARGIN_SHADE, linewidth=0)
+            ax.axhspan(-self.margin, self.margin, **MARGIN)
             ax.axhline(0, color=QUIET, linewidth=0.7)
         styles = arm_styles(list(self.names), self.baseline)
         drawn = [arm for arm in self.names if (mine["arm"] == arm).any()]

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import draw_into
-from experiments.report.figures.style import COLUMN, MARGIN_SHADE, PAGE, QUIET, RC, SMALL, add_legend, arm_styles
+from experiments.report.figures.style import COLUMN, MARGIN, PAGE, QUIET, RC, SMALL, add_legend, arm_styles
 from experiments.runs.study import StudyRuns, short_names
 
 
@@ -100,7 +100,7 @@ class BandDisplay:
     def _panel(self, ax: Axes, arm: str, mask: str) -> None:
         style = arm_styles(list(self.names), self.baseline)[arm]
         rows = self.table[(self.table["arm"] == arm) & (self.table["mask"] == mask)].sort_values("recall")
-        ax.axhspan(-self.size.margin, self.size.margin, color=MARGIN_SHADE, linewidth=0, zorder=0)
+        ax.axhspan(-self.size.margin, self.size.margin, **MARGIN, zorder=0)
         ax.axhline(0, color="black", linewidth=0.7, zorder=1)
         ax.fill_between(
             rows["recall"], rows["band_low"], rows["band_high"], color=style.colour, alpha=0.22, linewidth=0
@@ -130,7 +130,7 @@ class BandDisplay:
             Line2D([], [], color=QUIET, linewidth=1.3, label="mean over seeds"),
             Patch(color=QUIET, alpha=0.3, linewidth=0, label=f"simultaneous {100 * (1 - self.size.level):g} % band"),
             Line2D([], [], color=QUIET, marker="o", linestyle="none", markersize=3, label="band excludes 0"),
-            Patch(color=MARGIN_SHADE, linewidth=0, label=f"margin ±{self.size.margin:g}"),
+            Patch(**MARGIN, label=f"margin ±{self.size.margin:g}"),
         ]
         status = self.table["difference"].isna()
         if np.any(status):

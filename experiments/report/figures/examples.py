@@ -19,18 +19,9 @@ from experiments.frontier.curve import f_beta
 from experiments.report.example_choice import ExampleChoice, choose_examples
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import check_axes, figure_of
-from experiments.report.figures.style import PAGE, QUIET, RC, add_legend
+from experiments.report.figures.style import MASK_COLOURS, OUTCOMES, PAGE, QUIET, RC, add_legend
 from experiments.runs.study import StudyRuns, short_names
 
-OUTCOMES = {
-    "true positive": "#111111",
-    "false positive": "#D55E00",
-    "false negative": "#5cc0f5",
-    "wrong mask": "#a55fc0",
-}
-"""Colour of a pixel by its outcome, from dark to light, so that they differ in grey too."""
-
-_MASKS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#8c6d31", "#7f7f7f")  # different from those of outcomes
 _IGNORED = "#c9c9c9"
 _LONGEST = 10  # letters of a name that fit beside an image
 _LEAST = 64  # pixels of a side that are shown at least
@@ -191,7 +182,7 @@ class ExampleDisplay:
     @property
     def _mask_colours(self) -> list[str]:
         count = len(self.choice.masks)
-        return ["#111111"] if count == 1 else [_MASKS[index % len(_MASKS)] for index in range(count)]
+        return ["#111111"] if count == 1 else [MASK_COLOURS[index % len(MASK_COLOURS)] for index in range(count)]
 
     def _legend(self) -> list[Patch]:
         single = len(self.choice.masks) == 1

@@ -22,7 +22,7 @@ from experiments.report.facts import StudySize
 from experiments.report.figures.panels import arm_rows, draw_into
 from experiments.report.figures.stacked import AROUND_ROWS, stacked_panels
 from experiments.report.figures.style import (
-    MARGIN_SHADE,
+    MARGIN,
     MINUS,
     QUIET,
     RC,
@@ -157,7 +157,7 @@ class ForestDisplay:
         title, rows = self.blocks[place]
         styles = arm_styles([self.baseline, *rows["arm"]], self.baseline)
         margin, axis = self.size.margin, self.axis(self._rank(place))
-        ax.axvspan(-margin, margin, color=MARGIN_SHADE, linewidth=0, zorder=0)
+        ax.axvspan(-margin, margin, **MARGIN, zorder=0)
         ax.axvline(0, color="black", linewidth=0.7, zorder=1)
         shifts = (-0.2, 0.22) if self.with_f1(self._rank(place)) else (0.0,)
         for at, (_, row) in enumerate(rows.iterrows()):
@@ -191,7 +191,7 @@ class ForestDisplay:
         return [
             *handles,
             Line2D([], [], label="interval that the verdict rests on", marker="|", linewidth=RESTS_ON, **look),
-            Patch(color=MARGIN_SHADE, linewidth=0, label=f"margin ±{self.size.margin:g}"),
+            Patch(**MARGIN, label=f"margin ±{self.size.margin:g}"),
         ]
 
 

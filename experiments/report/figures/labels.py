@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
+from experiments.report.figures.style import text_colour
+
 Place = tuple[float, float]
 
 _SIDES = sorted({(side, along) for side in (-1, 1) for along in (-1, -0.5, 0, 0.5, 1)})
@@ -224,7 +226,7 @@ def write_names(
     for arm, own in points.items():
         if np.isfinite(own).all(axis=1).any():
             at[arm] = [(float(x), -float(y)) for x, y in ax.transData.transform(own[np.isfinite(own).all(axis=1)])]
-            texts[arm] = ax.text(0, 0, names[arm], color=colours[arm], va="bottom", **look)
+            texts[arm] = ax.text(0, 0, names[arm], color=text_colour(colours[arm]), va="bottom", **look)
     boxes = {arm: _box(text) for arm, text in texts.items()}
     sizes = {arm: (box.right - box.left, box.bottom - box.top) for arm, box in boxes.items()}
     placed = place_names(at, sizes, _box(ax), gap=_GAP * pixel, ink=_ink(ax), taken=taken)

@@ -20,16 +20,15 @@ from experiments.comparison.weight_sweep import WeightSweep
 from experiments.report.facts import StudySize
 from experiments.report.figures.panels import draw_into, draw_on_seesaw, panel_grid, seesaw_handles
 from experiments.report.figures.stacked import stacked_panels
-from experiments.report.figures.style import COLUMN, PAGE, QUIET, RC, add_legend
+from experiments.report.figures.style import COLUMN, F1_COLOUR, PAGE, QUIET, RC, add_legend
 from experiments.report.published import PublishedPoint, published_caption
 from experiments.runs.study import StudyRuns
 
 _STACKED = 2.0  # height of a panel in one column, inches
-ACCENT = "#D55E00"
 _LINES: dict[tuple[str, str], dict[str, Any]] = {
     ("natural", "recall"): {"color": "black", "marker": "^", "markersize": 3.5, "linewidth": 1.1, "zorder": 4},
     ("natural", "precision"): {"color": QUIET, "marker": "v", "markersize": 3.5, "linewidth": 1.1, "zorder": 4},
-    ("natural", "f1"): {"color": ACCENT, "marker": "o", "markersize": 4.0, "linewidth": 2.0, "zorder": 6},
+    ("natural", "f1"): {"color": F1_COLOUR, "marker": "o", "markersize": 4.0, "linewidth": 2.0, "zorder": 6},
     ("tuned", "f1"): {
         "color": "black", "marker": "o", "markersize": 4.0, "linewidth": 1.0, "markerfacecolor": "white", "zorder": 5,
     },

@@ -115,7 +115,7 @@ class SlideDisplay:
         for name in (arm, self.baseline):
             curve = self.curves[(self.curves["arm"] == name) & (self.curves["mask"] == mask)].sort_values("recall")
             dashes = styles[name].dashes if name == self.baseline else "-"
-            line = {**styles[name].line, "linestyle": dashes, "linewidth": 1.0, "alpha": 0.75}
+            line = {**styles[name].line, "linestyle": dashes, "linewidth": 1.0}
             ax.plot(curve["recall"], curve["precision"], **line)
             if name == self.baseline:
                 base = curve.dropna(subset="precision")
@@ -127,7 +127,7 @@ class SlideDisplay:
             between = base[(base["recall"] - start[0]) * (base["recall"] - foot[0]) < 0]
             path = between.sort_values("recall", ascending=bool(start[0] < foot[0]))
             route = np.array([start, *path[["recall", "precision"]].to_numpy(), foot])
-            ax.plot(*route.T, color=QUIET, linewidth=3.2, alpha=0.5, solid_capstyle="butt", zorder=4)
+            ax.plot(*route.T, color=QUIET, linewidth=3.2, alpha=0.75, solid_capstyle="butt", zorder=4)
             _arrow(ax, foot, end, styles[arm].colour)
             ax.plot(*foot, "o", color=QUIET, markersize=3.5, markerfacecolor="white", zorder=5)
             note = f"slide {typeset_change(row['shift'], 1)} logit\nstep {typeset_change(row['precision_gain'])}"
@@ -145,7 +145,7 @@ class SlideDisplay:
         name = self.names[self.baseline]
         return [
             Line2D([], [], label=f"{name} (baseline), its natural point", marker="o", markersize=4, **base.line),
-            Line2D([], [], color=QUIET, linewidth=3.2, alpha=0.5, label="slide along it"),
+            Line2D([], [], color=QUIET, linewidth=3.2, alpha=0.75, label="slide along it"),
             Line2D([], [], color=QUIET, marker="o", markersize=3.5, markerfacecolor="white", linestyle="none",
                    label=f"{name} at the arm's recall"),
             Line2D([], [], color=QUIET, linewidth=1.2, label="step to the arm's natural point"),
@@ -165,8 +165,8 @@ def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], colou
 
 
 _PARTS: dict[str, tuple[str, dict[str, Any], float]] = {
-    "frontier_part": ("frontier part (tuned F1)", {"facecolor": "#2f6f9f", "edgecolor": "#2f6f9f"}, -0.19),
-    "threshold_part": ("threshold part", {"facecolor": "#f2d8b5", "edgecolor": "#9c6a1f", "hatch": "////"}, 0.19),
+    "frontier_part": ("frontier part (tuned F1)", {"facecolor": QUIET, "edgecolor": QUIET}, -0.19),
+    "threshold_part": ("threshold part", {"facecolor": "white", "edgecolor": QUIET, "hatch": "////"}, 0.19),
 }
 
 

@@ -21,7 +21,7 @@ from experiments.report.figures.panels import draw_into, panel_grid
 from experiments.report.figures.style import (
     BASELINE_COLOUR,
     COLUMN,
-    MARGIN_SHADE,
+    MARGIN,
     QUIET,
     RC,
     SMALL,
@@ -115,12 +115,12 @@ class SlideStepDisplay:
         rows = self.table[has_place(self.table)]
         colours, markers = arm_colours(list(self.names), self.baseline), arm_markers(self.masks)
         base = self.names[self.baseline]
-        ax.axhspan(-self.margin, self.margin, color=MARGIN_SHADE, linewidth=0, zorder=0)
+        ax.axhspan(-self.margin, self.margin, **MARGIN, zorder=0)
         for draw in (ax.axhline, ax.axvline):
             draw(0, color=BASELINE_COLOUR, linewidth=0.8, zorder=1)
         for _, row in rows.iterrows():
             colour, place = colours[row["arm"]], (row["shift"], row["precision_gain"])
-            thin: dict[str, Any] = {"color": colour, "linewidth": 0.9, "alpha": 0.75, "zorder": 3}
+            thin: dict[str, Any] = {"color": colour, "linewidth": 0.8, "zorder": 3}
             ax.hlines(place[1], row["shift_low"], row["shift_high"], **thin)
             ax.vlines(place[0], row["precision_gain_low"], row["precision_gain_high"], **thin)
             look: dict[str, Any] = {

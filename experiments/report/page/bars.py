@@ -74,7 +74,8 @@ class Bars:
 _BAR = (
     f'<svg class="gain-bar" viewBox="0 0 {{{{ width }}}} {_HEIGHT}" width="{{{{ width }}}}" height="{_HEIGHT}" '
     'role="img" aria-label="{{ label }}">'
-    f'<rect class="margin" x="{{{{ shade[0] }}}}" width="{{{{ shade[1] }}}}" height="{_HEIGHT}"/>'
+    f'<rect class="margin" x="{{{{ shade[0] }}}}" width="{{{{ shade[1] }}}}" height="{_HEIGHT}" '
+    f'stroke-dasharray="0 {{{{ shade[1] }}}} {_HEIGHT} {{{{ shade[1] }}}} {_HEIGHT}"/>'
     f'<path class="zero" d="M{{{{ zero }}}} 0V{_HEIGHT}"/>'
     '{% if own %}<path class="own" d="M{{ own[0] }} 7H{{ own[1] }}"/>{% endif %}'
     '{% if rests_on %}<path class="rests-on" d="M{{ rests_on[0] }} 7H{{ rests_on[1] }}'

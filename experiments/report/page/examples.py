@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from experiments.frontier.codes import NATURAL_CODE
 from experiments.report.example_choice import ExampleChoice
+from experiments.report.figures.style import OUTCOMES as OUTCOME_COLOURS
 from experiments.report.page.numbers.threshold_curve import ThresholdCurve
 from experiments.report.page.packed import packed
 from experiments.report.text.wording import listed
 
-OUTCOMES = {"found": "#111111", "false alarm": "#D55E00", "missed": "#5cc0f5"}
+OUTCOMES = dict(zip(("found", "false alarm", "missed"), OUTCOME_COLOURS.values(), strict=False))
 """Colours of hits, false alarms and misses, those of the example figure, in this order."""
 
 _LEVELS = 255

@@ -19,7 +19,7 @@ from experiments.comparison.subgroups.compare import TOO_FEW, SubgroupVerdicts
 from experiments.report.facts import StudySize
 from experiments.report.figures.gains import OWN, RESTS_ON, draw_gain
 from experiments.report.figures.panels import arm_rows, draw_into
-from experiments.report.figures.style import MARGIN_SHADE, MINUS, QUIET, RC, add_legend, arm_styles
+from experiments.report.figures.style import MARGIN, MINUS, QUIET, RC, add_legend, arm_styles
 from experiments.report.gains import GainAxis
 from experiments.report.text.sayings import UNSHOWN
 from experiments.runs.study import StudyRuns, short_names
@@ -99,7 +99,7 @@ class SubgroupDisplay:
             look = {"color": QUIET, "markersize": 4.5}
             thick = Line2D([], [], marker="o", linewidth=OWN, label="own interval", **look)  # type: ignore[arg-type]
             thin = Line2D([], [], marker="|", linewidth=RESTS_ON, label="interval of the verdict", **look)  # type: ignore[arg-type]
-            add_legend(figure, [thick, thin, Patch(color=MARGIN_SHADE, label=f"margin ±{self.size.margin:g}")])
+            add_legend(figure, [thick, thin, Patch(**MARGIN, label=f"margin ±{self.size.margin:g}")])
         return figure
 
     def _panel(self, ax: Axes, arm: str) -> None:
@@ -107,7 +107,7 @@ class SubgroupDisplay:
         style = arm_styles([self.baseline, *self.arms], self.baseline)[arm]
         margin = self.size.margin
         axis = GainAxis.of(self.table[_COLUMNS].to_numpy(dtype=np.float64), margin)
-        ax.axvspan(-margin, margin, color=MARGIN_SHADE, linewidth=0, zorder=0)
+        ax.axvspan(-margin, margin, **MARGIN, zorder=0)
         ax.axvline(0, color="black", linewidth=0.7, zorder=1)
         for at, (_, row) in enumerate(rows.iterrows()):
             draw_gain(ax, at, [float(row[name]) for name in _COLUMNS], style, axis, filled=True)

@@ -120,7 +120,7 @@ class ThresholdingDisplay:
                 paired = treated - float(row[f"{value}_change"])  # untreated, in the seeds that the treatment has
                 ends = [paired + float(row[f"{value}_change_{side}"]) for side in ("low", "high")]
                 if value == "f1" and np.isfinite(ends).all():
-                    ax.plot(ends, [at, at], color=styles[name].colour, linewidth=1.2, alpha=0.7, zorder=4)
+                    ax.plot(ends, [at, at], color=styles[name].colour, linewidth=1.2, zorder=4)
                 ax.plot(treated, at, zorder=5, **styles[name].point(size=3.6))
         ax.set(ylim=(len(self.names) - 0.5, -0.5), xlabel=_ROWS[value], title=f"{mask}, {_ROWS[value]}")
         ax.set_yticks(range(len(self.names)), list(self.names.values()))

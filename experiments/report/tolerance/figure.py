@@ -124,4 +124,4 @@ class ToleranceDisplay:
         recall_axes(ax, mask)
 
 
-_EXACT: dict[str, Any] = {"linewidth": 0.7, "alpha": 0.55}
+_EXACT: dict[str, Any] = {"linewidth": 0.7}

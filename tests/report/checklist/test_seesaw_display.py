@@ -6,8 +6,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from experiments.comparison.weight_sweep import arm_weights
-from experiments.report.figures.seesaw import ACCENT, SeesawDisplay
-from experiments.report.figures.style import COLUMN
+from experiments.report.figures.seesaw import SeesawDisplay
+from experiments.report.figures.style import COLUMN, F1_COLOUR
 from experiments.report.published import PublishedPoint
 
 NOTE = (
@@ -93,8 +93,8 @@ def test_the_marks_stand_at_theorys_weight_and_at_the_inverse_frequency(display,
 
 def test_f1_at_the_natural_point_is_the_one_accent(display):
     ax = display.plot().axes[0]
-    accents = [line for line in ax.lines if to_hex(line.get_color()) == ACCENT.lower()]
-    others = {to_hex(line.get_color()) for line in ax.lines} - {ACCENT.lower()}
+    accents = [line for line in ax.lines if to_hex(line.get_color()) == F1_COLOUR.lower()]
+    others = {to_hex(line.get_color()) for line in ax.lines} - {F1_COLOUR.lower()}
     assert [line.get_linestyle() for line in accents] == ["-", "--"]  # measured, and theory's
     assert all(len({colour[i : i + 2] for i in (1, 3, 5)}) == 1 for colour in others)  # greys
 

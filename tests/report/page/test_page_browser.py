@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from experiments.frontier.codes import code_to_logit
 from experiments.report.example_choice import choose_examples
+from experiments.report.page.examples import OUTCOMES
 from experiments.report.page.numbers.study import page_numbers
 from experiments.report.page.page import write_page
 from experiments.report.published import PublishedPoint
@@ -393,7 +395,7 @@ def test_pictures_follow_the_slider(opened, drive, losses):
 
     def painted():
         return page.evaluate(
-            """() => {
+            """(colours) => {
                 const canvas = document.querySelectorAll('#picture-grid canvas')[2];
                 const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
                 const count = {};
@@ -401,8 +403,9 @@ def test_pictures_follow_the_slider(opened, drive, losses):
                     const key = [data[i], data[i + 1], data[i + 2]].join();
                     count[key] = (count[key] || 0) + 1;
                 }
-                return ['17,17,17', '213,94,0', '92,192,245'].map((key) => count[key] || 0);
-            }"""
+                return colours.map((key) => count[key] || 0);
+            }""",
+            [",".join(str(round(255 * part)) for part in to_rgb(colour)) for colour in OUTCOMES.values()],
         )
 
     choice = choose_examples(losses.study)

@@ -2,7 +2,7 @@
 
 let showPair = () => {};
 const beside = { arm: lines.find((arm) => arm !== baseline) ?? baseline };
-const SPARED = word(rgbOf("#f4c49c")); // a false alarm of the baseline that the arm does not raise
+const SPARED = word(rgbOf("#f5a3b5")); // a false alarm of the baseline that the arm does not raise
 
 function startBeside() {
   const holder = document.getElementById("beside");

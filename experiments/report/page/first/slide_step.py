@@ -210,7 +210,7 @@ def _ink(rows: pd.DataFrame, frame: _Frame) -> NDArray[np.float64]:
 _DRAWING = (
     '<svg class="slide-step" viewBox="0 0 {{ width }} {{ height }}" role="img" aria-label="{{ label }}">'
     '<rect class="margin" x="{{ box.left }}" y="{{ margin[0] }}" width="{{ box.right - box.left }}" '
-    'height="{{ margin[1] }}"/>'
+    'height="{{ margin[1] }}" stroke-dasharray="{{ box.right - box.left }} {{ margin[1] }}"/>'
     '<path class="axis" d="M{{ box.left }} {{ zero[1] }}H{{ box.right }}'
     'M{{ zero[0] }} {{ box.top }}V{{ box.bottom }}"/>'
     "{% for x, label in theories %}"
