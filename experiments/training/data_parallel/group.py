@@ -24,6 +24,7 @@ import torch.distributed as dist
 
 from experiments.config import ConfigError
 from experiments.process import processes
+from experiments.process.error_text import describe_error
 from experiments.process.stop_signals import Terminated
 from experiments.runs.store import StorageError
 
@@ -34,13 +35,20 @@ _SECONDS_BETWEEN_LOOKS = 0.02
 
 
 class ProcessLostError(Terminated):
-    """Another process of the command ended or hangs: this one cannot go on, and its run resumes from a checkpoint."""
+    """The processes cannot go on together: the command ends as after a signal, and its run resumes from a checkpoint.
 
-    def __init__(self) -> None:
+    Args:
+        reason: Completes the words "stopped by".
+        is_own: Whether it is known to this process alone.
+    """
+
+    def __init__(self, reason: str = "the end of another process of this command", *, is_own: bool = False) -> None:
         super().__init__(signal.SIGTERM)
+        self.reason = reason
+        self.is_own = is_own
 
     def __str__(self) -> str:
-        return "the end of another process of this command"
+        return self.reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +112,8 @@ class Group:
         except Exception as error:
             self.say(f"failed/{order}/{self.number}", {})
             if any(self.hear(f"failed/{order}/{other}", _SKEW) is None for other in self.others):
-                raise ProcessLostError from error
+                reason = f"an error that process {self.number} alone has: {describe_error(error)}"
+                raise ProcessLostError(reason, is_own=True) from error
             raise
 
     def end(self, code: int, is_whole: bool) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
@@ -38,10 +37,10 @@ def help_until_end() -> int:
                     group.leave()
                     return int(order["end"])
                 _take_part(group, number, order)
-        except ProcessLostError as lost:
-            if lost.__cause__ is not None and not isinstance(lost.__cause__, RuntimeError):
-                traceback.print_exception(lost.__cause__, file=stderr)
-            return lost.exit_code
+        except stop_signals.Terminated as stop:
+            if isinstance(stop, ProcessLostError) and stop.is_own:
+                print(f"error: {stop}", file=stderr, flush=True)
+            return stop.exit_code
     raise AssertionError("unreachable: orders do not run out")
 
 
