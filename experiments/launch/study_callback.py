@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from experiments.checks.problems import raise_if_any
 from experiments.cli import stop_on_error
 from experiments.config import ConfigError, to_plain
 from experiments.launch.clusters.settings import cluster_of
+from experiments.launch.early_start import processes_start
 from experiments.launch.plan import Plan, build_parts, plan_run, plan_study, source_problems, trains_nothing
 from experiments.launch.shared_study import finish_runs, launch_again
 from experiments.launch.side_by_side import begin_process, folder_of_places, gpus_here, runs_at_once
@@ -107,8 +109,9 @@ class StudyCallback(Callback):
             plan = plan_study(config)
             if not plan.problems:
                 _count_jobs(config, len(plan.jobs))
-            _check_parts(plan, config, parallel_jobs(config.hydra.launcher) if not plan.problems else 1)
-            self._check_jobs(config, plan)
+            with _launcher_starts(config, plan):
+                _check_parts(plan, config, parallel_jobs(config.hydra.launcher) if not plan.problems else 1)
+                self._check_jobs(config, plan)
 
     def _check_jobs(self, config: DictConfig, plan: Plan) -> None:
         from experiments.report.published import point_problems
@@ -165,8 +168,6 @@ class StudyCallback(Callback):
                 file=sys.stderr,
                 flush=True,
             )
-        if unfinished:
-            _prepare_joblib(config)
         _running.unfinished = unfinished
         _begin(first)
         if not _running.to_do:  # all runs exist, so no launcher's processes are needed; or those of later stages do not
@@ -242,10 +243,22 @@ def _count_jobs(config: DictConfig, runs: int) -> None:
         config.hydra.overrides.hydra = [*others, f"hydra.launcher.n_jobs={jobs}"]
 
 
+def _launcher_starts(config: DictConfig, plan: Plan) -> AbstractContextManager[None]:
+    """Return a context in which a launcher of processes starts them, if there is a run for them."""
+    if plan.problems or "n_jobs" not in config.hydra.launcher:
+        return nullcontext()
+    from experiments.runs import store
+
+    _prepare_joblib(config)
+    jobs = parallel_jobs(config.hydra.launcher)
+    ended = all((store.read_info(job.folder) or {}).get("status") in store.FINISHED for job in plan.jobs)
+    if jobs < 2 or not plan.jobs or (ended and not config.overwrite):
+        return nullcontext()
+    return processes_start(config.hydra.launcher, jobs, plan.jobs[0].cfg)
+
+
 def _prepare_joblib(config: DictConfig) -> None:
     """Make joblib's processes handle from their start that this process is stopped or killed, and share the GPUs."""
-    if "n_jobs" not in config.hydra.launcher:
-        return
     from joblib.parallel import LokyBackend, register_parallel_backend
 
     names = [gpu.name for gpu in gpus_here(config.trainer.accelerator)]
