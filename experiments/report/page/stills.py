@@ -87,7 +87,8 @@ _STILLS = (
     '<div class="stills"><p class="keys">{% for name, colour, dashes, marker in keys %}'
     '<span style="--arm:{{ colour }}">'
     '<svg viewBox="-17 -7 34 14" width="34" height="14" aria-hidden="true"><path class="line" d="M-16 0H16" '
-    'stroke-dasharray="{{ dashes }}"/><path class="marker" d="{{ marker }}"/></svg> {{ name }}</span>{% endfor %}</p>'
+    'stroke-dasharray="{{ dashes }}"/><path class="marker" d="{{ marker }}"/></svg> {{ name }}</span>{% endfor %}'
+    "<span>filled: at probability 0.5; hollow: at the threshold tuned on validation</span></p>"
     '{% for panel in panels %}<svg class="still" viewBox="0 0 {{ left + side + 10 }} {{ top + side + 34 }}" role="img" '
     'aria-label="Precision over recall: {{ panel.title }}">'
     '<text class="title" x="{{ left + side / 2 }}" y="12" text-anchor="middle">{{ panel.title }}</text>'

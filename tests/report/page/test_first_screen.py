@@ -179,6 +179,7 @@ def test_without_a_script_there_are_still_figures_and_no_empty_boxes(browser, lo
     page.goto(losses.page.as_uri())
     shown = (".slide-step", ".forest .gain-bar", ".still", "#verdicts", "#matched table", "#run-table")
     assert all(page.locator(part).first.is_visible() for part in shown)
+    assert "hollow: at the threshold tuned on validation" in page.locator(".stills .keys").inner_text()
     hidden = ("#frontier", "#arms", "#seesaw", "#picture-grid", "[data-mask-name]", "[data-mask-choice]", ".readout")
     assert all(page.locator(part).first.is_hidden() for part in hidden)
     assert page.locator(".command button").count() == 0

@@ -102,7 +102,8 @@ _FOREST = (
     '<tbody class="of-arm" data-arm="{{ arm.look.place }}" tabindex="0" style="--arm:{{ arm.look.colour }}">'
     "{% for line in arm.lines %}"
     '<tr{% if line.marker %} class="of-mask"{% endif %}><th scope="row">'
-    '{% if loop.first %}<span class="arm-name">{{ arm.name }}</span> {% endif %}'
+    '{% if loop.first %}<span class="arm-name">{% for word in arm.name.split("_") %}{{ word }}'
+    "{% if not loop.last %}_<wbr>{% endif %}{% endfor %}</span> {% endif %}"
     '{% if line.marker %}<svg viewBox="-7 -7 14 14" width="11" height="11" aria-hidden="true">'
     '<path d="{{ line.marker }}"/></svg> {% endif %}{{ line.name }}</th>'
     '<td>{{ line.bar }}</td><td class="number">{{ line.gain }}</td>'
