@@ -15,9 +15,10 @@ from torch._dynamo.backends.debugging import aot_eager
 from experiments.config import ConfigError, to_plain
 from experiments.data.batches import PixelStatistics, pixel_statistics
 from experiments.runs import store
-from experiments.training import device, run
+from experiments.training import device
 from experiments.training import setup as preflight
 from experiments.training.checkpoint import TrainingState, restore_state, save_state
+from experiments.training.data_parallel import training
 from experiments.training.device import check_compiler, compiled, compiled_loss, compiled_twin, make_accelerator
 from experiments.training.network import Segmenter
 from experiments.training.run import execute, is_finished
@@ -114,7 +115,7 @@ def as_on_a_gpu(monkeypatch):
     torch._dynamo.reset()
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
     monkeypatch.setattr(
-        run, "compiled", lambda model, criterion, device: compiled(model, criterion, torch.device("cuda"))
+        training, "compiled", lambda model, criterion, device: compiled(model, criterion, torch.device("cuda"))
     )
     yield graphs
     torch._dynamo.reset()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from experiments.config import ConfigError
 from experiments.launch.clusters.cluster_run import LOST, ClusterRun, say
 from experiments.process import stop_signals
+from experiments.runs.lock import is_held
 
 _SECONDS_TO_STOP = 60.0  # in which cancelled runs write their checkpoints
 _SECONDS_BETWEEN_LOOKS = 1.0  # at signals; results come at once
@@ -44,10 +46,21 @@ def train_as_tasks(runs: Sequence[ClusterRun], settings: Mapping[str, Any]) -> l
             for future in left:
                 ray.cancel(future)
             if left:
+                latest = time.monotonic() + _SECONDS_TO_STOP
                 ray.wait(left, num_returns=len(left), timeout=_SECONDS_TO_STOP)
+                _wait_until_stopped([run for run, future in zip(runs, futures, strict=True) if future in left], latest)
         return [_status(run, future) for run, future in zip(runs, futures, strict=True)]
     finally:
         ray.shutdown()
+
+
+def _wait_until_stopped(runs: Sequence[ClusterRun], latest: float) -> None:
+    """Wait until cancelled runs have written their checkpoints.
+
+    Ray may call a task ended while it still writes, and kills its process when this command ends.
+    """
+    while any(is_held(run.folder) for run in runs) and time.monotonic() < latest:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
 def _train(run: ClusterRun) -> str:

@@ -205,7 +205,7 @@ class Drive:
 
     @staticmethod
     def pick(page, container, value):
-        page.locator(f"{container} input[value='{value}']").check(force=True)
+        page.locator(f"{container} label:has(input[value='{value}'])").click()
 
     @staticmethod
     def slide(page, selector, value):
