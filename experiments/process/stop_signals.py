@@ -96,10 +96,13 @@ def stop_at(number: int) -> None:
 
 
 def wait_for_run() -> None:
-    """Note signals from now on, and end when the command ends: for a launcher's process that has no run yet."""
+    """Note signals from now on, and end when the command ends: for a process that has no run yet.
+
+    It is one of a launcher, or helps the command's first process.
+    """
     end_with_parent()
     handle_signals()
-    _process.waits = True
+    _process.waits, _process.is_command = True, False
 
 
 @contextmanager
