@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import tv_tensors
 
-from experiments.data.batched_augmentation import batched_plan, in_changed_light
+from experiments.data.batched_augmentation import BatchedPlan, batched_plan, in_changed_light
 from experiments.data.derived_maps import derived_maps
 from experiments.data.sampling.uniform import Sampling, Tile
 from experiments.data.split import Sample, Split
@@ -98,6 +99,11 @@ class TileBatches(Dataset[Batch]):
         """Return the number of updates."""
         return self.max_steps
 
+    @cached_property
+    def plan(self) -> BatchedPlan | None:
+        """How to augment whole batches; None if the augmentation has to see one tile at a time."""
+        return batched_plan(self.augment)
+
     def __getitem__(self, update: int) -> Batch:
         """Make the batch of one update."""
         return self.batch(update, self._made)
@@ -136,10 +142,9 @@ class TileBatches(Dataset[Batch]):
         return Batch(image, target, valid, tuple(tile.image for tile in tiles), maps)
 
     def _made(self, tiles: Sequence[Tile]) -> Batch:
-        plan = batched_plan(self.augment)
-        if plan is None:
+        if self.plan is None:
             return self.tile_by_tile(tiles, map(self._cut, tiles))
-        drawn = plan.draw(len(tiles))
+        drawn = self.plan.draw(len(tiles))
         parts = (
             _read_backwards(cut_tile(self.split, tile, self.side), *backwards)
             for tile, backwards in zip(tiles, drawn.backwards.tolist(), strict=True)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from experiments.data.batched_augmentation import batched_plan, in_changed_light, on_device
+from experiments.data.batched_augmentation import in_changed_light, on_device
 from experiments.data.batches import Batch, TileBatches, network_order, reflected, updates_loader
 from experiments.data.sampling.uniform import Tile
 from experiments.data.split import Split
@@ -36,7 +36,6 @@ class ResidentTiles:
     def __init__(self, batches: TileBatches, device: torch.device) -> None:
         self.batches = batches
         self.device = device
-        self._plan = batched_plan(batches.augment)
         split = batches.split
         self._starts = np.concatenate([[0], split.sizes.prod(axis=1).cumsum()])
         pixels, channels, masks = int(self._starts[-1]), split.channels, split.positives.shape[1]
@@ -60,12 +59,12 @@ class ResidentTiles:
             yield self[update]
 
     def _made(self, tiles: Sequence[Tile]) -> Batch:
-        if self._plan is None:
+        if self.batches.plan is None:
             image, target, valid = self._gathered(tiles, np.zeros((len(tiles), 2), bool))
             masks = target if valid is None else torch.cat([target, valid], dim=1)
             # Contiguous as on the host, so that a transform that draws a number per pixel draws the same ones.
             return self.batches.tile_by_tile(tiles, zip(image.contiguous(), masks.to(torch.uint8), strict=True))
-        drawn = self._plan.draw(len(tiles))
+        drawn = self.batches.plan.draw(len(tiles))
         image, target, valid = self._gathered(tiles, drawn.backwards)
         return self.batches.assembled(tiles, in_changed_light(image, drawn.light), target, valid)
 

@@ -8,18 +8,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from noise_tiles import make
 from torch.utils._python_dispatch import TorchDispatchMode
 from torchvision.transforms import v2
 
 from experiments.data.batched_augmentation import _lit, batched_plan, in_changed_light
-from experiments.data.batches import TileBatches
 from experiments.data.resident_tiles import ResidentTiles
 from experiments.data.sample import Sample
-from experiments.data.sampling.uniform import UniformTiles
-from experiments.data.split import make_split
 
 CPU, META = torch.device("cpu"), torch.device("meta")
-SIZES = ((40, 56), (64, 33), (20, 70), (10, 12))  # the last two are smaller than a tile of 32
 
 
 def flips(p=0.5, q=0.5):
@@ -41,25 +38,6 @@ AUGMENTATIONS = {
     "no change": v2.ColorJitter(),
 }
 CHANGES_LIGHT = ("photo", "brightness", "contrast", "two changes")
-
-
-def noise_split(*, channels, ignored):
-    rng = np.random.default_rng(7)
-    samples = [
-        Sample(
-            rng.integers(0, 256, (*size, channels), np.uint8),
-            rng.random((2, *size)) < 0.3,
-            rng.random(size) < 0.8 if ignored and place else None,  # the first image has no ignored pixel
-        )
-        for place, size in enumerate(SIZES)
-    ]
-    return make_split("train", samples, [f"i{i}" for i in range(len(SIZES))])
-
-
-def make(augment, *, channels=3, ignored=False, seed=3, **settings):
-    split = noise_split(channels=channels, ignored=ignored)
-    settings = {"batch_size": 6, "side": 32, "max_steps": 4, **settings}
-    return TileBatches(split, UniformTiles(), augment, seed=seed, ignores_pixels=ignored, **settings)
 
 
 def one_by_one(augment):

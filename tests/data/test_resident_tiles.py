@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from noise_tiles import FLIPS, make, noise_split
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from experiments.data import resident_tiles
-from experiments.data.batches import TileBatches, cut_tile
+from experiments.data.batches import cut_tile
 from experiments.data.resident_tiles import (
     ResidentTiles,
     check_augmentation,
@@ -15,33 +16,11 @@ from experiments.data.resident_tiles import (
     stays_on_device,
     training_updates,
 )
-from experiments.data.sample import Sample
 from experiments.data.sampling.uniform import UniformTiles
-from experiments.data.split import make_split
 
 CPU = torch.device("cpu")
-FLIPS = v2.Compose([v2.RandomHorizontalFlip(0.5), v2.RandomVerticalFlip(0.5)])
 PHOTO = v2.Compose([*FLIPS.transforms, v2.ColorJitter(brightness=0.2, contrast=0.2)])
 CROP = v2.RandomResizedCrop(size=32, scale=(0.2, 0.6))
-SIZES = ((40, 56), (64, 33), (20, 70), (10, 12))  # the last two are smaller than a tile of 32
-
-
-def noise_split(*, channels=3, ignored=False):
-    rng = np.random.default_rng(7)
-    samples = [
-        Sample(
-            rng.integers(0, 256, (*size, channels), np.uint8),
-            rng.random((2, *size)) < 0.3,
-            rng.random(size) < 0.8 if ignored and place else None,  # the first image has no ignored pixel
-        )
-        for place, size in enumerate(SIZES)
-    ]
-    return make_split("train", samples, [f"i{i}" for i in range(len(SIZES))])
-
-
-def make(augment=FLIPS, ignored=False, seed=3, **settings):
-    settings = {"batch_size": 6, "side": 32, "seed": seed, "max_steps": 8, "ignores_pixels": ignored, **settings}
-    return TileBatches(noise_split(ignored=ignored), UniformTiles(), augment, **settings)
 
 
 def assert_equal(found, expected):

@@ -1,1 +1,1 @@
-"""One run trained by several processes, which share every batch; without them nothing here is used."""
+"""One run trained by several processes, which share every batch; one process alone uses only `training` of it."""

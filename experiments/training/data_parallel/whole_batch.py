@@ -31,36 +31,31 @@ def _of_all(share: Tensor) -> Tensor:
     return stacked
 
 
-class _GatherForAll(torch.autograd.Function):
-    """Every process computes the same loss from the gathered values, so its slice of the gradient is complete."""
+class _Gather(torch.autograd.Function):
+    """Stack what each process has, and give each process the gradient of its own part.
+
+    If every process computes the same from the whole, such as the loss, that gradient is complete. If each uses it for
+    its own share, such as a mean in batch normalisation, their gradients are summed.
+    """
 
     @staticmethod
-    def forward(ctx: Any, share: Tensor) -> Tensor:
+    def forward(ctx: Any, share: Tensor, sums: bool) -> Tensor:
+        ctx.sums = sums
         return _of_all(share)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return gradients[0][dist.get_rank()]
-
-
-class _GatherForShares(torch.autograd.Function):
-    """Every process uses the gathered values for its own share, so their gradient is summed over the processes."""
-
-    @staticmethod
-    def forward(ctx: Any, share: Tensor) -> Tensor:
-        return _of_all(share)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        summed = gradients[0].clone(memory_format=torch.contiguous_format)
-        with losing_others():
-            dist.all_reduce(summed)
-        return summed[dist.get_rank()]
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        gradient = gradients[0]
+        if ctx.sums:
+            gradient = gradient.clone(memory_format=torch.contiguous_format)
+            with losing_others():
+                dist.all_reduce(gradient)
+        return gradient[dist.get_rank()], None
 
 
 def gather_logits(share: Tensor) -> Tensor:
     """Return the logits of the whole batch, (P · n, C, H, W), from those of this process's tiles, (n, C, H, W)."""
-    return _GatherForAll.apply(share).flatten(0, 1)
+    return _Gather.apply(share, False).flatten(0, 1)
 
 
 def sum_over_processes(values: Sequence[Tensor], weight: float = 1.0) -> None:
@@ -129,7 +124,7 @@ def whole_batch_norm(
     with torch.autocast(input.device.type, enabled=False):
         values = input.to(torch.promote_types(input.dtype, torch.float32))
         var, mean = torch.var_mean(values, [axis for axis in range(input.ndim) if axis != 1], correction=0)
-        means, variances = _GatherForShares.apply(torch.stack([mean, var])).unbind(1)
+        means, variances = _Gather.apply(torch.stack([mean, var]), True).unbind(1)
         mean = means.mean(0)
         var = (variances + (means - mean).square()).mean(0)
         count = dist.get_world_size() * (input.numel() // input.shape[1])
