@@ -174,7 +174,10 @@ def _probability(threshold: float) -> str:
 
 
 def _decides(study: StudyRuns, comparison: Comparison, names: Mapping[str, str]) -> list[Recommendation]:
-    """Say how many seeds, or else test groups, give an even chance of deciding the nearest undecided arms."""
+    """Say how many seeds, or else test groups, give an even chance of deciding the nearest undecided arms.
+
+    Arms that gain so far are worth the seeds; those behind the baseline are named only where none is ahead.
+    """
     table, looks = comparison.arm_verdicts, comparison.settings.looks
     rows = table[table["verdict"] == UNDECIDED] if len(table) else table
     if not len(rows):
@@ -188,6 +191,7 @@ def _decides(study: StudyRuns, comparison: Comparison, names: Mapping[str, str])
         whom = listed(waiting) if len(waiting) <= _MOST_NAMED else f"{len(waiting)} undecided"
         text = f"Run the study's command again: of the {len(looks.seeds)} looks that it declared, {whom} lack one."
         return [Recommendation(text)]
+    of, rows = _ahead(rows)
     can = rows[np.isfinite(rows["needed_seeds"].astype(float))].sort_values("needed_seeds", kind="stable")
     if not len(can):
         return _groups(rows, names)
@@ -199,10 +203,10 @@ def _decides(study: StudyRuns, comparison: Comparison, names: Mapping[str, str])
     if looks is None:
         whom = listed([f"**{names[arm]}**" for arm in arms])
         only = "" if len(can) == len(arms) else f" The command is for {whom}."
-        text = f"To decide more, train more seeds, once. {told}{only}"
+        text = f"To decide more{of}, train more seeds, once. {told}{only}"
         return [Recommendation(text, seeds_command(study, _extended(seeds, fewest), arms))]
     fresh = range(seeds[-1] + 1, seeds[-1] + 1 + fewest)
-    text = f"To decide more, start a new study; this one has made its {len(looks.seeds)} looks. {told}"
+    text = f"To decide more{of}, start a new study; this one has made its {len(looks.seeds)} looks. {told}"
     return [Recommendation(text, seeds_command(study, fresh, arms, study_dir="outputs/more_seeds"))]
 
 
@@ -215,6 +219,12 @@ def _groups(rows: pd.DataFrame, names: Mapping[str, str]) -> list[Recommendation
         )
         for _, row in can.head(1).iterrows()
     ]
+
+
+def _ahead(rows: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """Return the arms that gain so far, and words for that; all of them, and no words, where none or each does."""
+    gains = rows[rows["headline_gain"] > 0]
+    return (" of what gains so far", gains) if 0 < len(gains) < len(rows) else ("", rows)
 
 
 def _extended(seeds: list[int], count: int) -> list[int]:

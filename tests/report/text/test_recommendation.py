@@ -35,7 +35,7 @@ def judged(comparison, **columns):
     return replace(comparison, arm_verdicts=table)
 
 
-UNDECIDED = {"verdict": "undecided", "verdict_f1": "undecided"}
+UNDECIDED = {"verdict": "undecided", "verdict_f1": "undecided", "headline_gain": 0.01}
 
 
 def test_the_baseline_is_kept_at_its_tuned_thresholds(drawn):
@@ -135,6 +135,36 @@ def test_more_seeds_are_those_for_an_even_chance(drawn):
     assert len(recommendations(study, nothing)) == 1
     images = judged(comparison, **UNDECIDED, needed_seeds=np.inf, needed_groups=[np.inf, 90.0])
     assert "About 90 test groups instead of 12" in recommendations(study, images)[1].text
+
+
+@pytest.mark.parametrize(
+    ("gains", "named", "of"),
+    [
+        ([0.01, -0.39], [0], " of what gains so far"),
+        ([-0.39, 0.01], [1], " of what gains so far"),
+        ([-0.02, -0.01], [1, 0], ""),
+        ([0.02, 0.01], [1, 0], ""),
+    ],
+)
+def test_seeds_are_for_what_gains_so_far(drawn, gains, named, of):
+    study, comparison = drawn
+    open_ = judged(comparison, **{**UNDECIDED, "headline_gain": gains}, needed_seeds=[20.0, 5.0])
+    more = recommendations(study, open_)[1].text
+    arms = [
+        f"{(20, 5)[each]} (**{comparison.arm_verdicts['arm'].iloc[each].removeprefix('loss=')}**)" for each in named
+    ]
+    assert more.startswith(f"To decide more{of}, train more seeds, once. Seeds for an even chance: {', '.join(arms)}.")
+
+
+def test_images_are_for_what_gains_so_far_even_if_seeds_would_decide_the_rest(drawn):
+    study, comparison = drawn
+    open_ = judged(
+        comparison,
+        **{**UNDECIDED, "headline_gain": [0.01, -0.39]},
+        needed_seeds=[np.inf, 5.0],
+        needed_groups=[90.0, np.inf],
+    )
+    assert "About 90 test groups instead of 12" in recommendations(study, open_)[1].text
 
 
 def test_stages_are_finished_and_then_left_alone(drawn):
