@@ -82,7 +82,7 @@ def draw_all(
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    from experiments.report.figures.stacked import Stackable
+    from experiments.report.figures.panels import Stackable
 
     def draw(task: tuple[str, Callable[[], Display | None]]) -> str | None:
         name, make = task

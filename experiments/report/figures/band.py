@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.facts import StudySize
+from experiments.report.figures.layout import FittedLayout
 from experiments.report.figures.panels import draw_into
 from experiments.report.figures.style import COLUMN, MARGIN, PAGE, QUIET, RC, SMALL, add_legend, arm_styles
 from experiments.runs.study import StudyRuns, short_names
@@ -86,7 +87,7 @@ class BandDisplay:
                 squeeze=False,
                 sharex=True,
                 sharey="row",
-                layout="constrained",
+                layout=FittedLayout(),
             )
             for row, arm in zip(grid, arms, strict=True):
                 for ax, mask in zip(row, self.masks, strict=True):

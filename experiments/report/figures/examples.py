@@ -18,6 +18,7 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.frontier.curve import f_beta
 from experiments.report.example_choice import ExampleChoice, choose_examples
 from experiments.report.facts import StudySize
+from experiments.report.figures.layout import FittedLayout
 from experiments.report.figures.panels import check_axes, figure_of
 from experiments.report.figures.style import MASK_COLOURS, OUTCOMES, PAGE, QUIET, RC, add_legend
 from experiments.runs.study import StudyRuns, short_names
@@ -111,7 +112,7 @@ class ExampleDisplay:
             tall = max(self._crop(place)[2] / self._crop(place)[3] for place in self.choice.places)
             height = (tall * (_WIDTH - 0.4) / per_image + 0.19) * images + 0.25
             figure, grid = plt.subplots(images, per_image, figsize=(_WIDTH, height), squeeze=False)
-            figure.set_layout_engine("constrained", w_pad=0.01, h_pad=0.02, wspace=0.02, hspace=0.02)
+            figure.set_layout_engine(FittedLayout(w_pad=0.01, h_pad=0.02, wspace=0.02, hspace=0.02))
             self._panels(list(grid.flat), per_image)
             for ax in grid[1:].flat:
                 ax.set_title("")

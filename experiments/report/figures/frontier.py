@@ -28,8 +28,8 @@ from experiments.report.figures.panels import (
     published_handles,
     recall_axes,
     recall_panels,
+    stacked_panels,
 )
-from experiments.report.figures.stacked import stacked_panels
 from experiments.report.figures.style import (
     COLUMN,
     FAINT,

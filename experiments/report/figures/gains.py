@@ -19,8 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import NOT_TRAINED
 from experiments.report.facts import StudySize
-from experiments.report.figures.panels import arm_rows, draw_into
-from experiments.report.figures.stacked import AROUND_ROWS, stacked_panels
+from experiments.report.figures.panels import AROUND_ROWS, arm_rows, draw_into, low_row, stacked_panels
 from experiments.report.figures.style import (
     MARGIN,
     MINUS,
@@ -33,6 +32,7 @@ from experiments.report.figures.style import (
 )
 from experiments.report.gains import FIRST, SECONDARY, GainAxis, gain_columns, gain_table
 from experiments.report.text.sayings import UNSHOWN
+from experiments.report.text.wording import digits_of
 from experiments.runs.study import StudyRuns, short_names
 
 OWN, RESTS_ON, _CAP = 2.6, 0.8, 0.1
@@ -142,7 +142,8 @@ class ForestDisplay:
                 return draw_into(axes, [(place,) for place in range(len(titles))], self._panel, "panel")
             n_arms = len(set(self.table["arm"]))
             if self.column:
-                heights = [_ROW if self.with_f1(self._rank(place)) else _LOW_ROW for place in range(len(titles))]
+                low = low_row(list(self.names.values()), _LOW_ROW)
+                heights = [_ROW if self.with_f1(self._rank(place)) else low for place in range(len(titles))]
                 figure = stacked_panels([AROUND_ROWS + n_arms * height for height in heights], self._panel)
             else:
                 columns = 2 if len(titles) <= 4 else 3
@@ -171,7 +172,7 @@ class ForestDisplay:
         rank = " (secondary)" if self._rank(place) == SECONDARY else ""
         ax.set(ylim=(len(rows) - 0.45, -0.6), xlim=(axis.low, axis.high), title=f"{title}{rank}")
         ax.set_xlabel(f"gain over {self.names[self.baseline]}")
-        ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        ax.xaxis.set_major_locator(MaxNLocator(4 if self.column else 5, steps=[1, 2, 5, 10]))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:.6g}".replace("-", MINUS))
 
     def _labels(self, rows: pd.DataFrame) -> list[str]:
@@ -225,16 +226,18 @@ def draw_gain(
     ax.hlines(height, own_low, own_high, color=style.colour, linewidth=OWN, zorder=2)
     ax.hlines(height, low, high, color=style.colour, linewidth=RESTS_ON, zorder=2.5)
     ax.vlines([low, high], height - _CAP, height + _CAP, color=style.colour, linewidth=RESTS_ON, zorder=2.5)
-    ax.plot(gain, height, zorder=3, **style.point(filled=filled, size=4.5))
+    apart = [withStroke(linewidth=2.4, foreground="white")]  # of its own thick bar
+    ax.plot(gain, height, zorder=3, path_effects=apart, **style.point(filled=filled, size=4.5))
     ends = {-1: np.nanmin([gain, own_low, low]), 1: np.nanmax([gain, own_high, high])}
     for side, end in ends.items():
         edge = axis.low if side < 0 else axis.high
         if side * (end - edge) <= 0:
             continue
-        text = typeset_change(end, 2)
+        digits = digits_of(low, high)
+        text = typeset_change(end, digits)
         if side * (gain - edge) > 0:
-            brackets = f" [{typeset_change(low, 2)}, {typeset_change(high, 2)}]"
-            text = typeset_change(gain, 2) + ("" if np.isnan(low) else brackets)
+            brackets = f" [{typeset_change(low, digits)}, {typeset_change(high, digits)}]"
+            text = typeset_change(gain, digits) + ("" if np.isnan(low) else brackets)
         arrow: dict[str, Any] = {"marker": "<" if side < 0 else ">", "markersize": 4, "clip_on": False, "zorder": 4}
         ax.plot(edge, height, color=style.colour, **arrow)
         ax.annotate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, withStroke
 
+from experiments.report.figures.layout import FittedLayout
 from experiments.report.figures.style import COLUMN, PAGE, QUIET, SMALL
 from experiments.report.published import PublishedPoint
 
@@ -34,6 +35,15 @@ class Display(Protocol):
         ...
 
 
+@runtime_checkable
+class Stackable(Display, Protocol):
+    """A figure whose panels stand side by side, and which can stack them in one column of a paper."""
+
+    def in_column(self) -> Display:
+        """Return the figure with its panels below each other, `COLUMN` wide."""
+        ...
+
+
 def panel_grid(
     count: int, columns: int, width: float, panel_height: float, extra: float = 0.0
 ) -> tuple[Figure, list[Axes]]:
@@ -49,7 +59,7 @@ def panel_grid(
     across = min(count, columns)
     rows = -(-count // across)
     size = (width, panel_height * rows + extra)
-    figure, grid = plt.subplots(rows, across, figsize=size, squeeze=False, layout="constrained")
+    figure, grid = plt.subplots(rows, across, figsize=size, squeeze=False, layout=FittedLayout())
     for ax in grid.flat[count:]:
         ax.remove()
     return figure, list(grid.flat[:count])
@@ -117,6 +127,37 @@ def arm_rows(
         if index % across:
             ax.tick_params(labelleft=False)
     return figure
+
+
+def stacked_panels(heights: Sequence[float], draw: Callable[[Axes, int], None]) -> Figure:
+    """Make a figure of panels below each other, in one column; the last one alone names the axis that they share.
+
+    Args:
+        heights: Of the panels, inches.
+        draw: Draws the panel of a place.
+    """
+    size = (COLUMN, sum(heights) + _AXIS_NAME)
+    figure, grid = plt.subplots(
+        len(heights), 1, figsize=size, height_ratios=heights, squeeze=False, layout=FittedLayout()
+    )
+    for place, ax in enumerate(grid.flat):
+        draw(ax, place)
+        if place + 1 < len(heights):
+            ax.set_xlabel("")
+    return figure
+
+
+_AXIS_NAME = 0.2  # inches
+AROUND_ROWS = 0.45
+"""Height of a panel's title and ticks, around its rows of arms; inches."""
+
+
+def low_row(names: Sequence[str], height: float) -> float:
+    """Return the height of a row of one column, inches: `height`, more where a name is so long that it is broken."""
+    return max(height, _TWO_LINES) if max(map(len, names)) > _ONE_LINE else height
+
+
+_ONE_LINE, _TWO_LINES = 16, 0.34  # letters; inches
 
 
 def check_axes(axes: Sequence[Axes], count: int, what: str) -> None:

@@ -18,8 +18,7 @@ from matplotlib.ticker import NullFormatter, NullLocator
 from experiments.comparison.compare_arms import Comparison
 from experiments.comparison.weight_sweep import WeightSweep
 from experiments.report.facts import StudySize
-from experiments.report.figures.panels import draw_into, draw_on_seesaw, panel_grid, seesaw_handles
-from experiments.report.figures.stacked import stacked_panels
+from experiments.report.figures.panels import draw_into, draw_on_seesaw, panel_grid, seesaw_handles, stacked_panels
 from experiments.report.figures.style import COLUMN, F1_COLOUR, PAGE, QUIET, RC, add_legend
 from experiments.report.published import PublishedPoint, published_caption
 from experiments.runs.study import StudyRuns

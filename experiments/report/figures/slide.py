@@ -18,8 +18,7 @@ from matplotlib.patheffects import withStroke
 from experiments.comparison.compare_arms import Comparison
 from experiments.report.facts import StudySize
 from experiments.report.figures.frontier import f1_contours
-from experiments.report.figures.panels import arm_rows, draw_into, panel_grid
-from experiments.report.figures.stacked import AROUND_ROWS, stacked_panels
+from experiments.report.figures.panels import AROUND_ROWS, arm_rows, draw_into, low_row, panel_grid, stacked_panels
 from experiments.report.figures.style import PAGE, QUIET, RC, add_legend, arm_styles, typeset_change
 from experiments.runs.study import StudyRuns, short_names
 
@@ -224,7 +223,7 @@ class DecompositionDisplay:
                 return draw_into(axes, [(mask,) for mask in self.masks], self._panel, "mask")
             n_arms = len(set(self.table["arm"]))
             if self.column:
-                heights = [AROUND_ROWS + n_arms * _LOW_ROW] * len(self.masks)
+                heights = [AROUND_ROWS + n_arms * low_row(list(self.names.values()), _LOW_ROW)] * len(self.masks)
                 figure = stacked_panels(heights, lambda ax, place: self._panel(ax, self.masks[place]))
             else:
                 figure = arm_rows(self.masks, n_arms, self._panel)

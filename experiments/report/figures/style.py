@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from experiments.report.figures.layout import broken
 from experiments.report.text.wording import signed, typeset
 
 PAGE = 6.9
@@ -192,8 +193,15 @@ def typeset_change(value: float, digits: int = 3) -> str:
 def add_legend(figure: Figure, handles: Sequence[Line2D | Patch]) -> None:
     """Put a legend below the panels, in as many columns as fit, and extend the figure by its height."""
     width, height = figure.get_size_inches()
-    longest = max(len(str(handle.get_label())) for handle in handles) * 0.055 + 0.55  # inches: 7.5 pt, handle, gap
+    labels = [broken(str(handle.get_label()), int((width - _HANDLE) / _LETTER)) for handle in handles]
+    for handle, label in zip(handles, labels, strict=True):
+        handle.set_label(label)
+    longest = max(len(line) for label in labels for line in label.split("\n")) * _LETTER + _HANDLE
     fit = max(1, int(width / longest))
     rows = -(-len(handles) // fit)
-    figure.set_size_inches(width, height + 0.155 * rows + 0.1)
+    lines = rows if fit > 1 else sum(label.count("\n") + 1 for label in labels)
+    figure.set_size_inches(width, height + 0.155 * lines + 0.1)
     figure.legend(handles=list(handles), loc="outside lower center", ncols=-(-len(handles) // rows))
+
+
+_LETTER, _HANDLE = 0.055, 0.55  # inches: a letter of 7.5 points; a handle with its gaps

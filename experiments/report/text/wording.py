@@ -50,10 +50,22 @@ def signed(value: float, digits: int = 3, *, bare_zero: bool = False, undefined:
 def digits_of(low: float, high: float) -> int:
     """Return the decimals that an interval justifies: what it is unsure of by 0.02 has no third.
 
+    An interval that leaves out 0 has as many as show that: [-0.068, -0.003], not [-0.07, +0.00].
+
     >>> digits_of(-0.02, 0.04), digits_of(0.005, 0.029), digits_of(float("nan"), float("nan"))
     (2, 3, 3)
+    >>> digits_of(-0.068, -0.003), digits_of(0.0002, 0.05), digits_of(-0.004, 0.06)
+    (3, 4, 2)
     """
-    return 2 if high - low >= _TWO_DIGITS else 3
+    digits = 2 if high - low >= _TWO_DIGITS else 3
+    if low * high > 0:
+        nearest = min(abs(low), abs(high))
+        while digits < _MOST_DIGITS and float(f"{nearest:.{digits}f}") == 0:
+            digits += 1
+    return digits
+
+
+_MOST_DIGITS = 7
 
 
 _TWO_DIGITS = 0.04

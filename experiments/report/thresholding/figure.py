@@ -16,6 +16,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from experiments.comparison.thresholding.treatments import TREATMENTS, UNTREATED
 from experiments.report.facts import StudySize
+from experiments.report.figures.layout import FittedLayout
 from experiments.report.figures.panels import draw_into
 from experiments.report.figures.style import COLUMN, FAINT, PAGE, QUIET, RC, add_legend, arm_styles
 
@@ -87,7 +88,7 @@ class ThresholdingDisplay:
             width = COLUMN + 0.6 if columns == 1 else PAGE
             height = 0.6 + max(0.1 * len(_MAPS) * len(self.names), 0.9)
             figure, grid = plt.subplots(
-                len(_ROWS), columns, figsize=(width, len(_ROWS) * height), squeeze=False, layout="constrained",
+                len(_ROWS), columns, figsize=(width, len(_ROWS) * height), squeeze=False, layout=FittedLayout(),
                 sharey=True, sharex="row",
             )  # fmt: skip
             for row, value in zip(grid, _ROWS, strict=True):

@@ -12,9 +12,9 @@ from experiments.report.figures.band import BandDisplay
 from experiments.report.figures.examples import ExampleDisplay
 from experiments.report.figures.frontier import FrontierDisplay
 from experiments.report.figures.gains import ForestDisplay
+from experiments.report.figures.panels import Stackable
 from experiments.report.figures.slide import DecompositionDisplay, SlideDisplay
 from experiments.report.figures.slide_step import SlideStepDisplay
-from experiments.report.figures.stacked import Stackable
 from experiments.report.figures.style import COLUMN
 from experiments.report.figures.textbook.averages import AveragesDisplay
 from experiments.report.figures.textbook.calibration import CalibrationDisplay
@@ -87,6 +87,38 @@ def test_no_text_lies_on_another_at_the_width_that_figures_are_drawn_for(drawn_s
     figure = kind.of(*drawn_study).plot()
     try:
         assert not touching(figure)
+    finally:
+        plt.close(figure)
+
+
+@pytest.fixture(scope="module")
+def long_names(make_study):
+    """A study whose arms and masks have names as long as people give them."""
+    arms = (
+        "weighted_bce_of_the_gamma_ray_thesis_2",
+        "a_loss_whose_name_tells_it_all_v3",
+        "weighted_bce_blue_curve_only_42",
+    )
+    shifts = ((0.0, 0.0), (0.0, -1.0), (float(np.log(4)), 0.0))
+    losses = {f"loss={arm}": ({"_target_": f"my.{arm}"}, *how) for arm, how in zip(arms, shifts, strict=True)}
+    masks = ("the solid blue curve of gamma ray", "resistivity, dashed, deep laterolog", "a third one")
+    return make_study(arms=losses, masks=masks)
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [*((kind, False) for kind in WIDE), *((kind, True) for kind in STACKED.values())],
+    ids=lambda value: getattr(value, "__name__", "column" if value else "wide"),
+)
+def test_long_names_are_broken_and_neither_meet_nor_leave_the_figure(long_names, kind, column):
+    display = kind.of(*long_names)
+    figure = (display.in_column() if column else display).plot()
+    try:
+        texts = shown(figure)
+        assert not touching(figure)
+        right, top = figure.bbox.size
+        outside = [t.get_text() for t, at in texts if min(at.x0, at.y0) < -1 or at.x1 > right + 1 or at.y1 > top + 1]
+        assert not outside
     finally:
         plt.close(figure)
 

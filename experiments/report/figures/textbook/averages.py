@@ -17,6 +17,7 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.comparison.point_table import AVERAGES, averages_table
 from experiments.frontier.operating_point import BACKGROUND
 from experiments.report.facts import StudySize
+from experiments.report.figures.layout import FittedLayout
 from experiments.report.figures.panels import check_axes, figure_of
 from experiments.report.figures.style import (
     FAINT,
@@ -89,7 +90,7 @@ class AveragesDisplay:
                 self._panels(axes)
                 return figure_of(axes)
             size = (PAGE, 0.24 * len(self.names) + 0.7)
-            figure, row = plt.subplots(1, len(_PANELS), figsize=size, sharey=True, layout="constrained")
+            figure, row = plt.subplots(1, len(_PANELS), figsize=size, sharey=True, layout=FittedLayout())
             self._panels(list(row))
             add_legend(figure, self._legend())
         return figure

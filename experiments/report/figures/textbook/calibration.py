@@ -16,6 +16,7 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.frontier.calibration import FEWEST_POSITIVES, reliability_table
 from experiments.process.on_demand import Mapped
 from experiments.report.facts import StudySize
+from experiments.report.figures.layout import FittedLayout
 from experiments.report.figures.panels import draw_into
 from experiments.report.figures.style import COLUMN, MINUS, PAGE, QUIET, RC, SMALL, add_legend, arm_handles, arm_styles
 from experiments.runs.study import StudyRuns, short_names
@@ -100,7 +101,7 @@ class CalibrationDisplay:
                 squeeze=False,
                 sharex=True,
                 sharey=True,
-                layout="constrained",
+                layout=FittedLayout(),
             )
             for ax, (kind, mask) in zip(grid.flat, panels, strict=True):
                 self._panel(ax, kind, mask)

@@ -16,6 +16,7 @@ from experiments.comparison.compare_arms import Comparison
 from experiments.frontier.roc import roc_tables
 from experiments.process.on_demand import Mapped
 from experiments.report.facts import StudySize
+from experiments.report.figures.layout import FittedLayout
 from experiments.report.figures.panels import check_axes, figure_of
 from experiments.report.figures.style import COLUMN, QUIET, RC, add_legend, arm_handles, arm_styles
 from experiments.runs.study import StudyRuns, short_names
@@ -105,7 +106,7 @@ class RocDisplay:
                 check_axes(axes, 1, "figure")
                 self._panel(axes[0])
                 return figure_of(axes)
-            figure, ax = plt.subplots(figsize=(COLUMN, COLUMN + 0.3), layout="constrained")
+            figure, ax = plt.subplots(figsize=(COLUMN, COLUMN + 0.3), layout=FittedLayout())
             self._panel(ax)
             hull = Line2D([], [], label="convex hull", **_HULL)
             add_legend(figure, [*arm_handles(self.names, self.baseline, points=False), hull])
