@@ -21,6 +21,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+_MAY_GROW = 8e9  # bytes, between runs
 _FREE_SHARE = 0.5  # of its memory, without which a GPU is taken to be in use by others
 
 # Prints free and total bytes of each GPU. In a process of its own, as asking takes memory on every GPU.
@@ -99,7 +100,7 @@ def gpus_here(accelerator: str) -> tuple[Gpu, ...]:
 
 
 def begin_process(names: Sequence[str], places: str) -> None:
-    """Begin a launcher's process: note signals, and use a GPU that no more processes than necessary share.
+    """Begin a process of joblib: note signals, keep it for all runs, use a GPU that as few others as possible share.
 
     The process takes the lowest place that no other holds, and keeps it until it ends, in whatever way.
 
@@ -107,7 +108,11 @@ def begin_process(names: Sequence[str], places: str) -> None:
         names: The GPUs; with fewer than two there is nothing to choose.
         places: Folder with a lock per place, of this command alone.
     """
+    from joblib.externals.loky import process_executor
+
     stop_signals.wait_for_run()
+    # A run keeps its data and its buffers. Joblib would take .3 GB for a leak, and a new process imports all again.
+    process_executor._MAX_MEMORY_LEAK_SIZE = _MAY_GROW
     if len(names) < 2 or fcntl is None:
         return
     for place in itertools.count():

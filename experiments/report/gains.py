@@ -70,7 +70,8 @@ class GainAxis:
     def of(cls, ends: pd.DataFrame | np.ndarray, margin: float) -> GainAxis:
         """Reach twice as far as the median row does, but no further than the furthest row.
 
-        One arm that lies far from all others would otherwise squeeze every interval that a verdict turns on.
+        One arm that lies far from all others would otherwise squeeze every interval that a verdict turns on. Ends that
+        are cut at 1 bound nothing, and count as none.
 
         Args:
             ends: (rows, values); each row's gain and the ends of its intervals, NaN where there is none.
@@ -79,8 +80,12 @@ class GainAxis:
         >>> axis = GainAxis.of(np.array([[0.01, -0.02, 0.04], [0.0, -0.05, 0.05], [-0.6, -0.9, -0.3]]), 0.01)
         >>> round(axis.low, 4), round(axis.high, 4)
         (-0.1, 0.0525)
+        >>> unbounded = GainAxis.of(np.array([[0.01, -0.03, 0.05, -1.0, 1.0]]), 0.01)
+        >>> round(unbounded.low, 4), round(unbounded.high, 4)
+        (-0.0315, 0.0525)
         """
         values = np.asarray(ends, dtype=np.float64)
+        values = np.where(np.abs(values) < 1, values, np.nan)
         known = values[~np.isnan(values).all(axis=1)]
         least = _LEAST * margin
         if not len(known):

@@ -4,16 +4,21 @@ import multiprocessing
 import os
 import sys
 import time
+from functools import partial
 
+import joblib
+import numpy as np
 import pytest
 from hydra_plugins.hydra_joblib_launcher._core import process_joblib_cfg
 from hydra_plugins.hydra_joblib_launcher.config import JobLibLauncherConf
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
+from joblib.parallel import LokyBackend
 from omegaconf import OmegaConf
 
 from experiments.config import ConfigError
 from experiments.launch.early_start import parallel_settings, processes_start
+from experiments.launch.side_by_side import begin_process
 
 
 def process_and_modules():
@@ -27,6 +32,15 @@ def launched(launcher, tasks=6):
     settings["backend"] = "loky"
     process_joblib_cfg(settings)
     return dict(Parallel(**settings)(delayed(process_and_modules)() for _ in range(tasks)))
+
+
+def process_that_grows():
+    kept[:] = [np.ones(45_000_000)]  # 360 MB, of which joblib allows 300
+    time.sleep(1.2)  # it looks once a second
+    return os.getpid()
+
+
+kept = []
 
 
 def children():
@@ -63,6 +77,17 @@ def test_a_refused_command_ends_them(launcher, composed):
         raise ConfigError("wrong")
     assert len(started) == 2
     assert not children() & started
+
+
+def test_a_process_that_keeps_its_data_is_kept(monkeypatch, recwarn):
+    begin = partial(begin_process, [], "")
+    monkeypatch.setitem(joblib.parallel.BACKENDS, "loky", partial(LokyBackend, initializer=begin))
+    parallel = Parallel(n_jobs=2)
+    parallel(delayed(process_and_modules)() for _ in range(6))  # joblib measures from here
+    used = [set(parallel(delayed(process_that_grows)() for _ in range(2))) for _ in range(3)]
+    assert used[0] == used[1] == used[2]
+    assert len(used[0]) == 2
+    assert not [warning for warning in recwarn if "worker stopped" in str(warning.message)]
 
 
 @pytest.mark.parametrize(
