@@ -13,9 +13,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from experiments.report.figures.panels import panel_grid
-from experiments.report.figures.style import PAGE, RC, add_legend
+from experiments.report.figures.style import MASK_COLOURS, PAGE, RC, add_legend
 
-_COLOURS = ((213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167), (240, 228, 66), (86, 180, 233))
 _LONGEST = 1024  # pixels of an image that are looked at; of a longer one the window with most positives
 _DRAWN = 400  # pixels of its longer side in the figure
 _MOST_LETTERS = 32  # in a title
@@ -62,20 +61,20 @@ def mask_colours(masks: Sequence[str]) -> list[tuple[int, int, int]]:
     """Choose a colour per mask, 0 ... 255: those that the masks are named after if all are, else ones that differ.
 
     >>> mask_colours(["red", "blue"]), mask_colours(["red", "crack"])
-    ([(255, 0, 0), (0, 0, 255)], [(213, 94, 0), (0, 114, 178)])
+    ([(255, 0, 0), (0, 0, 255)], [(107, 153, 0), (139, 26, 0)])
     """
-    if all(mask.lower() in CSS4_COLORS for mask in masks):
-        red_green_blue = [tuple(int(255 * part) for part in to_rgb(mask.lower())) for mask in masks]
-        return [(red, green, blue) for red, green, blue in red_green_blue]
-    return [_COLOURS[index % len(_COLOURS)] for index in range(len(masks))]
+    named = all(mask.lower() in CSS4_COLORS for mask in masks)
+    colours = [mask.lower() if named else MASK_COLOURS[index % len(MASK_COLOURS)] for index, mask in enumerate(masks)]
+    red_green_blue = [tuple(round(255 * part) for part in to_rgb(colour)) for colour in colours]
+    return [(red, green, blue) for red, green, blue in red_green_blue]
 
 
-def overlay(example: Example, colours: Sequence[tuple[int, int, int]] = _COLOURS) -> NDArray[np.uint8]:
+def overlay(example: Example, colours: Sequence[tuple[int, int, int]]) -> NDArray[np.uint8]:
     """Lay the masks over a picture, small enough for a figure.
 
     Args:
         example: The picture.
-        colours: Of the masks.
+        colours: Of the masks; as many as there are.
 
     Returns:
         uint8 (H, W, 3); a pixel that stands for several is in a mask if one of them is, so that thin strokes stay.
@@ -87,7 +86,7 @@ def overlay(example: Example, colours: Sequence[tuple[int, int, int]] = _COLOURS
         shown[~_pooled(example.valid, step)] *= _IGNORED
     for channel, plane in enumerate(example.target):
         inside = _pooled(plane, step)
-        shown[inside] = 0.25 * shown[inside] + 0.75 * np.array(colours[channel % len(colours)])
+        shown[inside] = 0.25 * shown[inside] + 0.75 * np.array(colours[channel])
     return shown.astype(np.uint8)
 
 
@@ -110,8 +109,8 @@ def draw_overlays(examples: Sequence[Example], masks: Sequence[str], name: str) 
     with plt.rc_context(RC):
         figure, panels = panel_grid(len(examples), 4, PAGE, PAGE / 4 + 0.15, 0.4)
         for ax, example in zip(panels, examples, strict=True):
-            ax.imshow(overlay(example, colours) if masks else overlay(example), interpolation="nearest")
-            ax.set_title(_short(f"{example.split}: {example.image_id}"), fontsize=6)
+            ax.imshow(overlay(example, colours), interpolation="nearest")
+            ax.set_title(_short(f"{example.split}: {example.image_id}"), fontsize=7)
             ax.set_axis_off()
         figure.suptitle(name, fontsize=9)
         handles = [

@@ -11,7 +11,7 @@ from experiments.data.data_error import DataError
 from experiments.data.well_logs.dataset import make_well_logs
 from experiments.inspect import main as inspect_main
 from experiments.inspection import inspect_data, inspect_folder
-from experiments.inspection.overlays import Example, choose_window, overlay
+from experiments.inspection.overlays import Example, choose_window, mask_colours, overlay
 from experiments.inspection.strokes import stroke_width
 
 SIZE = (60, 80)
@@ -178,7 +178,7 @@ def test_a_picture_shows_thin_strokes_and_ignored_pixels_after_shrinking():
     window = choose_window(image, target, valid)
     assert window[0].shape == (1024, 900, 1)
     assert window[1].sum() == 900
-    shown = overlay(Example("a", "all", *window))
+    shown = overlay(Example("a", "all", *window), mask_colours(["curve"]))
     assert max(shown.shape) <= 400
     assert (shown[:, -1] != 200).any(axis=1).sum() == 1  # one row of the stroke
     assert (shown[0, 0] < 100).all()
