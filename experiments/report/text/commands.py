@@ -75,7 +75,8 @@ def _swept(study: StudyRuns, arms: Sequence[str]) -> list[str]:
     parts = [name_parts(arm) for arm in dict.fromkeys([study.baseline, *arms])]
     values = [part[0].partition("=")[2] for part in parts]
     simple = all(len(part) == 1 and re.fullmatch(r"[\w.-]+", value) for part, value in zip(parts, values, strict=True))
-    return [f"{study.axes[0]}={','.join(values)}"] if len(study.axes) == 1 and simple else []
+    axes = [axis for axis in study.axes if axis not in (study.reference.info.get("nuisance") or [])]
+    return [f"{axes[0]}={','.join(values)}"] if len(axes) == 1 and simple else []
 
 
 def _seeds(seeds: Sequence[int]) -> str:

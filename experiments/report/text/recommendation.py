@@ -201,10 +201,11 @@ def _decides(study: StudyRuns, comparison: Comparison, names: Mapping[str, str])
     fewest = int(nearest["needed_seeds"].iloc[0])
     arms = [str(arm) for arm in nearest["arm"][nearest["needed_seeds"] <= fewest]]
     if looks is None:
+        count = _extended(seeds, fewest)
+        command, of_all = seeds_command(study, count, arms), seeds_command(study, count)
         whom = listed([f"**{names[arm]}**" for arm in arms])
-        only = "" if len(can) == len(arms) else f" The command is for {whom}."
-        text = f"To decide more{of}, train more seeds, once. {told}{only}"
-        return [Recommendation(text, seeds_command(study, _extended(seeds, fewest), arms))]
+        only = "" if len(can) == len(arms) or command == of_all else f" The command is for {whom}."
+        return [Recommendation(f"To decide more{of}, train more seeds, once. {told}{only}", command)]
     fresh = range(seeds[-1] + 1, seeds[-1] + 1 + fewest)
     text = f"To decide more{of}, start a new study; this one has made its {len(looks.seeds)} looks. {told}"
     return [Recommendation(text, seeds_command(study, fresh, arms, study_dir="outputs/more_seeds"))]

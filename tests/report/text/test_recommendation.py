@@ -137,6 +137,27 @@ def test_more_seeds_are_those_for_an_even_chance(drawn):
     assert "About 90 test groups instead of 12" in recommendations(study, images)[1].text
 
 
+def test_arms_that_chose_their_learning_rate_are_named_without_it(drawn):
+    study, comparison = drawn
+    first = study.complete[BCE][0]
+    tuned = replace(first, info={**first.info, "nuisance": ["optimizer.lr"]})
+    complete = {**study.complete, BCE: {**study.complete[BCE], 0: tuned}}
+    study = replace(study, axes=("loss", "optimizer.lr"), complete=complete)
+    open_ = judged(comparison, **UNDECIDED, needed_seeds=[20.0, 5.0])
+    near = str(comparison.arm_verdicts["arm"].iloc[1])
+    more = recommendations(study, open_)[1]
+    assert f" loss=bce,{near.removeprefix('loss=')} " in more.command
+    assert more.text.endswith(f"The command is for **{near.removeprefix('loss=')}**.")
+
+
+def test_a_command_that_cannot_name_its_arms_is_not_said_to_be_for_some(drawn):
+    study, comparison = drawn
+    study = replace(study, axes=("loss", "sampling"))
+    more = recommendations(study, judged(comparison, **UNDECIDED, needed_seeds=[20.0, 5.0]))[1]
+    assert " loss=" not in more.command
+    assert "The command is for" not in more.text
+
+
 @pytest.mark.parametrize(
     ("gains", "named", "of"),
     [
