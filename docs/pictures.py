@@ -33,11 +33,11 @@ _BY_OWN_CODE = {
     "subgroups": f"{_REPORT}/subgroups/figure.py",
     "decomposition": f"{_REPORT}/figures/slide.py",
     **dict.fromkeys(
-        ("more_data", "more_data_gains", "budget", "imbalance", "initialisation", "sampling", "sampling_logs"),
+        ("more_data", "more_data_gains", "budget", "imbalance", "initialisation"),
         f"{_REPORT}/conditions/figure.py",
     ),
     **dict.fromkeys(("averages", "calibration", "roc"), f"{_REPORT}/figures/textbook/{{name}}.py"),
-    "losses_tuned": f"{_REPORT}/figures/gains.py",
+    **dict.fromkeys(("losses_tuned", "sampling", "sampling_logs"), f"{_REPORT}/figures/gains.py"),
 }
 """The code that draws a picture, where it is not the module of its first word in experiments/report/figures."""
 
@@ -147,7 +147,7 @@ def _code_digest(name: str) -> str:
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     code = [file for file in files if file.suffix in (".py", ".js", ".css")]
     labels = ("labels",) if any("figures.labels import" in file.read_text() for file in code) else ()
-    shared = [ROOT / _REPORT / "figures" / f"{shared}.py" for shared in ("style", "panels", *labels)]
+    shared = [ROOT / _REPORT / "figures" / f"{shared}.py" for shared in ("style", "panels", "layout", *labels)]
     return _digest(b"".join(_meaning(file) for file in [*code, *shared]))
 
 
