@@ -63,6 +63,7 @@ class ConditionDisplay:
         panels: What is shown, in order.
         names: What to call each arm, the baseline first.
         baseline: The baseline arm.
+        headline: Name of the statistic whose gains are shown.
         margin: Smallest gain that matters.
         caption: What is shown, on how many seeds and images.
         columns: Panels in a row.
@@ -73,6 +74,7 @@ class ConditionDisplay:
     panels: tuple[Panel, ...]
     names: Mapping[str, str]
     baseline: str
+    headline: str
     margin: float
     caption: str
     columns: int
@@ -126,6 +128,7 @@ class ConditionDisplay:
             panels=tuple(panels),
             names=short_names(arms),
             baseline=first.baseline,
+            headline=comparison.settings.headline_name,
             margin=comparison.settings.margin,
             caption=f"{_sentence(what)}. {size.text} per condition.",
             columns=len(others) if len(others) > 1 else min(len(shown), 4) if kind == GAIN else len(masks),
@@ -150,6 +153,8 @@ class ConditionDisplay:
                 self._label_once(grid)
             else:
                 self._share_scales(grid)
+                for ax in [ax for place, ax in enumerate(grid) if place % self.columns]:
+                    ax.set_ylabel("")
             handles, labels = grid[0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower center", ncols=4)
         return figure
@@ -167,18 +172,23 @@ class ConditionDisplay:
             for place, ax in enumerate(row):
                 panel = self.panels[start + place]
                 ax.set_title(panel.others.replace(", ", "\n") if start == 0 else "")
-                ax.set_ylabel("" if place else self._head(panel).replace(": ", ":\n").replace(", ", "\n"))
+                ax.set_ylabel("" if place else self._head(panel, row=True).replace(": ", ":\n").replace(", ", "\n"))
                 ax.tick_params(labelleft=place == 0)
                 if start + self.columns < len(grid):
                     ax.set_xlabel("")
 
-    def _head(self, panel: Panel) -> str:
-        """Name the statistic and the mask of a panel."""
+    def _head(self, panel: Panel, *, row: bool = False) -> str:
+        """Name the mask of a panel and the statistic; a gain's stands at the axis, unless this names a row."""
         if panel.statistic == GAIN:
             alone = not any(each.mask.startswith(_OVER) for each in self.panels)
-            return f"{panel.mask}{'' if alone or panel.mask.startswith(_OVER) else ' (secondary)'}: gain"
+            rank = "" if alone or panel.mask.startswith(_OVER) else " (secondary)"
+            return f"{panel.mask}{rank}{f': {self._gain}' if row else ''}"
         name = _TITLES[panel.statistic]
         return name if panel.mask == BACKGROUND else f"{panel.mask}: {name}"
+
+    @property
+    def _gain(self) -> str:
+        return f"{self.headline} gain"
 
     def _panel(self, ax: Axes, panel: Panel) -> None:
         mine = self.table[
@@ -222,6 +232,8 @@ class ConditionDisplay:
         ax.minorticks_off()
         ax.set_title("\n".join(text for text in (self._head(panel), panel.others) if text))
         ax.set_xlabel(self.key)
+        if panel.statistic == GAIN:
+            ax.set_ylabel(self._gain)
 
 
 def _share_scale(panels: Sequence[Axes]) -> None:

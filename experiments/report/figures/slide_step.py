@@ -82,9 +82,9 @@ class SlideStepDisplay:
         text = (
             f"Each loss against {base} ({self.size.text}; {self.size.interval}). Across, the slide: how much all of "
             f"{base}'s logits would have to rise for it to reach the loss's recall, which is the same as lowering "
-            f"its threshold. Up, the step: the precision that the loss gains over {base} at that recall. A loss on "
-            "the zero line only slides, and one off it moves the frontier there; grey, differences that count as none. "
-            "Dotted, the slide that theory predicts."
+            f"its threshold. Up, the step: the precision that the loss gains over {base} at that recall. On the "
+            "zero line another threshold does as well there, and off it the frontiers differ; grey, differences that "
+            "count as none. Verdicts ask about all recalls. Dotted, the slide that theory predicts."
         )
         missing = [
             f"{self.names[str(arm)]} ({', '.join(rows['mask'])})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
+from collections.abc import Sequence
 
 from experiments.comparison.compare_arms import Comparison
 from experiments.comparison.subgroups.compare import SubgroupVerdicts
@@ -14,6 +15,7 @@ from experiments.report.text.answer import answer
 from experiments.report.text.not_trained import not_trained
 from experiments.report.text.recommendation import Recommendation, recommendations
 from experiments.report.text.tables import fitted_table, markdown_table, terminal_width
+from experiments.report.text.wording import NONE
 from experiments.runs.study import StudyRuns, short_names
 
 WIDEST = 100  # columns of the terminal's text, however wide the terminal is
@@ -34,6 +36,7 @@ def summary_markdown(
     names = short_names(list(study.complete))
     declared = study.reference.config.get("study") or {}
     question = str(declared.get("question") or f"What moves the frontier of {names[study.baseline]}?")
+    headers, rows = arm_rows(study, comparison)
     parts = [
         f"# {question}",
         not_trained(comparison, names),
@@ -42,8 +45,8 @@ def summary_markdown(
         "## Do this",
         *(_item(item) for item in recommendations(study, comparison)),
         "## Verdicts",
-        markdown_table(*arm_rows(study, comparison)),
-        f"{brackets(comparison)} {_COLUMNS}".strip(),
+        markdown_table(headers, rows),
+        f"{brackets(comparison)} {_columns(headers, rows)}".strip(),
         f"![{_FIGURES.get(figure, figure)}](figures/{figure}.png)",
         _CAPTIONS.get(figure, ""),
         "## Limits",
@@ -108,12 +111,17 @@ def _wrapped(text: str, width: int, indent: str = "") -> str:
     return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
-_COLUMNS = (
-    "Seeds needed: in all, for an even chance of a decision; — means that more seeds alone will not help. "
-    "F1, recall and precision at probability 0.5; F1 tuned at the threshold chosen on validation."
-)
+def _columns(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    needed = headers.index("seeds needed")
+    dash = f"; {NONE} means that more seeds alone will not help" if any(row[needed] == NONE for row in rows) else ""
+    return (
+        f"Seeds needed: in all, for an even chance of a verdict{dash}. "
+        "F1, recall and precision at probability 0.5; F1 tuned at the threshold chosen on validation."
+    )
+
+
 _FIGURES = {"slide_step": "Slide against step", "frontier": "Precision-recall frontiers"}
 _CAPTIONS = {
-    "slide_step": "On the zero line an arm only slides along the baseline's frontier, as another threshold would. Off "
-    "it, the frontier moved."
+    "slide_step": "Each point is an arm on one mask, at its own recall at probability 0.5. On the zero line another "
+    "threshold of the baseline does as well there; off it, the frontiers differ there. Verdicts ask about all recalls."
 }

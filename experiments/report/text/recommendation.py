@@ -13,7 +13,8 @@ from experiments.inference.paired_difference import MIN_SEEDS
 from experiments.inference.words import CROSSES, MOVES_OUT, UNDECIDED
 from experiments.report.text.answer import noun_of
 from experiments.report.text.commands import predict_command, seeds_command, train_command, tune_command
-from experiments.report.text.wording import listed, number, with_interval
+from experiments.report.text.verdicts import verdict_interval
+from experiments.report.text.wording import digits_of, listed, number, signed
 from experiments.runs.study import StudyRuns, short_names
 
 _MOST_NAMED = 3
@@ -40,7 +41,7 @@ def recommendations(study: StudyRuns, comparison: Comparison) -> tuple[Recommend
 
     1. The baseline is not trained: nothing; train it longer.
     2. An arm moves out: the one that gains most.
-    3. An arm's tuned F1 alone moves out: that arm, where one threshold is all that is needed; else the baseline.
+    3. An arm's tuned F1 alone moves out: that arm, where one operating point is all that is needed; else the baseline.
     4. An arm crosses: choose by the recall that is needed; else the baseline.
     5. The baseline, at its tuned threshold if that has a better F1 on test.
     """
@@ -76,12 +77,12 @@ def _use(study: StudyRuns, comparison: Comparison, names: Mapping[str, str]) -> 
         return [keep]
     best = _most(table[table["verdict"] == MOVES_OUT], "headline_gain")
     if best is not None:
-        gain = f"{comparison.settings.headline_name} {with_interval(best, 'headline_gain')}"
+        gain = f"{comparison.settings.headline_name} {_gain(best, 'headline_gain', '')}"
         return [_chosen(study, comparison, names, best, "Use", gain)]
     best = _most(table[table["verdict_f1"] == MOVES_OUT], "f1_gain")
     if best is not None:
-        gain = f"tuned F1 {with_interval(best, 'f1_gain')}"
-        return [_chosen(study, comparison, names, best, "Where one threshold is enough, use", gain), otherwise]
+        gain = f"tuned F1 {_gain(best, 'f1_gain', 'f1_')}"
+        return [_chosen(study, comparison, names, best, "For one operating point, use", gain), otherwise]
     crossing = [
         Recommendation(f"Choose by the recall you need: **{names[str(row['arm'])]}** is {row['reason']}.")
         for _, row in table[table["verdict"] == CROSSES].head(1).iterrows()
@@ -89,11 +90,19 @@ def _use(study: StudyRuns, comparison: Comparison, names: Mapping[str, str]) -> 
     return [*crossing, otherwise] if crossing else [keep]
 
 
+def _gain(row: pd.Series, column: str, prefix: str) -> str:
+    """Write a gain with the interval that its verdict rests on, as the table of verdicts does."""
+    ends = row[f"{prefix}verdict_low"], row[f"{prefix}verdict_high"]
+    return f"{signed(row[column], digits_of(*ends))} {verdict_interval(row, prefix)}"
+
+
 def _chosen(
     study: StudyRuns, comparison: Comparison, names: Mapping[str, str], row: pd.Series, lead: str, gain: str
 ) -> Recommendation:
     arm = str(row["arm"])
     text, threshold = f"{lead} **{names[arm]}**: {gain} against **{names[comparison.baseline]}**.", "natural"
+    if row["worse_at_recall"]:
+        text += f" At recall {listed(str(row['worse_at_recall']).split(', '))} its precision is lower."
     tuned, run = _tuned(comparison, arm), next(iter(study.complete[arm].values()))
     if tuned is None or tuned.gain < _SAME_F1:
         text += " Keep its threshold of 0.50."
@@ -116,7 +125,7 @@ def _keep(comparison: Comparison, names: Mapping[str, str], verb: str) -> str:
     if tuned.gain < _SAME_F1:
         told = f"leaves F1 at {natural}" if tuned.gain > -_SAME_F1 else f"takes F1 from {natural} to {best}"
         return f"{lead} at threshold 0.50; the one tuned on validation {told}."
-    return f"{lead} and {_threshold_text(tuned.thresholds)}: F1 {natural} -> {best}, no training."
+    return f"{lead} and {_threshold_text(tuned.thresholds)}: F1 {natural} -> {best}, no retraining."
 
 
 @dataclass(frozen=True)
@@ -197,7 +206,7 @@ def _decides(study: StudyRuns, comparison: Comparison, names: Mapping[str, str])
         return _groups(rows, names)
     nearest = can.head(_MOST_NAMED)
     needed = [f"{row['needed_seeds']:.0f} (**{names[str(row['arm'])]}**)" for _, row in nearest.iterrows()]
-    told = f"Seeds for an even chance: {', '.join(needed)}."
+    told = f"Seeds in all for an even chance of a verdict: {', '.join(needed)}."
     fewest = int(nearest["needed_seeds"].iloc[0])
     arms = [str(arm) for arm in nearest["arm"][nearest["needed_seeds"] <= fewest]]
     if looks is None:

@@ -323,10 +323,10 @@ def collapses(comparison: Comparison) -> list[str]:
     if not len(clean):
         return []
     n, rate = int(clean["n_seeds"].min()), float(clean["collapse_excluded"].max())
-    whose = "any arm" if len(clean) == len(table) else f"{len(clean)} of {len(table)} arms"
+    of = "" if len(clean) == len(table) else f" of {len(clean)} of {len(table)} arms"
     return [
-        f"No seed of {whose} collapsed. That excludes little: an arm that collapses in up to {rate:.0%} of its seeds "
-        f"may show none in {n}."
+        f"That no seed{of} collapsed excludes little: an arm that collapses in up to {rate:.0%} of its seeds may show "
+        f"none in {n}."
     ]
 
 

@@ -135,7 +135,7 @@ def test_the_arms_over_all_masks_come_first(comparisons):
     assert [panel.mask for panel in display.panels] == ["over all 2 masks", "thin", "wide"]
     assert len(display.table) == 6
     titles = [ax.get_title() for ax in display.plot().axes]
-    assert titles == ["over all 2 masks: gain", "thin (secondary): gain", "wide (secondary): gain"]
+    assert titles == ["over all 2 masks", "thin (secondary)", "wide (secondary)"]
     plt.close("all")
     _, rows = verdict_rows(studies[0], renamed)
     assert [row[0] for row in rows if row] == ["over 2"] * 2 + ["thin"] * 2 + ["wide"] * 2

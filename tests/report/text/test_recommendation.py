@@ -47,7 +47,7 @@ def test_the_baseline_is_kept_at_its_tuned_thresholds(drawn):
     for mask, rows in tuned.groupby("mask"):
         assert f"{1 / (1 + np.exp(-rows['threshold'].mean())):.2f} ({mask})" in keep.text
     f1 = [points.loc[points["operating_point"] == point, "f1"].mean() for point in ("natural", "tuned")]
-    assert f"F1 {f1[0]:.2f} -> {f1[1]:.2f}, no training" in keep.text
+    assert f"F1 {f1[0]:.2f} -> {f1[1]:.2f}, no retraining" in keep.text
     assert keep.text.startswith("Keep **bce** and ")
     folder = study.reference.folder.parent.parent
     assert shlex.split(keep.command) == ["python", "-m", "experiments.thresholding", f"study.source={folder}"]
@@ -71,12 +71,13 @@ def test_without_validation_there_is_no_tuned_threshold(drawn):
 
 def test_what_moves_out_is_used_the_largest_gain_first(drawn):
     study, comparison = drawn
-    better = judged(comparison, verdict="moves out", headline_gain=[0.02, 0.04], headline_gain_low=0.01)
-    better = replace(better, arm_verdicts=better.arm_verdicts.assign(headline_gain_high=0.05))
+    ends = {"verdict_low": 0.01, "verdict_high": 0.05}
+    better = judged(comparison, verdict="moves out", headline_gain=[0.02, 0.04], worse_at_recall="0.90, 0.95", **ends)
     (use,) = recommendations(study, better)
     arm = str(comparison.arm_verdicts["arm"].iloc[1])
     assert use.text.startswith(f"Use **{arm.removeprefix('loss=')}**: AP +0.04 [+0.01, +0.05] against **bce**. ")
-    assert "no training" not in use.text
+    assert " At recall 0.90 and 0.95 its precision is lower. " in use.text
+    assert "no retraining" not in use.text
     assert use.command == (
         f"python -m experiments.train {arm} study=losses 'model.decoder_channels=[8,4]' seed=0 study_dir=outputs/chosen"
     )
@@ -100,7 +101,7 @@ def test_what_moves_tuned_f1_alone_is_for_one_threshold(drawn):
     study, comparison = drawn
     better = judged(comparison, verdict="slides", verdict_f1=["slides", "moves out"])
     use, keep = recommendations(study, better)
-    assert use.text.startswith("Where one threshold is enough, use **")
+    assert use.text.startswith("For one operating point, use **")
     assert "tuned F1 " in use.text
     assert keep.text.startswith("Else keep **bce**")
 
@@ -174,7 +175,9 @@ def test_seeds_are_for_what_gains_so_far(drawn, gains, named, of):
     arms = [
         f"{(20, 5)[each]} (**{comparison.arm_verdicts['arm'].iloc[each].removeprefix('loss=')}**)" for each in named
     ]
-    assert more.startswith(f"To decide more{of}, train more seeds, once. Seeds for an even chance: {', '.join(arms)}.")
+    assert more.startswith(
+        f"To decide more{of}, train more seeds, once. Seeds in all for an even chance of a verdict: {', '.join(arms)}."
+    )
 
 
 def test_images_are_for_what_gains_so_far_even_if_seeds_would_decide_the_rest(drawn):

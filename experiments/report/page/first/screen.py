@@ -76,8 +76,9 @@ _SCREEN = (
     '{% if masks %}<span class="keys">{% for mask, marker in masks %}<span>'
     '<svg viewBox="-7 -7 14 14" width="12" height="12" aria-hidden="true"><path d="{{ marker }}"/></svg> '
     "{{ mask }}</span>{% endfor %}</span>{% endif %}"
-    '<span id="pointed" aria-live="polite">On the zero line an arm only slides along the frontier of {{ base }}, as '
-    "another threshold would; off it, the frontier moved. {{ dotted }}</span></figcaption></figure>{% endif %}"
+    '<span id="pointed" aria-live="polite">On the zero line another threshold of {{ base }} does as well at that '
+    "recall; off it, the frontiers differ there. Verdicts ask about all recalls. {{ dotted }}</span></figcaption>"
+    "</figure>{% endif %}"
     "{{ forest }}</div>{% endif %}"
     '<p class="fine limits">{{ limits }}</p>'
 )
