@@ -101,14 +101,14 @@ def _chosen(
 ) -> Recommendation:
     arm = str(row["arm"])
     text, threshold = f"{lead} **{names[arm]}**: {gain} against **{names[comparison.baseline]}**.", "natural"
-    if row["worse_at_recall"]:
-        text += f" At recall {listed(str(row['worse_at_recall']).split(', '))} its precision is lower."
     tuned, run = _tuned(comparison, arm), next(iter(study.complete[arm].values()))
     if tuned is None or tuned.gain < _SAME_F1:
         text += " Keep its threshold of 0.50."
     else:
         move, threshold = _threshold_text(tuned.thresholds), "tuned"
         text += f" {move[:1].upper()}{move[1:]}: F1 {number(tuned.natural_f1)} -> {number(tuned.f1)}."
+    if row["worse_at_recall"]:
+        text += f" At recall {listed(str(row['worse_at_recall']).split(', '))} its precision is lower."
     return Recommendation(text, predict_command(run, threshold) or train_command(run, "outputs/chosen"))
 
 
