@@ -213,8 +213,9 @@ def _quoted(argument: str) -> str:
     found = _PATTERN.fullmatch(argument)
     if found is None or found[2][:1] in ("'", '"') or "${" in found[2] or not _NEEDS_QUOTES.search(found[2]):
         return argument
-    value = found[2].replace("\\", "\\\\") if found[2].endswith("\\") else found[2]
-    return f"{found[1]}='" + value.replace("'", "\\'") + "'"
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    return f"{found[1]}={QuotedString(found[2], Quote.single).with_quotes()}"
 
 
 def _make_importable(config_dir: Path | None) -> None:
