@@ -2,7 +2,7 @@
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from experiments.cli import with_quoted_patterns
@@ -11,6 +11,9 @@ PARSER = OverridesParser.create()
 
 
 @given(st.text(alphabet="ab{}[]()*^$|?.,_- /\\'\":=é", min_size=1, max_size=12))
+@example("\\'")
+@example("a\\\\'b\\")
+@example("${")
 def test_any_pattern_arrives_as_typed(pattern):
     (argument,) = with_quoted_patterns([f"data.truth={pattern}"])
     if argument == f"data.truth={pattern}":  # Hydra's own rules hold
