@@ -244,7 +244,7 @@ def test_members_of_a_family_agree(batch: Batch, smooth: float, per_image: bool,
     assert bce[0] == plain[0] and torch.equal(bce[1], plain[1])
     if batch.valid is None:
         torchs = _value_and_gradient(nn.BCEWithLogitsLoss(), batch.logits.double(), batch.target.double())
-        _assert_alike(bce, torchs, least=1e-15)  # torch adds e^-x to 1 before it takes the logarithm
+        _assert_alike(bce, torchs, least=1e-14)  # torch adds two terms of 1 and of the logit's size, up to 40
 
 
 @property_of_both_ways
