@@ -121,10 +121,10 @@ def _value_and_gradient(loss: Callable[..., Tensor], logits: Tensor, *rest: Tens
 def _assert_alike(
     got: tuple[float, Tensor], expected: tuple[float, Tensor], *, rel: float = 5e-6, least: float = 1e-30
 ) -> None:
-    """Compare the value, to `least` or relatively, and every pixel's slope relative to the batch's largest."""
+    """Compare the value, and every pixel's slope relative to the batch's largest, both to `least` at best."""
     assert got[0] == pytest.approx(expected[0], rel=rel, abs=least)
     largest = expected[1].abs().max().item()
-    torch.testing.assert_close(got[1].double(), expected[1].double(), rtol=2 * rel, atol=rel * largest + 1e-30)
+    torch.testing.assert_close(got[1].double(), expected[1].double(), rtol=2 * rel, atol=rel * largest + least)
 
 
 @property_of_both_ways
