@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -213,8 +214,6 @@ def _quoted(argument: str) -> str:
     found = _PATTERN.fullmatch(argument)
     if found is None or found[2][:1] in ("'", '"') or "${" in found[2] or not _NEEDS_QUOTES.search(found[2]):
         return argument
-    from hydra.core.override_parser.types import Quote, QuotedString
-
     return f"{found[1]}={QuotedString(found[2], Quote.single).with_quotes()}"
 
 

@@ -50,22 +50,15 @@ def signed(value: float, digits: int = 3, *, bare_zero: bool = False, undefined:
 def digits_of(low: float, high: float) -> int:
     """Return the decimals that an interval justifies: what it is unsure of by 0.02 has no third.
 
-    An interval that leaves out 0 has as many as show that: [-0.068, -0.003], not [-0.07, +0.00].
+    An interval that leaves out 0 has the third where it takes that to show it: [-0.068, -0.003], not [-0.07, +0.00].
 
     >>> digits_of(-0.02, 0.04), digits_of(0.005, 0.029), digits_of(float("nan"), float("nan"))
     (2, 3, 3)
-    >>> digits_of(-0.068, -0.003), digits_of(0.0002, 0.05), digits_of(-0.004, 0.06)
-    (3, 4, 2)
+    >>> digits_of(-0.068, -0.003), digits_of(-0.004, 0.06)
+    (3, 2)
     """
-    digits = 2 if high - low >= _TWO_DIGITS else 3
-    if low * high > 0:
-        nearest = min(abs(low), abs(high))
-        while digits < _MOST_DIGITS and float(f"{nearest:.{digits}f}") == 0:
-            digits += 1
-    return digits
-
-
-_MOST_DIGITS = 7
+    looks_like_0 = low * high > 0 and float(f"{min(abs(low), abs(high)):.2f}") == 0
+    return 2 if high - low >= _TWO_DIGITS and not looks_like_0 else 3
 
 
 _TWO_DIGITS = 0.04
@@ -75,10 +68,12 @@ _TWO_DIGITS = 0.04
 def signed_interval(low: float, high: float) -> str:
     """Format an interval of differences: [-0.02, +0.05].
 
-    >>> signed_interval(-0.021, 0.048), signed_interval(-0.003, 0.027)
-    ('[-0.02, +0.05]', '[-0.003, +0.027]')
+    >>> signed_interval(-0.021, 0.048), signed_interval(-0.003, 0.027), signed_interval(-0.06, -0.0002)
+    ('[-0.02, +0.05]', '[-0.003, +0.027]', '[-0.060, -0.000]')
     """
     digits = digits_of(low, high)
+    if low < high < 0:
+        return f"[{low:+.{digits}f}, {high:+.{digits}f}]"
     return f"[{signed(low, digits)}, {signed(high, digits)}]"
 
 

@@ -78,15 +78,15 @@ def test_the_forest_has_the_gains_of_arms_and_masks(opened, losses):
     groups = page.locator(".forest tbody").all()
     assert len(groups) == len(arms)
     for group, (_, arm) in zip(groups, arms.iterrows(), strict=True):
-        rows = [("headline", arm)]
-        rows += [("f1", arm)] if arm["verdict"] != arm["verdict_f1"] else []
-        rows += [("headline", row) for _, row in masks[masks["arm"] == arm["arm"]].iterrows()]
-        words = [row["verdict_f1" if of == "f1" else "verdict"] for of, row in rows]
+        rows = [("", arm)]
+        rows += [("f1_", arm)] if arm["verdict"] != arm["verdict_f1"] else []
+        rows += [("", row) for _, row in masks[masks["arm"] == arm["arm"]].iterrows()]
+        words = [row["verdict_f1" if of else "verdict"] for of, row in rows]
         assert group.locator(".verdict span").all_inner_texts() == words
         assert [plain(text) for text in group.locator(".number").all_inner_texts()] == [
             "\N{EN DASH}"
             if word == "not trained"
-            else signed(row[f"{of}_gain"], digits_of(row[f"{of}_gain_low"], row[f"{of}_gain_high"]))
+            else signed(row[f"{of or 'headline_'}gain"], digits_of(row[f"{of}verdict_low"], row[f"{of}verdict_high"]))
             for word, (of, row) in zip(words, rows, strict=True)
         ]
 

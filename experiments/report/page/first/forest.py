@@ -80,7 +80,7 @@ def forest(comparison: Comparison, names: Mapping[str, str], looks: Mapping[str,
 def _line(name: str, marker: str | None, row: pd.Series, bars: Bars, *, f1: bool = False) -> dict[str, object]:
     column, prefix, verdict = ("f1_gain", "f1_", "verdict_f1") if f1 else ("headline_gain", "", "verdict")
     trained = row[verdict] != NOT_TRAINED
-    digits = digits_of(row[f"{column}_low"], row[f"{column}_high"])
+    digits = digits_of(row[f"{prefix}verdict_low"], row[f"{prefix}verdict_high"])
     return {
         "name": name,
         "marker": marker,
