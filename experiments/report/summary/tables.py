@@ -9,8 +9,8 @@ import pandas as pd
 from experiments.comparison.compare_arms import Comparison
 from experiments.inference.words import NOT_TRAINED
 from experiments.report.text.tables import text_table
-from experiments.report.text.verdicts import gain_name, levels_of, seeds_needed, verdict_interval
-from experiments.report.text.wording import NONE, digits_of, number, signed
+from experiments.report.text.verdicts import gain_name, levels_of, seeds_needed, verdict_gain, verdict_interval
+from experiments.report.text.wording import NONE, number
 from experiments.runs.study import StudyRuns, short_names
 
 
@@ -91,7 +91,7 @@ def _gain(row: pd.Series) -> str:
 def _estimate(row: pd.Series) -> str:
     if pd.isna(row["headline_gain"]) or row["verdict"] == NOT_TRAINED:
         return ""
-    return signed(row["headline_gain"], digits_of(row["verdict_low"], row["verdict_high"]))
+    return verdict_gain(row)
 
 
 def _means(points: pd.DataFrame, column: str) -> Mapping[str, str]:

@@ -13,8 +13,8 @@ from experiments.inference.paired_difference import MIN_SEEDS
 from experiments.inference.words import CROSSES, MOVES_OUT, UNDECIDED
 from experiments.report.text.answer import noun_of
 from experiments.report.text.commands import predict_command, seeds_command, train_command, tune_command
-from experiments.report.text.verdicts import verdict_interval
-from experiments.report.text.wording import digits_of, listed, number, signed
+from experiments.report.text.verdicts import verdict_gain, verdict_interval
+from experiments.report.text.wording import listed, number
 from experiments.runs.study import StudyRuns, short_names
 
 _MOST_NAMED = 3
@@ -92,8 +92,7 @@ def _use(study: StudyRuns, comparison: Comparison, names: Mapping[str, str]) -> 
 
 def _gain(row: pd.Series, column: str, prefix: str) -> str:
     """Write a gain with the interval that its verdict rests on, as the table of verdicts does."""
-    ends = row[f"{prefix}verdict_low"], row[f"{prefix}verdict_high"]
-    return f"{signed(row[column], digits_of(*ends))} {verdict_interval(row, prefix)}"
+    return f"{verdict_gain(row, column, prefix)} {verdict_interval(row, prefix)}"
 
 
 def _chosen(

@@ -16,7 +16,7 @@ from experiments.report.elsewhere import elsewhere_notes
 from experiments.report.facts import StudySize
 from experiments.report.folds import fold_notes
 from experiments.report.text.looks import look_notes, seeds_cell
-from experiments.report.text.wording import NONE, number, signed_interval, with_interval
+from experiments.report.text.wording import NONE, digits_of, number, signed, signed_interval, with_interval
 from experiments.report.tolerance.text import tolerance_notes
 from experiments.runs.study import TRAINING, StudyRuns, short_names
 
@@ -121,6 +121,11 @@ def _controls(mask: str, comparison: Comparison, names: Mapping[str, str]) -> li
         training = "(sees test labels)" if row["sees_test_labels"] else "(no training)"
         rows.append([mask, label, training, "", "", "", "", "", *point, "", "", ""])
     return rows
+
+
+def verdict_gain(row: pd.Series, column: str = "headline_gain", prefix: str = "") -> str:
+    """Format a gain with as many decimals as the interval justifies that its verdict rests on: "+0.047"."""
+    return signed(row[column], digits_of(row[f"{prefix}verdict_low"], row[f"{prefix}verdict_high"]))
 
 
 def verdict_interval(row: pd.Series, prefix: str = "") -> str:

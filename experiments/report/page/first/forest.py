@@ -18,8 +18,8 @@ from experiments.report.page.bars import Bars
 from experiments.report.page.first.slide_step import MARKERS, Look
 from experiments.report.page.markup import NONE, html
 from experiments.report.text.sayings import SAYINGS
-from experiments.report.text.verdicts import gain_name, row_of
-from experiments.report.text.wording import digits_of, signed, typeset
+from experiments.report.text.verdicts import gain_name, row_of, verdict_gain
+from experiments.report.text.wording import signed, typeset
 
 _F1 = "tuned F1"
 _WIDTH = 240  # of a bar, CSS pixels
@@ -80,12 +80,11 @@ def forest(comparison: Comparison, names: Mapping[str, str], looks: Mapping[str,
 def _line(name: str, marker: str | None, row: pd.Series, bars: Bars, *, f1: bool = False) -> dict[str, object]:
     column, prefix, verdict = ("f1_gain", "f1_", "verdict_f1") if f1 else ("headline_gain", "", "verdict")
     trained = row[verdict] != NOT_TRAINED
-    digits = digits_of(row[f"{prefix}verdict_low"], row[f"{prefix}verdict_high"])
     return {
         "name": name,
         "marker": marker,
         "bar": bars.draw(row, column, prefix) if trained else "",
-        "gain": typeset(signed(row[column], digits)) if trained else NONE,
+        "gain": typeset(verdict_gain(row, column, prefix)) if trained else NONE,
         "word": str(row[verdict]),
         "sign": SAYINGS[row[verdict]].sign,
     }
